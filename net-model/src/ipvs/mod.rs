@@ -1,0 +1,3 @@
+//! IPVS: the director's part of a host.
+pub mod config;
+pub use config::*;

@@ -1,0 +1,91 @@
+//! What every step of a packet's walk answers, and why a packet ends early.
+
+/// Declares [`DropReason`]: each line is variant, short name (for tables and CSV), sentence, cure.
+macro_rules! drop_reasons {
+    ($($variant:ident, $name:literal, $sentence:literal, $cure:literal;)*) => {
+        /// Why a frame or packet ended before it reached a program.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum DropReason {
+            $(#[doc = $sentence] $variant,)*
+        }
+
+        impl DropReason {
+            /// All reasons, in the order of the packet's walk.
+            pub const ALL: &'static [DropReason] = &[$(DropReason::$variant,)*];
+
+            /// A short name for tables and file columns, such as `queue-full`.
+            pub const fn name(self) -> &'static str {
+                match self { $(DropReason::$variant => $name,)* }
+            }
+
+            /// What happened, in a sentence.
+            pub const fn sentence(self) -> &'static str {
+                match self { $(DropReason::$variant => $sentence,)* }
+            }
+
+            /// What to look at or to change.
+            pub const fn cure(self) -> &'static str {
+                match self { $(DropReason::$variant => $cure,)* }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    LinkDown, "link-down", "The link is down.", "Set the interface up, or expect the loss: the cable is pulled.";
+    LinkLoss, "link-loss", "The link lost the frame at random.", "Lower the link's `loss`.";
+    QueueFull, "queue-full", "The queue in front of the link was full.", "Raise the link's `rate` or `queue`, or lower the load.";
+    FrameTooBig, "frame-too-big", "The frame is larger than the MTU of the switch port.", "Use one MTU on all ports of a network.";
+    Hairpin, "hairpin", "The switch knows the receiver on the very port the frame came from.", "Usually a stale link address: look at the neighbour cache of the sender.";
+    OtherHost, "other-host", "The frame is addressed to another link address (a switch flooded it).", "Nothing to mend: flooding stops once the switch has learnt the address.";
+    InterfaceDown, "interface-down", "The interface is down.", "ip link set DEV up";
+    FilterDrop, "filter-drop", "A packet filter rule dropped the packet.", "Look at the host's iptables rules.";
+    ArpFilterDrop, "arptables-drop", "An arptables rule dropped the ARP packet.", "Look at the host's arptables rules.";
+    MartianSource, "martian-source", "The source address cannot come from there (it is the host's own address, or not a unicast address).", "A director that is also the real servers' gateway needs accept_local=1 under direct routing; otherwise look for an address configured twice.";
+    MartianDestination, "martian-destination", "The destination address is not one that can be routed.", "Look for 0.0.0.0 or 127.0.0.0/8 on the wire.";
+    ReversePath, "rp-filter", "Strict reverse-path filtering: the way back to the source leaves by another interface.", "Set rp_filter=2 or 0 on the interface (and on `all`: the larger value counts).";
+    NotForwarding, "not-forwarding", "The packet is for another host and this host does not forward.", "If it is a real server: give it the virtual address (ip addr add VIP/32 dev lo). If it is a NAT director: net.ipv4.ip_forward=1.";
+    NotForwardedLinkGroup, "group-frame", "Packets that came in a broadcast or multicast frame are not forwarded.", "Look for a NOARP interface or a wrong neighbour entry at the sender.";
+    NoRoute, "no-route", "No route to the destination.", "Add a route: ip route add default via GATEWAY.";
+    Blackhole, "blackhole", "A blackhole route swallowed the packet.", "ip route del blackhole …";
+    Unreachable, "unreachable-route", "An `unreachable` route refused the packet.", "ip route del unreachable …";
+    Prohibit, "prohibit-route", "A `prohibit` route refused the packet.", "ip route del prohibit …";
+    TtlExpired, "ttl-expired", "The time to live ran out.", "Look for a routing loop: direct routing to a server that lacks the virtual address and forwards, or that is behind a router.";
+    TooBig, "too-big", "The packet is larger than the MTU and must not be fragmented.", "Let ICMP 3/4 through, or lower the MSS.";
+    NeighbourFailed, "neighbour-failed", "Nobody answered for the next hop's link address.", "Is the host up, in this network, and allowed to answer (arp_ignore)?";
+    NeighbourQueue, "neighbour-queue", "Too many packets already waited for the next hop's link address.", "The oldest is dropped; it is over when the address resolves.";
+    ReassemblyTimeout, "reassembly-timeout", "Fragments were missing for 30 s.", "Look for loss, or for fragments that take different ways.";
+    NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0.";
+    NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module (ipip for IP in IP).";
+    NoSocket, "no-socket", "No socket for this TCP segment; a reset answers it.", "Is the server listening on this port and address? Did the connection end, or move to another director without synchronisation?";
+    NoUdpSocket, "no-udp-socket", "No socket for this UDP datagram; ICMP port unreachable answers it.", "Is the server listening on this port? Behind direct routing a UDP server must answer from the virtual address.";
+    StaleSegment, "stale-segment", "The segment does not fit the connection (old, duplicate or reset out of window).", "Nothing to mend: duplicates follow retransmission.";
+    BacklogFull, "backlog-full", "The accept queue of the listening socket was full.", "Raise the server's `backlog` or `workers`, or lower the load.";
+    NoDestination, "no-destination", "No real server may take the connection; ICMP port unreachable answers it.", "All weights 0, all servers above -x, or the service has none: look at ipvsadm -Ln.";
+    DestinationGone, "destination-gone", "The connection's real server was removed; packets are dropped silently.", "net.ipv4.vs.expire_nodest_conn=1 reschedules such connections.";
+    DropDefence, "drop-packet", "The drop_packet defence dropped the packet.", "net.ipv4.vs.drop_packet=0";
+    Confirmed, "reuse-with-conntrack", "The connection is rescheduled but netfilter still knows the old one.", "net.ipv4.vs.conntrack=0, or let the client use another port.";
+    IpvsTtl, "ipvs-ttl", "The time to live ran out when the director forwarded the packet.", "Look for a loop: a real server without the virtual address that forwards, or one behind a router under direct routing.";
+    IpvsTooBig, "ipvs-too-big", "The packet does not fit the way to the real server (tunnel overhead included).", "Let ICMP 3/4 through to the client, or set net.ipv4.vs.pmtu_disc=0.";
+    IpvsNoRoute, "ipvs-no-route", "The director has no route to the real server.", "ip route add … on the director.";
+    IpvsLocalSource, "ipvs-local-source", "Masquerading to 127.0.0.0/8 works only for clients on the director itself.", "Give the local server a real address.";
+    TunnelMtu, "tunnel-mtu", "The MTU inside the tunnel is too small.", "Raise the MTU on the way to the real server.";
+    NatIcmp, "nat-icmp-send", "A packet of a masqueraded server matches no connection and nat_icmp_send=1 refuses it.", "net.ipv4.vs.nat_icmp_send=0, or route the server's own traffic elsewhere.";
+    NoCallId, "no-call-id", "A SIP datagram without Call-ID cannot be scheduled.", "Use --pe sip only for SIP.";
+    UnansweredIcmp, "unhandled-icmp", "An ICMP message that nobody waits for.", "Nothing to mend.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_sentences_end() {
+        let mut names: Vec<_> = DropReason::ALL.iter().map(|r| r.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), DropReason::ALL.len());
+        assert!(DropReason::ALL.iter().all(|r| r.sentence().ends_with('.') && !r.cure().is_empty()));
+    }
+}

@@ -1,0 +1,1 @@
+//! The IPVS schedulers as pure logic.

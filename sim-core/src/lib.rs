@@ -1,0 +1,12 @@
+//! A small discrete-event kernel: virtual time, the agenda of future events, one stream of random numbers per
+//! named component, distributions, and the statistics every model needs. It knows nothing of networks.
+
+pub mod dist;
+pub mod histogram;
+pub mod rng;
+pub mod time;
+
+pub use dist::Dist;
+pub use histogram::Histogram;
+pub use rng::Stream;
+pub use time::{Duration, Time};

@@ -105,7 +105,7 @@ settings! {
 impl Settings {
     /// Writes a setting, as `sysctl -w net.ipv4.vs.NAME=VALUE`.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
-        let mut numbers = value.split_ascii_whitespace().map(|word| word.parse::<i64>());
+        let mut numbers = value.split_ascii_whitespace().map(str::parse::<i64>);
         let mut next = || numbers.next().and_then(Result::ok).ok_or(SysctlError::Invalid);
         if name == "sync_threshold" {
             let (threshold, period) = (next()?, next()?);

@@ -14,7 +14,7 @@ use net_model::ipvs::{
 const NAME_LENGTH: usize = 15;
 
 /// Turns a draft into a request.
-pub(super) fn finish(draft: Draft<'_>) -> Result<Request, Refusal> {
+pub(super) fn finish(draft: &Draft) -> Result<Request, Refusal> {
     let flags = scheduler_flags(draft)?;
     obey_table(draft)?;
     Ok(match draft.verb {

@@ -70,6 +70,7 @@ fn replay(file: &str, transcript: &Transcript, exact: bool, timers: Timers) -> R
     let mut shell = Shell::new(World::of(file, timers));
     for (number, (time, step)) in transcript.steps.iter().enumerate() {
         shell.world.now = *time;
+        shell.set_up(file, step.command());
         match step {
             Step::Send { packet, count } => {
                 for _ in 0..*count {
@@ -78,7 +79,6 @@ fn replay(file: &str, transcript: &Transcript, exact: bool, timers: Timers) -> R
             }
             Step::Set(counters) => shell.counters = Some(*counters),
             Step::Run { line, stdout, stderr, status } => {
-                shell.world.prepare(file, line);
                 let answer = shell.run(line);
                 let recorded =
                     shell::Answer { stdout: stdout.clone(), stderr: stderr.clone(), status: *status };

@@ -34,7 +34,7 @@ fn is_ok(answer: &Answer) -> bool {
 /// addresses of one of them have no order (`index.json`).
 fn sorted(line: &str, text: &str) -> Vec<String> {
     let mut lines: Vec<String> = text.lines().map(ToString::to_string).collect();
-    if line.contains("-Lnc") || line.contains("-Sn") {
+    if line.contains("-Lnc") || line.contains("-Lc") || line.contains("-Sn") {
         lines.sort_by_key(|line| {
             line.split(' ').filter(|word| !is_expiry(word)).collect::<Vec<_>>().join(" ")
         });

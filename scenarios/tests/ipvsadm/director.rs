@@ -17,7 +17,6 @@ pub(crate) struct World {
     pub(crate) now: Time,
     rules: Vec<Iptables>,
     timers: Timers,
-    commands: usize,
 }
 
 /// The host's own addresses.
@@ -53,7 +52,7 @@ impl World {
         let links: &[&str] = if number == 14 { &["lo", "eth0", "eth1"] } else { &[] };
         let addr = |text: &&str| text.parse::<Addr>().expect("an address");
         let link = |name: &&str| Link { name: name.to_string(), is_usable: true };
-        let mut world = World {
+        World {
             director: Director::new(Kernel::New, timers, Stream::new(0, "director")),
             host: Host { local: local.iter().map(addr).collect(), broadcast: vec![] },
             links: links.iter().map(link).collect(),
@@ -61,30 +60,21 @@ impl World {
             now: Time::ZERO,
             rules: vec![],
             timers,
-            commands: 0,
-        };
-        if number == 61 {
-            // "Services and servers were added as the last listing shows."
-            world.rules.push(mark_rule(
-                "iptables -t mangle -A PREROUTING -d 10.0.0.100 -p tcp -j MARK --set-mark 1234567",
-            ));
         }
-        world
     }
 
-    /// What the set-up says happens before this command.
-    pub(crate) fn prepare(&mut self, file: &str, line: &str) {
-        if file.starts_with("27") && line.starts_with("printf") {
-            self.director = Director::new(Kernel::New, self.timers, Stream::new(0, "director"));
-        }
-        if file.starts_with("60") && self.commands == 21 {
-            let link = |(name, is_usable): (&str, bool)| Link { name: name.to_string(), is_usable };
-            self.links = [("eth0", true), ("eth1", true), ("eth2", false)].map(link).to_vec();
-            let lans = ["192.168.1.1", "192.168.2.1"].map(|text| text.parse::<Addr>().expect("an address"));
-            self.host.local.extend(lans);
-            self.host.broadcast = lans.map(|addr| Prefix::new(addr, 24).last()).to_vec();
-        }
-        self.commands += 1;
+    /// A fresh director: "table and timeouts are cleared".
+    pub(crate) fn clear(&mut self) {
+        self.director = Director::new(Kernel::New, self.timers, Stream::new(0, "director"));
+    }
+
+    /// Three interfaces come into being: two in use, one down.
+    pub(crate) fn plug_in(&mut self) {
+        let link = |(name, is_usable): (&str, bool)| Link { name: name.to_string(), is_usable };
+        self.links = [("eth0", true), ("eth1", true), ("eth2", false)].map(link).to_vec();
+        let lans = ["192.168.1.1", "192.168.2.1"].map(|text| text.parse::<Addr>().expect("an address"));
+        self.host.local.extend(lans);
+        self.host.broadcast = lans.map(|addr| Prefix::new(addr, 24).last()).to_vec();
     }
 
     pub(crate) fn add_rule(&mut self, rule: Iptables) {
@@ -130,13 +120,6 @@ impl World {
         let mut reset = Packet { src: packet.dst, dst: packet.src, len, mark: 0, payload, ..packet.clone() };
         debug_assert_eq!(reset.protocol(), proto::TCP);
         self.director.local_out(self.now, &mut reset, &self.host);
-    }
-}
-
-fn mark_rule(line: &str) -> Iptables {
-    match scenarios::console::Command::parse(line, &Names::default()) {
-        Ok(Some(scenarios::console::Command::Iptables(rule))) => rule,
-        other => panic!("{line}: {other:?}"),
     }
 }
 

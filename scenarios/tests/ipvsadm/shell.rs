@@ -21,7 +21,20 @@ pub(crate) struct Shell {
     /// The counters of all services and servers, where a transcript sets them.
     pub(crate) counters: Option<[u64; 10]>,
     files: BTreeMap<String, String>,
+    /// How many of the transcript's commands have run.
+    commands: usize,
 }
+
+/// What a set-up does unseen, after so many commands of a transcript.
+const SET_UP: &[(&str, usize, &str)] = &[
+    ("28", 0, "ipvsadm -A -t 10.0.0.1:80"),
+    ("28", 0, "ipvsadm -a -t 10.0.0.1:80 -r 10.0.1.1"),
+    ("61", 0, "iptables -t mangle -A PREROUTING -d 10.0.0.100 -p tcp -j MARK --set-mark 1234567"),
+    ("61", 0, "ipvsadm -A -f 1234567 -s rr -p 50"),
+    ("61", 0, "ipvsadm -a -f 1234567 -r 10.0.0.21:80 -g"),
+    ("61", 3, "ipvsadm -A --sctp-service 10.0.0.100:5672 -s rr"),
+    ("61", 3, "ipvsadm -a --sctp-service 10.0.0.100:5672 -r 10.0.0.21 -g"),
+];
 
 /// A part of a line: a word, or an operator.
 #[derive(PartialEq, Eq)]
@@ -35,10 +48,28 @@ enum Token {
 
 impl Shell {
     pub(crate) fn new(world: World) -> Shell {
-        Shell { world, counters: None, files: BTreeMap::new() }
+        Shell { world, counters: None, files: BTreeMap::new(), commands: 0 }
+    }
+
+    /// What happens unseen before the next step of this transcript.
+    pub(crate) fn set_up(&mut self, file: &str, next: Option<&str>) {
+        let done = self.commands;
+        for (_, _, line) in SET_UP.iter().filter(|(f, after, _)| file.starts_with(f) && *after == done) {
+            self.pipeline(line);
+        }
+        match &file[..2] {
+            "27" if next.is_some_and(|line| line.starts_with("printf")) => self.world.clear(),
+            "60" if self.commands == 21 => self.world.plug_in(),
+            _ => {}
+        }
     }
 
     pub(crate) fn run(&mut self, line: &str) -> Answer {
+        self.commands += 1;
+        self.pipeline(line)
+    }
+
+    fn pipeline(&mut self, line: &str) -> Answer {
         let mut answer = Answer::default();
         for command in tokens(line).split(|token| *token == Token::Then) {
             let mut stdin = String::new();

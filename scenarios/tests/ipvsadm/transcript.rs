@@ -72,6 +72,16 @@ impl Transcript {
     }
 }
 
+impl Step {
+    /// The command line, if it is a command.
+    pub(crate) fn command(&self) -> Option<&str> {
+        match self {
+            Step::Run { line, .. } => Some(line),
+            Step::Send { .. } | Step::Set(_) => None,
+        }
+    }
+}
+
 /// Gives the pending steps their times, from `start` on; the answer is how long they took.
 fn place(steps: &mut Vec<(f64, Step)>, pending: &mut Vec<(f64, Option<Step>)>, start: f64) -> f64 {
     let mut at = start;

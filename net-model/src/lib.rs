@@ -1,6 +1,7 @@
 //! The modelled cluster: frames, links, switches, hosts, directors, clients and real servers.
 
 pub mod addr;
+pub mod host;
 pub mod ipvs;
 pub mod outcome;
 pub mod packet;

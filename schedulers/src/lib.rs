@@ -8,6 +8,7 @@
 //! the head of the list, and the first best in list order wins.
 
 mod account;
+mod cache;
 mod destination;
 pub mod hash;
 
@@ -232,6 +233,14 @@ schedulers! {
     wlc WeightedLeastConnection    "weighted least connection";
     sed ShortestExpectedDelay      "shortest expected delay";
     nq  NeverQueue                 "never queue";
+    lblc  LocalityBased            "locality-based least connection";
+    lblcr Replicated               "locality-based least connection with replication";
+    dh  DestinationHashing         "destination hashing";
+    sh  SourceHashing              "source hashing";
+    mh  MaglevHashing              "Maglev hashing";
+    fo  FailOver                   "weighted fail-over";
+    ovf Overflow                   "weighted overflow";
+    twos TwoChoices                "power of two choices";
 }
 
 #[cfg(test)]

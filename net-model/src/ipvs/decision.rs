@@ -1,6 +1,10 @@
 //! Scheduling decisions on record, for `explain`: which service, which candidates, who was chosen and why.
 
+use super::Director;
 use super::config::{DestinationKey, ServiceKey};
+use super::destination::Destinations;
+use super::scheduling::Applicant;
+use super::service::ServiceId;
 use crate::addr::Addr;
 use sim_core::Time;
 
@@ -25,7 +29,7 @@ pub struct Decision {
     pub rule: ServiceRule,
     /// Who chose.
     pub chooser: Chooser,
-    /// Every destination of the service in list order, with its figures before the choice.
+    /// Every destination of the service in list order, with its figures before the choice; empty if a template chose.
     pub candidates: Vec<Candidate>,
     /// The choice, or why there is none.
     pub outcome: Result<DestinationKey, Refusal>,
@@ -52,19 +56,23 @@ pub enum Chooser {
         /// The client network's address.
         client: Addr,
     },
-    /// The scheduler; its account of the choice.
+    /// The service's scheduler.
     Scheduler {
         /// Its name.
         name: &'static str,
-        /// The rule it applied, ties included.
-        account: String,
+        /// The rule that decides, as a sentence.
+        rule: &'static str,
+        /// The rule for ties, as a sentence.
+        ties: &'static str,
+        /// What the decision starts from (a pointer, a hash slot, a cached server), as a sentence.
+        state: Option<String>,
     },
     /// Nobody was asked.
     Nobody,
 }
 
-/// A destination at the moment of the decision.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A destination as the scheduler saw it.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Candidate {
     /// Which.
     pub key: DestinationKey,
@@ -74,10 +82,10 @@ pub struct Candidate {
     pub active: i32,
     /// InActConn.
     pub inactive: i32,
-    /// The load figure of lc, wlc, lblc and lblcr.
-    pub load: i64,
-    /// Is the overload flag set?
-    pub overloaded: bool,
+    /// What is compared, with its value: `load 514 / weight 2`.
+    pub figure: String,
+    /// Why it cannot be chosen; none if it can.
+    pub objection: Option<&'static str>,
 }
 
 /// Why a packet got no destination.
@@ -93,4 +101,71 @@ pub enum Refusal {
     NothingUsable,
     /// The persistence engine found no key in the datagram.
     NoEngineKey,
+}
+
+impl Director {
+    /// Switches the record of decisions on or off.
+    pub fn record_decisions(&mut self, on: bool) {
+        self.decisions = if on { Some(self.decisions.take().unwrap_or_default()) } else { None };
+    }
+
+    /// The decisions since the last call, oldest first.
+    pub fn take_decisions(&mut self) -> Vec<Decision> {
+        self.decisions.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Puts a decision on record, if there is a record.
+    #[expect(clippy::too_many_arguments, reason = "they are the fields of the record")]
+    pub(super) fn record(
+        &mut self,
+        time: Time,
+        applicant: &Applicant,
+        service: ServiceId,
+        rule: ServiceRule,
+        chooser: Chooser,
+        candidates: Vec<Candidate>,
+        outcome: Result<DestinationKey, Refusal>,
+    ) {
+        let Some(service) = self.services.get(service) else { return };
+        let Some(decisions) = &mut self.decisions else { return };
+        let tuple = &applicant.tuple;
+        decisions.push(Decision {
+            time,
+            protocol: tuple.protocol,
+            client: (tuple.src, tuple.sport),
+            target: (tuple.dst, tuple.dport),
+            mark: applicant.mark,
+            flow: applicant.flow,
+            service: service.key,
+            rule,
+            chooser,
+            candidates,
+            outcome,
+        });
+    }
+
+    /// Puts on record that nobody was asked.
+    pub(super) fn refused(
+        &mut self,
+        time: Time,
+        applicant: &Applicant,
+        service: ServiceId,
+        rule: ServiceRule,
+        why: Refusal,
+    ) {
+        self.record(time, applicant, service, rule, Chooser::Nobody, Vec::new(), Err(why));
+    }
+}
+
+/// The candidates of a scheduler's account, by their addresses.
+pub(super) fn candidates(account: &schedulers::Account, destinations: &Destinations) -> Vec<Candidate> {
+    let candidate = |c: &schedulers::Candidate| Candidate {
+        key: destinations.get(c.id).key,
+        weight: c.weight,
+        active: c.active,
+        inactive: c.inactive,
+        figure: c.figure.clone(),
+        objection: c.objection,
+    };
+    account.candidates.iter().map(candidate).collect()
 }

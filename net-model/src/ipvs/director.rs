@@ -1,221 +1,335 @@
-//! The director: IPVS of one host.
+//! The director: IPVS of one host, the table of contents of LVS.
+//!
+//! The hooks of a packet, in order: replies of servers ([`Director::local_in`] at priority 98, FORWARD 100, LOCAL_OUT
+//! −99), then requests of clients (LOCAL_IN 99, LOCAL_OUT −98). A request goes through known entry or scheduling,
+//! state machine, forwarding method. Without a service of its family nothing is intercepted, not even packets of
+//! connections still in the table.
 
-use super::config::{
-    DaemonConfig, DaemonRole, DestinationConfig, DestinationKey, KernelError, ServiceConfig, ServiceKey,
-    TimeoutSettings,
-};
+use super::clock::{Alarm, Clock};
+use super::command::COLLECT;
+use super::config::DaemonConfig;
+use super::connection::{Connections, NO_DESTINATION, Slot, Tuple, flag};
 use super::decision::Decision;
+use super::defence::Defences;
+use super::destination::Destinations;
+use super::estimator::Statistics;
+use super::forwarding::translate_reply;
 use super::kernel::Kernel;
-use super::settings::{Settings, SysctlError};
+use super::sctp_state::chunk;
+use super::service::Services;
+use super::settings::Settings;
+use super::state::Timeouts;
 use super::timers::Timers;
-use super::verdict::{Surroundings, Verdict};
-use super::view::{ConnectionView, ServiceView, Shown};
-use crate::addr::Family;
-use crate::packet::Packet;
-use sim_core::{Stream, Time};
+use super::verdict::{IcmpError, Surroundings, Verdict};
+use super::view::Counters;
+use super::{sctp_state, tcp_state};
+use crate::addr::{Addr, Family};
+use crate::packet::{Flags, Packet, Payload, proto};
+use crate::verdict::DropReason;
+use schedulers::DestinationId;
+use sim_core::{Duration, Stream, Time};
+
+/// The period of the estimator.
+const ESTIMATE: Duration = Duration::from_secs(2);
 
 /// IPVS of one host (one network namespace).
 #[derive(Debug)]
 pub struct Director {
-    profile: Kernel,
-    timers: Timers,
-    stream: Stream,
-    settings: Settings,
+    pub(super) profile: Kernel,
+    pub(super) clock: Clock,
+    pub(super) settings: Settings,
+    pub(super) timeouts: Timeouts,
+    pub(super) services: Services,
+    pub(super) destinations: Destinations,
+    pub(super) connections: Connections,
+    pub(super) totals: Statistics,
+    pub(super) defences: Defences,
+    pub(super) decisions: Option<Vec<Decision>>,
+    pub(super) stream: Stream,
+    /// Synchronisation daemons, master first.
+    pub(super) running: Vec<DaemonConfig>,
+    estimating: bool,
+}
+
+/// Where a packet meets IPVS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Hook {
+    LocalIn,
+    LocalOut,
+    Forward,
 }
 
 impl Director {
     /// An empty director. `stream` feeds what the kernel leaves to chance (drop_entry, scheduler twos).
     pub fn new(profile: Kernel, timers: Timers, stream: Stream) -> Director {
-        Director { profile, timers, stream, settings: Settings::default() }
+        Director {
+            profile,
+            clock: Clock::new(timers),
+            settings: Settings::default(),
+            timeouts: Timeouts::default(),
+            services: Services::default(),
+            destinations: Destinations::default(),
+            connections: Connections::new(),
+            totals: Statistics::default(),
+            defences: Defences::default(),
+            decisions: None,
+            stream,
+            running: Vec::new(),
+            estimating: false,
+        }
     }
 
     /// Are the hooks registered for this family? They are while a service of the family exists.
+    #[inline]
     pub fn intercepts(&self, family: Family) -> bool {
-        let _ = family;
-        false
+        self.services.count(family) > 0
     }
 
     /// LOCAL_IN: replies (priority 98), then requests (99).
+    #[inline]
     pub fn local_in(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
-        let _ = (now, packet, host);
-        Verdict::Accept
+        self.advance(now);
+        if !self.intercepts(packet.dst.family()) {
+            return Verdict::Accept;
+        }
+        match self.reply(now, packet) {
+            Some(verdict) => verdict,
+            None => self.request(now, packet, host, Hook::LocalIn),
+        }
     }
 
-    /// LOCAL_OUT: replies of local servers (priority −99), then requests of local clients (−98).
+    /// LOCAL_OUT: replies of local servers (priority −99), then requests of local clients (−98). What IPVS itself has
+    /// sent does not come here again.
     pub fn local_out(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
-        let _ = (now, packet, host);
-        Verdict::Accept
+        self.advance(now);
+        if !self.intercepts(packet.dst.family()) {
+            return Verdict::Accept;
+        }
+        match self.reply(now, packet) {
+            Some(verdict) => verdict,
+            None => self.request(now, packet, host, Hook::LocalOut),
+        }
     }
 
     /// FORWARD: ICMP errors about virtual services (priority 99), then replies (100).
     pub fn forward(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
-        let _ = (now, packet, host);
-        Verdict::Accept
+        self.advance(now);
+        if !self.intercepts(packet.dst.family()) {
+            return Verdict::Accept;
+        }
+        if let Payload::Icmp(_) = packet.payload {
+            let verdict = self.icmp_request(now, packet, host, Hook::Forward);
+            if verdict != Verdict::Accept {
+                return verdict;
+            }
+        }
+        self.reply(now, packet).unwrap_or(Verdict::Accept)
     }
 
     /// When [`Director::advance`] has something to do next, if ever.
     pub fn next_timer(&self) -> Option<Time> {
-        None
+        Some(self.clock.due()).filter(|due| *due != Time::NEVER)
     }
 
     /// Runs everything that is due: expiry, estimator, trash, collectors, defences. Every other entry point does
     /// this first.
+    #[inline]
     pub fn advance(&mut self, now: Time) {
-        let _ = now;
+        if self.clock.due() <= now {
+            self.run_alarms(now);
+        }
     }
 
-    /// `ipvsadm -A`.
-    pub fn add_service(
-        &mut self,
-        now: Time,
-        key: ServiceKey,
-        config: &ServiceConfig,
-    ) -> Result<(), KernelError> {
-        let _ = (now, key, config);
-        Err(KernelError::SchedulerNotFound)
+    fn run_alarms(&mut self, now: Time) {
+        while let Some((at, alarm)) = self.clock.ring(now) {
+            match alarm {
+                Alarm::Connection(slot) => self.expire_all(at, slot),
+                Alarm::Estimate => self.estimate(at),
+                Alarm::Trash => self.collect_trash(at),
+                Alarm::Defend => self.defend(at),
+                Alarm::ExpireGone => self.expire_gone(),
+                Alarm::Scheduler(id) => {
+                    if let Some(service) = self.services.get_mut(id) {
+                        let expiration = service.expiration(&self.settings);
+                        service.scheduler.collect(at, expiration);
+                        self.clock.post_after(at, COLLECT, alarm);
+                    }
+                }
+            }
+        }
     }
 
-    /// `ipvsadm -E`.
-    pub fn edit_service(
-        &mut self,
-        now: Time,
-        key: ServiceKey,
-        config: &ServiceConfig,
-    ) -> Result<(), KernelError> {
-        let _ = (now, key, config);
-        Err(KernelError::NoSuchService)
+    /// A packet from a client: known entry or scheduling, then state, forwarding, timer.
+    #[inline]
+    fn request(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings, hook: Hook) -> Verdict {
+        let Some(tuple) = Tuple::of(packet) else {
+            return match packet.payload {
+                Payload::Icmp(_) => self.icmp_request(now, packet, host, hook),
+                _ => Verdict::Accept,
+            };
+        };
+        let mut known = self.connections.find_request(&tuple);
+        if let Some(slot) = known {
+            if opens(packet) && self.reuses(slot) {
+                self.connections.expire_now(now, slot, &mut self.clock);
+                known = None;
+            } else if self.is_gone(self.connections.get(slot)) {
+                if self.settings.expire_nodest_conn == 0 {
+                    return Verdict::Drop(DropReason::DestinationGone);
+                }
+                self.connections.expire_now(now, slot, &mut self.clock);
+                known = None;
+            }
+        }
+        let slot = match known {
+            Some(slot) => slot,
+            None => match self.schedule(now, packet, tuple, host, hook) {
+                Ok(slot) => slot,
+                Err(verdict) => return verdict,
+            },
+        };
+        self.count_in(slot, packet.len);
+        self.track(slot, packet, false);
+        let verdict = self.transmit(now, self.connections.get(slot), packet, host, hook);
+        let connection = self.connections.get_mut(slot);
+        connection.in_packets = connection.in_packets.wrapping_add(1);
+        if connection.is(flag::ONE_PACKET) {
+            self.remove(slot);
+        } else {
+            if connection.is(flag::NO_CLIENT_PORT) {
+                self.connections.fill_client_port(slot, tuple.sport);
+            }
+            self.connections.rearm(now, slot, &mut self.clock);
+        }
+        verdict
     }
 
-    /// `ipvsadm -D`.
-    pub fn delete_service(&mut self, now: Time, key: ServiceKey) -> Result<(), KernelError> {
-        let _ = (now, key);
-        Err(KernelError::NoSuchService)
+    /// A packet from a server: none if it belongs to no connection.
+    #[inline]
+    fn reply(&mut self, now: Time, packet: &mut Packet) -> Option<Verdict> {
+        let Some(tuple) = Tuple::of(packet) else {
+            return self.icmp_reply(packet);
+        };
+        let Some(slot) = self.connections.find_reply(&tuple) else {
+            return self.refuse_stray(packet, &tuple);
+        };
+        let connection = self.connections.get(slot);
+        if connection.method() == flag::MASQUERADE {
+            translate_reply(packet, connection);
+        }
+        self.count_out(slot, packet.len);
+        self.track(slot, packet, true);
+        self.connections.rearm(now, slot, &mut self.clock);
+        Some(Verdict::Accept)
     }
 
-    /// `ipvsadm -C`.
-    pub fn flush(&mut self, now: Time) {
-        let _ = now;
+    /// `nat_icmp_send`: a masqueraded server that speaks without a connection is told so.
+    fn refuse_stray(&self, packet: &Packet, tuple: &Tuple) -> Option<Verdict> {
+        if self.settings.nat_icmp_send == 0 {
+            return None;
+        }
+        let harmless = match &packet.payload {
+            Payload::Tcp(segment) => segment.flags.has(Flags::RST),
+            Payload::Sctp(chunks) => chunks.first == chunk::ABORT,
+            Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+        };
+        let mut servers = self.services.iter().flat_map(|(_, service)| &service.order);
+        let masqueraded = servers.any(|id| {
+            let record = self.destinations.get(*id);
+            record.flags() & flag::METHOD == flag::MASQUERADE
+                && (record.key.addr, record.key.port) == (tuple.src, tuple.sport)
+        });
+        let refuse = masqueraded && !harmless;
+        refuse.then(|| Verdict::Reject(DropReason::NatIcmp, port_unreachable(tuple.src)))
     }
 
-    /// `ipvsadm -a`.
-    pub fn add_destination(
-        &mut self,
-        now: Time,
-        service: ServiceKey,
-        key: DestinationKey,
-        config: &DestinationConfig,
-        host: &impl Surroundings,
-    ) -> Result<(), KernelError> {
-        let _ = (now, service, key, config, host);
-        Err(KernelError::ServiceNotDefined)
+    /// Does a SYN or INIT on this entry start a new connection, with a new choice?
+    fn reuses(&self, slot: Slot) -> bool {
+        let connection = self.connections.get(slot);
+        if self.settings.expire_nodest_conn != 0 && connection.destination != NO_DESTINATION {
+            let server = &self.destinations.pool[connection.destination.index()];
+            if server.weight == 0 {
+                return true;
+            }
+        }
+        let mode = self.settings.conn_reuse_mode;
+        if mode == 0 || connection.control.some().is_some() {
+            return false;
+        }
+        use tcp_state::state as tcp;
+        match (connection.protocol, connection.state) {
+            (proto::TCP, tcp::TIME_WAIT | tcp::CLOSE) => true,
+            (proto::TCP, tcp::FIN_WAIT) => mode & 2 != 0 && connection.is(flag::NO_OUTPUT),
+            (proto::SCTP, state) => state == sctp_state::state::CLOSED,
+            _ => false,
+        }
     }
 
-    /// `ipvsadm -e`.
-    pub fn edit_destination(
-        &mut self,
-        now: Time,
-        service: ServiceKey,
-        key: DestinationKey,
-        config: &DestinationConfig,
-    ) -> Result<(), KernelError> {
-        let _ = (now, service, key, config);
-        Err(KernelError::ServiceNotDefined)
+    /// Counts a client's packet of `bytes` at destination, service and total.
+    #[inline]
+    pub(super) fn count_in(&mut self, slot: Slot, bytes: u16) {
+        let destination = self.connections.get(slot).destination;
+        self.count(destination, |counters| counters.count_in(u64::from(bytes)));
     }
 
-    /// `ipvsadm -d`.
-    pub fn delete_destination(
-        &mut self,
-        now: Time,
-        service: ServiceKey,
-        key: DestinationKey,
-    ) -> Result<(), KernelError> {
-        let _ = (now, service, key);
-        Err(KernelError::ServiceNotDefined)
+    /// Counts a server's packet.
+    #[inline]
+    pub(super) fn count_out(&mut self, slot: Slot, bytes: u16) {
+        let destination = self.connections.get(slot).destination;
+        self.count(destination, |counters| counters.count_out(u64::from(bytes)));
     }
 
-    /// `ipvsadm -Z`: the statistics of one service, or of all and the total.
-    pub fn zero(&mut self, now: Time, service: Option<ServiceKey>) -> Result<(), KernelError> {
-        let _ = now;
-        if service.is_some() { Err(KernelError::NoSuchService) } else { Ok(()) }
+    /// Counts an event, if the destination is in service.
+    #[inline]
+    pub(super) fn count(&mut self, destination: DestinationId, event: impl Fn(&mut Counters)) {
+        if destination == NO_DESTINATION || !self.destinations.is_available(destination) {
+            return;
+        }
+        let record = self.destinations.get_mut(destination);
+        event(&mut record.statistics.live);
+        if let Some(service) = self.services.get_mut(record.service) {
+            event(&mut service.statistics.live);
+        }
+        event(&mut self.totals.live);
     }
 
-    /// `ipvsadm --set`: 0 leaves a timeout alone.
-    pub fn set_timeouts(&mut self, timeouts: TimeoutSettings) -> Result<(), KernelError> {
-        let _ = timeouts;
-        Ok(())
+    /// The estimator runs since boot; here it begins to matter.
+    pub(super) fn start_estimator(&mut self, now: Time) {
+        if !self.estimating {
+            self.estimating = true;
+            let at = self.clock.next_of_series(now, ESTIMATE);
+            self.clock.post(at, Alarm::Estimate);
+        }
     }
 
-    /// The timeouts that `ipvsadm --set` changes.
-    pub fn timeouts(&self) -> TimeoutSettings {
-        TimeoutSettings { tcp: 900, tcp_fin: 120, udp: 300 }
+    fn estimate(&mut self, now: Time) {
+        if self.settings.run_estimation != 0 {
+            let Director { services, destinations, .. } = self;
+            for service in services.iter_mut() {
+                service.statistics.estimate();
+                service.order.iter().for_each(|id| destinations.get_mut(*id).statistics.estimate());
+            }
+            self.totals.estimate();
+        }
+        self.clock.post_after(now, ESTIMATE, Alarm::Estimate);
     }
+}
 
-    /// `ipvsadm --start-daemon`.
-    pub fn start_daemon(&mut self, now: Time, config: DaemonConfig) -> Result<(), KernelError> {
-        let _ = (now, config);
-        Ok(())
+/// Is this a segment or chunk that opens connections: SYN or INIT?
+#[inline]
+fn opens(packet: &Packet) -> bool {
+    match &packet.payload {
+        Payload::Tcp(segment) => segment.flags.has(Flags::SYN),
+        Payload::Sctp(chunks) => chunks.first == chunk::INIT,
+        Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
     }
+}
 
-    /// `ipvsadm --stop-daemon`.
-    pub fn stop_daemon(&mut self, now: Time, role: DaemonRole) -> Result<(), KernelError> {
-        let _ = (now, role);
-        Err(KernelError::NoDaemon)
-    }
-
-    /// The running daemons, master first.
-    pub fn daemons(&self) -> impl Iterator<Item = &DaemonConfig> {
-        [].into_iter()
-    }
-
-    /// `sysctl -w net.ipv4.vs.NAME=VALUE`.
-    pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
-        self.settings.set(name, value)
-    }
-
-    /// `sysctl net.ipv4.vs.NAME`.
-    pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
-        self.settings.get(name)
-    }
-
-    /// The services, in the order in which they were created.
-    pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
-        [].into_iter()
-    }
-
-    /// One service.
-    pub fn service(&self, key: ServiceKey) -> Option<ServiceView<'_>> {
-        self.services().find(|service| service.key == key)
-    }
-
-    /// The connection table at `now`, in an order that carries no meaning.
-    pub fn connections(&self, now: Time) -> impl Iterator<Item = ConnectionView> {
-        let _ = now;
-        [].into_iter()
-    }
-
-    /// Statistics of the whole director.
-    pub fn totals(&self) -> Shown {
-        Shown::default()
-    }
-
-    /// Switches the record of decisions on or off.
-    pub fn record_decisions(&mut self, on: bool) {
-        let _ = on;
-    }
-
-    /// The decisions since the last call.
-    pub fn take_decisions(&mut self) -> Vec<Decision> {
-        let _ = (self.profile, self.timers, &self.stream);
-        Vec::new()
-    }
-
-    /// Bytes of heap memory in use, roughly.
-    pub fn memory(&self) -> usize {
-        0
-    }
-
-    /// Entries in the connection table, templates included.
-    pub fn connection_count(&self) -> usize {
-        0
+/// ICMP port unreachable, ICMPv6 port unreachable.
+pub(super) fn port_unreachable(about: Addr) -> IcmpError {
+    if about.is_v4() {
+        IcmpError { kind: 3, code: 3, info: 0 }
+    } else {
+        IcmpError { kind: 1, code: 4, info: 0 }
     }
 }

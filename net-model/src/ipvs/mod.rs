@@ -3,13 +3,30 @@
 //! [`Director`] is the table of contents of LVS: it follows a packet through the hooks. A host, a capture replay,
 //! a console and the tests are small drivers of it.
 
+mod clock;
+mod command;
 pub mod config;
+mod connection;
 pub mod decision;
+mod defence;
+mod destination;
 pub mod director;
+mod estimator;
+mod expiry;
+mod forwarding;
+mod icmp;
 pub mod kernel;
-pub mod names;
+mod listing;
+mod persistence;
+mod scheduling;
+mod sctp_state;
+mod service;
 pub mod settings;
+mod state;
+mod tcp_state;
+mod threshold;
 pub mod timers;
+mod trash;
 pub mod verdict;
 pub mod view;
 

@@ -1,6 +1,12 @@
 //! The modelled cluster: frames, links, switches, hosts, directors, clients and real servers.
 
 pub mod addr;
+mod arrivals;
+pub mod client;
+pub mod cx;
+pub mod event;
+pub mod exchange;
+pub mod frames;
 pub mod host;
 pub mod ipvs;
 pub mod link;

@@ -3,7 +3,7 @@
 use super::node::Host;
 use crate::cx::Cx;
 use crate::frames::FrameId;
-use crate::ipvs::{Chooser, Decision, Verdict};
+use crate::ipvs::{Candidate, Chooser, Decision, Verdict};
 use crate::packet::Body;
 use crate::recorder::Place;
 use crate::transcript::Stage;
@@ -16,8 +16,9 @@ impl Host {
         let place = Place::Host(self.id);
         let now = cx.now;
         let decisions = self.director.as_mut().map(|director| {
+            let decisions = director.take_decisions();
             director.record_decisions(false);
-            director.take_decisions()
+            decisions
         });
         for decision in decisions.unwrap_or_default() {
             cx.recorder.tell(now, place, Stage::Schedule, describe(&decision));
@@ -39,36 +40,44 @@ impl Host {
     }
 }
 
-/// A decision in words: service, candidates, choice, rule.
+/// A decision in words: service, candidates with their figures, choice, rule and tie rule.
 fn describe(decision: &Decision) -> String {
-    let mut text = format!("service {} matched ({})", decision.service, decision.rule.sentence());
+    let mut text = format!("service {} matched {}", decision.service, decision.rule.sentence());
     match &decision.chooser {
         Chooser::Template { client } => {
-            let _ = write!(text, "; persistence template of {client} decides");
+            let _ = write!(text, "; the persistence template of {client} decides");
         }
-        Chooser::Scheduler { name, .. } => {
-            let _ = write!(text, "; scheduler {name} decides among");
+        Chooser::Scheduler { name, rule, .. } => {
+            let _ = write!(text, "; scheduler {name} decides: {rule}");
         }
-        Chooser::Nobody => text.push_str("; nobody was asked"),
+        Chooser::Nobody => text.push_str("; no scheduler was asked"),
+    }
+    if let Chooser::Scheduler { state: Some(state), .. } = &decision.chooser {
+        let _ = write!(text, "\n  {state}");
     }
     for candidate in &decision.candidates {
+        let name = crate::ipvs::endpoint(candidate.key.addr, candidate.key.port);
+        let Candidate { weight, active, inactive, figure, .. } = candidate;
         let _ = write!(
             text,
-            "\n  {}  weight {}  active {}  inactive {}  load {}{}{}",
-            crate::ipvs::endpoint(candidate.key.addr, candidate.key.port),
-            candidate.weight,
-            candidate.active,
-            candidate.inactive,
-            candidate.load,
-            if candidate.overloaded { "  overloaded" } else { "" },
-            if decision.outcome == Ok(candidate.key) { "  <- chosen" } else { "" },
+            "\n  {name:<21} weight {weight:<5} active {active:<6} inactive {inactive:<6} {figure}"
         );
+        if let Some(objection) = candidate.objection {
+            let _ = write!(text, "  ({objection})");
+        }
+        if decision.outcome == Ok(candidate.key) {
+            text.push_str("  <- chosen");
+        }
     }
-    if let Chooser::Scheduler { account, .. } = &decision.chooser {
-        let _ = write!(text, "\n  {account}");
-    }
-    if let Err(refusal) = &decision.outcome {
-        let _ = write!(text, "\n  no server: {}", refusal.sentence());
+    match &decision.outcome {
+        Ok(_) => {
+            if let Chooser::Scheduler { ties, .. } = &decision.chooser {
+                let _ = write!(text, "\n  {ties}");
+            }
+        }
+        Err(refusal) => {
+            let _ = write!(text, "\n  no server: {}", refusal.sentence());
+        }
     }
     text
 }

@@ -208,7 +208,7 @@ impl<H> Stack<H> {
     }
 
     #[inline(never)]
-    fn look_up(&mut self, key: &Key, slot: usize) -> Answer {
+    pub(super) fn look_up(&mut self, key: &Key, slot: usize) -> Answer {
         let Some(entry) = self.fib.lookup(key) else {
             if self.fib.is_cacheable {
                 self.remember(key, slot, NO_ROUTE);
@@ -241,7 +241,7 @@ impl<H> Stack<H> {
     }
 
     /// One way for each flow: by a hash of source and destination with a seed of the host's own.
-    fn choose_hop(&self, entry: &RouteEntry, key: &Key) -> Option<NextHop> {
+    pub(super) fn choose_hop(&self, entry: &RouteEntry, key: &Key) -> Option<NextHop> {
         if entry.hops.len() <= 1 {
             return entry.hops.first().copied();
         }
@@ -264,7 +264,7 @@ impl<H> Stack<H> {
         })
     }
 
-    fn describe(&self, entry: &RouteEntry, hop: Option<NextHop>, dst: Addr) -> Answer {
+    pub(super) fn describe(&self, entry: &RouteEntry, hop: Option<NextHop>, dst: Addr) -> Answer {
         let oif = hop.map_or(InterfaceId::LO, |hop| hop.dev);
         let via = hop.and_then(|hop| hop.via);
         let next_hop = via.unwrap_or(dst);

@@ -17,6 +17,7 @@ mod forwarding;
 mod icmp;
 pub mod kernel;
 mod listing;
+pub mod names;
 mod persistence;
 mod scheduling;
 mod sctp_state;

@@ -23,5 +23,6 @@ pub mod transcript;
 pub mod udp;
 pub mod verdict;
 pub mod wiring;
+pub mod workload;
 
 pub use network::{HostId, Network, Options, SwitchId};

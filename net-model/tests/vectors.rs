@@ -4,6 +4,8 @@
 //! does not tell is the phase of the kernel's jiffy counter, which decides how late its timers were: a vector passes
 //! if the director gives every recorded answer under one of the phases.
 
+#[path = "vectors/announcements.rs"]
+mod announcements;
 #[path = "vectors/commands.rs"]
 mod commands;
 #[path = "vectors/driver.rs"]
@@ -51,11 +53,13 @@ fn run(file: &str, recording: &Value, reference: Reference, filter: &str, cases:
         if !name.contains(filter) {
             continue;
         }
-        let outcome = match (vector.get("steps"), vector.get("cases"), vector.get("samples")) {
-            (Some(_), _, _) => steps::run(vector, reference),
-            (_, Some(_), _) => frames::run(vector, reference),
-            (_, _, Some(_)) => rates::run(vector),
-            _ => Err("unknown kind of recording".to_owned()),
+        let has = |part: &str| vector.get(part).is_some();
+        let outcome = match () {
+            () if has("steps") => steps::run(vector, reference),
+            () if has("cases") => frames::run(vector, reference),
+            () if has("samples") => rates::run(vector),
+            () if has("events") => announcements::run(vector, reference),
+            () => Err("unknown kind of recording".to_owned()),
         };
         cases.push(Case { name, outcome });
     }

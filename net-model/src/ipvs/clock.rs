@@ -25,6 +25,8 @@ pub(super) enum Alarm {
     Scheduler(ServiceId),
     /// Connections without an available destination go (`expire_nodest_conn`).
     ExpireGone,
+    /// The master daemon looks at what it has collected: every second.
+    Announce,
 }
 
 /// Timers and the agenda of alarms.

@@ -7,7 +7,6 @@
 
 use super::clock::{Alarm, Clock};
 use super::command::COLLECT;
-use super::config::DaemonConfig;
 use super::connection::{Connections, NO_DESTINATION, Slot, Tuple, flag};
 use super::decision::Decision;
 use super::defence::Defences;
@@ -19,6 +18,7 @@ use super::sctp_state::chunk;
 use super::service::Services;
 use super::settings::Settings;
 use super::state::Timeouts;
+use super::sync::Sync;
 use super::timers::Timers;
 use super::verdict::{IcmpError, Surroundings, Verdict};
 use super::view::Counters;
@@ -46,8 +46,7 @@ pub struct Director {
     pub(super) defences: Defences,
     pub(super) decisions: Option<Vec<Decision>>,
     pub(super) stream: Stream,
-    /// Synchronisation daemons, master first.
-    pub(super) running: Vec<DaemonConfig>,
+    pub(super) sync: Sync,
     estimating: bool,
 }
 
@@ -74,7 +73,7 @@ impl Director {
             defences: Defences::default(),
             decisions: None,
             stream,
-            running: Vec::new(),
+            sync: Sync::default(),
             estimating: false,
         }
     }
@@ -148,6 +147,7 @@ impl Director {
                 Alarm::Trash => self.collect_trash(at),
                 Alarm::Defend => self.defend(at),
                 Alarm::ExpireGone => self.expire_gone(),
+                Alarm::Announce => self.look_at_announcements(at),
                 Alarm::Scheduler(id) => {
                     if let Some(service) = self.services.get_mut(id) {
                         let expiration = service.expiration(&self.settings);
@@ -162,6 +162,9 @@ impl Director {
     /// A packet from a client: known entry or scheduling, then state, forwarding, timer.
     #[inline]
     fn request(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings, hook: Hook) -> Verdict {
+        if self.settings.backup_only != 0 && self.sync.has_backup() {
+            return Verdict::Accept;
+        }
         let Some(tuple) = Tuple::of(packet) else {
             return match packet.payload {
                 Payload::Icmp(_) => self.icmp_request(now, packet, host, hook),
@@ -193,10 +196,14 @@ impl Director {
         let verdict = self.transmit(now, self.connections.get(slot), packet, host, hook);
         let connection = self.connections.get_mut(slot);
         connection.in_packets = connection.in_packets.wrapping_add(1);
-        if connection.is(flag::ONE_PACKET) {
+        let flags = connection.flags;
+        if self.sync.has_master() {
+            self.announce(now, slot);
+        }
+        if flags & flag::ONE_PACKET != 0 {
             self.remove(slot);
         } else {
-            if connection.is(flag::NO_CLIENT_PORT) {
+            if flags & flag::NO_CLIENT_PORT != 0 {
                 self.connections.fill_client_port(slot, tuple.sport);
             }
             self.connections.rearm(now, slot, &mut self.clock);

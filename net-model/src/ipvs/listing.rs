@@ -1,6 +1,6 @@
 //! Read-only views for listings.
 
-use super::config::{DaemonConfig, DaemonRole, Forwarding, KernelError, ServiceKey, Tunnel};
+use super::config::{Forwarding, ServiceKey, Tunnel};
 use super::connection::{Connection, NO_DESTINATION, flag};
 use super::service::Service;
 use super::settings::SysctlError;
@@ -108,36 +108,5 @@ impl Director {
             in_packets: connection.in_packets,
             forwarding,
         }
-    }
-
-    /// `ipvsadm --start-daemon`.
-    ///
-    /// # Errors
-    /// [`KernelError::DaemonRunning`].
-    pub fn start_daemon(&mut self, now: Time, config: DaemonConfig) -> Result<(), KernelError> {
-        self.advance(now);
-        if self.daemons().any(|daemon| daemon.role == config.role) {
-            return Err(KernelError::DaemonRunning);
-        }
-        self.running.push(config);
-        self.running.sort_by_key(|daemon| daemon.role);
-        Ok(())
-    }
-
-    /// `ipvsadm --stop-daemon`.
-    ///
-    /// # Errors
-    /// [`KernelError::NoDaemon`].
-    pub fn stop_daemon(&mut self, now: Time, role: DaemonRole) -> Result<(), KernelError> {
-        self.advance(now);
-        let position =
-            self.running.iter().position(|daemon| daemon.role == role).ok_or(KernelError::NoDaemon)?;
-        self.running.remove(position);
-        Ok(())
-    }
-
-    /// The running daemons, master first.
-    pub fn daemons(&self) -> impl Iterator<Item = &DaemonConfig> {
-        self.running.iter()
     }
 }

@@ -7,7 +7,7 @@ use super::Director;
 use super::connection::{NO_DESTINATION, NewConnection, Slot, flag};
 use super::decision::{Chooser, Refusal, ServiceRule};
 use super::scheduling::Applicant;
-use super::service::{FTP, ServiceId};
+use super::service::{FTP, Service, ServiceId};
 use super::verdict::{Surroundings, Verdict};
 use crate::addr::{Addr, Family};
 use crate::packet::proto;
@@ -74,7 +74,7 @@ impl Director {
         };
         let destination = self.connections.get(template).destination;
         let port = applicant.tuple.dport;
-        let service_port = self.services.get(service).map_or(0, |service| service.port());
+        let service_port = self.services.get(service).map_or(0, Service::port);
         let real_port = match self.destinations.get(destination).key.port {
             0 => port,
             real if port == service_port => real,

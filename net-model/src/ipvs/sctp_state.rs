@@ -33,7 +33,7 @@ pub(super) mod state {
     /// A second INIT.
     pub(in super::super) const INIT: u8 = 2;
     pub(in super::super) const ESTABLISHED: u8 = 8;
-    pub(in super::super) const SHUTDOWN_SENT: u8 = 9;
+    pub(in super::super) const SHUTDOWN_ACK_SENT: u8 = 11;
     pub(in super::super) const CLOSED: u8 = 13;
 }
 
@@ -41,6 +41,11 @@ pub(super) mod state {
 pub(super) mod chunk {
     pub(in super::super) const INIT: u8 = 1;
     pub(in super::super) const ABORT: u8 = 6;
+}
+
+/// Is this a state that backups are told about: ESTABLISHED and the closing ones?
+pub(super) fn is_announced(now: u8) -> bool {
+    matches!(now, state::ESTABLISHED..=state::SHUTDOWN_ACK_SENT | state::CLOSED)
 }
 
 pub(super) use super::tcp_state::Sight;
@@ -84,9 +89,9 @@ const CW: u8 = 5;
 const CO: u8 = 6;
 const CE: u8 = 7;
 const ES: u8 = state::ESTABLISHED;
-const SS: u8 = state::SHUTDOWN_SENT;
+const SS: u8 = 9;
 const SR: u8 = 10;
-const SA: u8 = 11;
+const SA: u8 = state::SHUTDOWN_ACK_SENT;
 const RJ: u8 = 12;
 const CL: u8 = state::CLOSED;
 /// Unchanged.

@@ -155,10 +155,12 @@ impl Services {
             return Some((id, ServiceRule::Exact));
         }
         let ftp_data = tuple.dport == FTP_DATA || tuple.dport >= UNPRIVILEGED;
-        if protocol == Protocol::Tcp && self.ftp > 0 && ftp_data {
-            if let Some(id) = at_port(FTP) {
-                return Some((id, ServiceRule::FtpData));
-            }
+        if protocol == Protocol::Tcp
+            && self.ftp > 0
+            && ftp_data
+            && let Some(id) = at_port(FTP)
+        {
+            return Some((id, ServiceRule::FtpData));
         }
         if self.any_port > 0 { Some((at_port(0)?, ServiceRule::AnyPort)) } else { None }
     }

@@ -8,7 +8,7 @@ use net_model::ipvs::{
 };
 
 /// Runs `ipvsadm ARGS`; it must succeed.
-pub fn ipvsadm(host: &mut Host, args: &str) -> Result<(), String> {
+pub(crate) fn ipvsadm(host: &mut Host, args: &str) -> Result<(), String> {
     let line = Line::read(args);
     let now = host.now;
     let director = &mut host.director;
@@ -29,7 +29,7 @@ pub fn ipvsadm(host: &mut Host, args: &str) -> Result<(), String> {
 }
 
 /// Adds a rule of `iptables -t mangle -A PREROUTING … -j MARK --set-mark N`.
-pub fn iptables(host: &mut Host, args: &str) {
+pub(crate) fn iptables(host: &mut Host, args: &str) {
     let mut words = args.split(' ');
     let mut rule = MarkRule { to: Prefix::new(Addr::UNSPECIFIED_V4, 0), protocol: 0, port: None, mark: 0 };
     while let Some(option) = words.next() {
@@ -111,11 +111,9 @@ impl<'a> Line<'a> {
                 "-s" => line.scheduler = words.next().expect("a scheduler"),
                 "-b" => line.flags = words.next().expect("flags").split(',').collect(),
                 "-p" => {
-                    line.persistence = Some(
-                        words
-                            .next_if(|w| !w.starts_with('-'))
-                            .map_or(300, |w| number(Some(w)).expect("a timeout")),
-                    )
+                    let timeout = words.next_if(|word| !word.starts_with('-'));
+                    line.persistence =
+                        Some(timeout.map_or(300, |word| number(Some(word)).expect("a timeout")));
                 }
                 "-M" => line.netmask = words.next(),
                 "-o" => line.one_packet = true,

@@ -8,44 +8,44 @@ use sim_core::{Duration, Stream, Time};
 
 /// The kernel that a recording was made on.
 #[derive(Clone, Copy)]
-pub struct Reference {
-    pub profile: Kernel,
+pub(crate) struct Reference {
+    pub(crate) profile: Kernel,
     /// Jiffies per second.
-    pub hz: u32,
+    pub(crate) hz: u32,
     /// How far the recording's real time may have run ahead of its waits, in seconds.
-    pub drift: u64,
+    pub(crate) drift: u64,
 }
 
 impl Reference {
-    pub fn new_kernel() -> Reference {
+    pub(crate) fn new_kernel() -> Reference {
         Reference { profile: Kernel::New, hz: 250, drift: 2 }
     }
 
-    pub fn classic_kernel() -> Reference {
+    pub(crate) fn classic_kernel() -> Reference {
         Reference { profile: Kernel::Classic, hz: 100, drift: 4 }
     }
 
     /// Clocks to try: the coarsest timers of the recordings have steps of 4096 jiffies.
-    pub fn clocks(self) -> impl Iterator<Item = Timers> {
+    pub(crate) fn clocks(self) -> impl Iterator<Item = Timers> {
         (0..64).map(move |phase| Timers::wheel(self.hz, 1 + phase * 64))
     }
 }
 
 /// A firewall rule that marks packets.
 #[derive(Debug)]
-pub struct MarkRule {
-    pub to: Prefix,
-    pub protocol: u8,
-    pub port: Option<u16>,
-    pub mark: u32,
+pub(crate) struct MarkRule {
+    pub(crate) to: Prefix,
+    pub(crate) protocol: u8,
+    pub(crate) port: Option<u16>,
+    pub(crate) mark: u32,
 }
 
 /// Addresses and routes.
-pub struct Links {
+pub(crate) struct Links {
     /// Is 10.9.0.0/16 routed to the local host?
-    pub all_local: bool,
+    pub(crate) all_local: bool,
     /// MTU of the link to the servers.
-    pub server_mtu: u16,
+    pub(crate) server_mtu: u16,
 }
 
 impl Surroundings for Links {
@@ -74,26 +74,27 @@ fn within(net: &str, len: u8, addr: Addr) -> bool {
 
 /// What leaves the host because of a packet.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Towards a server.
     ToServer(Addr, Packet),
     /// Towards a client.
     ToClient(Packet),
-    Nothing(Option<DropReason>),
+    /// Dropped, or the end of the story.
+    Nothing(&'static str),
 }
 
 /// The host.
-pub struct Host {
-    pub director: Director,
-    pub links: Links,
-    pub rules: Vec<MarkRule>,
-    pub now: Time,
+pub(crate) struct Host {
+    pub(crate) director: Director,
+    pub(crate) links: Links,
+    pub(crate) rules: Vec<MarkRule>,
+    pub(crate) now: Time,
     /// Does it forward packets that IPVS does not take?
-    pub forwards: bool,
+    pub(crate) forwards: bool,
 }
 
 impl Host {
-    pub fn new(profile: Kernel, timers: Timers) -> Host {
+    pub(crate) fn new(profile: Kernel, timers: Timers) -> Host {
         Host {
             director: Director::new(profile, timers, Stream::new(0, "director")),
             links: Links { all_local: false, server_mtu: 1500 },
@@ -104,13 +105,13 @@ impl Host {
         }
     }
 
-    pub fn wait(&mut self, duration: Duration) {
+    pub(crate) fn wait(&mut self, duration: Duration) {
         self.now += duration;
         self.director.advance(self.now);
     }
 
     /// A packet arrives over either link.
-    pub fn receive(&mut self, mut packet: Packet) -> Outcome {
+    pub(crate) fn receive(&mut self, mut packet: Packet) -> Outcome {
         for rule in &self.rules {
             let port = packet.ports().map(|(_, port)| port);
             let hit = rule.to.contains(packet.dst)
@@ -131,7 +132,7 @@ impl Host {
 
     fn forward(&mut self, mut packet: Packet) -> Outcome {
         if !self.forwards {
-            return Outcome::Nothing(Some(DropReason::NotForwarding));
+            return Outcome::Nothing(DropReason::NotForwarding.name());
         }
         if packet.ttl <= 1 {
             return self.send(icmp_about(&packet, IcmpError { kind: 11, code: 0, info: 0 }, &self.links));
@@ -147,7 +148,7 @@ impl Host {
         match verdict {
             Verdict::Accept => leave(packet),
             Verdict::Send { to } => Outcome::ToServer(to, packet),
-            Verdict::Drop(reason) => Outcome::Nothing(Some(reason)),
+            Verdict::Drop(reason) => Outcome::Nothing(reason.name()),
             Verdict::Reject(_, error) => self.send(icmp_about(&packet, error, &self.links)),
             Verdict::Respond(response) => self.send(*response),
         }
@@ -158,7 +159,7 @@ impl Host {
         let v4 = packet.src.is_v4();
         let unreachable = |code| IcmpError { kind: if v4 { 3 } else { 1 }, code, info: 0 };
         match &packet.payload {
-            Payload::Tcp(segment) if segment.flags.has(Flags::RST) => Outcome::Nothing(None),
+            Payload::Tcp(segment) if segment.flags.has(Flags::RST) => Outcome::Nothing("no answer"),
             Payload::Tcp(segment) => self.send(reset(packet, segment)),
             Payload::Udp(_) => {
                 self.send(icmp_about(packet, unreachable(if v4 { 3 } else { 4 }), &self.links))
@@ -170,7 +171,7 @@ impl Host {
                 payload: Payload::Icmp(Icmp { kind: 0, code: 0, info: *info, quote: None }),
                 ..packet.clone()
             }),
-            Payload::Icmp(_) => Outcome::Nothing(None),
+            Payload::Icmp(_) => Outcome::Nothing("no answer"),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.send(icmp_about(packet, unreachable(2), &self.links))
             }
@@ -208,7 +209,7 @@ fn icmp_about(about: &Packet, error: IcmpError, links: &Links) -> Packet {
 }
 
 /// A packet as the recordings send them: 40 bytes of TCP, 28 of UDP, TTL 64.
-pub fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
+pub(crate) fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
     let transport = match &payload {
         Payload::Tcp(_) => 20,
         Payload::Udp(_) => 8,
@@ -233,7 +234,7 @@ pub fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
 }
 
 /// `10.0.0.3:80`, `[fd00::3]:80`
-pub fn endpoint(text: &str) -> (Addr, u16) {
+pub(crate) fn endpoint(text: &str) -> (Addr, u16) {
     let (addr, port) = text.rsplit_once(':').expect("ADDRESS:PORT");
     let addr = addr.trim_start_matches('[').trim_end_matches(']');
     (addr.parse().expect("a valid address"), port.parse().expect("a valid port"))
@@ -243,18 +244,18 @@ pub fn endpoint(text: &str) -> (Addr, u16) {
 const LETTERS: [(char, Flags); 5] =
     [('S', Flags::SYN), ('A', Flags::ACK), ('F', Flags::FIN), ('P', Flags::PSH), ('R', Flags::RST)];
 
-pub fn flags(letters: &str) -> Flags {
+pub(crate) fn flags(letters: &str) -> Flags {
     let flag = |letter| LETTERS.iter().find(|(l, _)| *l == letter).expect("a TCP flag").1;
     letters.chars().map(flag).fold(Flags::default(), Flags::with)
 }
 
 /// `SA`
-pub fn letters(flags: Flags) -> String {
+pub(crate) fn letters(flags: Flags) -> String {
     LETTERS.iter().filter(|(_, flag)| flags.has(*flag)).map(|(letter, _)| letter).collect()
 }
 
 /// `tcp 192.168.1.1:2000 10.9.0.100:80 S`
-pub fn parse_packet(text: &str) -> Packet {
+pub(crate) fn parse_packet(text: &str) -> Packet {
     let mut words = text.split(' ');
     let mut word = || words.next();
     let protocol = word().expect("a protocol");
@@ -277,7 +278,7 @@ pub fn parse_packet(text: &str) -> Packet {
 }
 
 /// Where a packet went, in the words of the recordings. `asked` is the packet that came in.
-pub fn describe(asked: &Packet, outcome: &Outcome) -> String {
+pub(crate) fn describe(asked: &Packet, outcome: &Outcome) -> String {
     match outcome {
         Outcome::Nothing(_) => "none".to_owned(),
         Outcome::ToServer(to, packet) => match (&packet.outer, packet.ports()) {
@@ -297,7 +298,7 @@ pub fn describe(asked: &Packet, outcome: &Outcome) -> String {
 }
 
 /// The number of a protocol's name.
-pub fn protocol_number(name: &str) -> u8 {
+pub(crate) fn protocol_number(name: &str) -> u8 {
     match name {
         "tcp" => proto::TCP,
         "udp" => proto::UDP,

@@ -12,7 +12,7 @@ const CLIENT: &str = "192.168.1.1:1000";
 const VIP: &str = "10.9.0.100";
 
 /// Runs the cases in order: the first ones configure their own server, the last ones share three services.
-pub fn run(vector: &Value, reference: Reference) -> Result<(), String> {
+pub(crate) fn run(vector: &Value, reference: Reference) -> Result<(), String> {
     let mut host = Host::new(reference.profile, Timers::ideal());
     let mut server = "";
     let mut shared = false;

@@ -7,7 +7,7 @@ use net_model::packet::proto;
 use serde_json::{Value, json};
 
 /// Services with their destinations as `/proc/net/ip_vs` shows them; services in no particular order.
-pub fn services(host: &Host, hz: u32) -> Vec<Vec<Value>> {
+pub(crate) fn services(host: &Host, hz: u32) -> Vec<Vec<Value>> {
     let service = |service: ServiceView| {
         let head = [json!(headline(&service, hz))];
         let destinations = service.destinations.iter().map(|d| {
@@ -26,7 +26,7 @@ pub fn services(host: &Host, hz: u32) -> Vec<Vec<Value>> {
 }
 
 /// The same shape from a recording.
-pub fn recorded_services(recorded: &[Value]) -> Vec<Vec<Value>> {
+pub(crate) fn recorded_services(recorded: &[Value]) -> Vec<Vec<Value>> {
     let mut services: Vec<Vec<Value>> = Vec::new();
     for entry in recorded {
         match (entry.as_str(), services.last_mut()) {
@@ -77,9 +77,9 @@ fn endpoint(addr: Addr, port: u16) -> String {
 }
 
 /// A line of the connection table: everything but the seconds, and the seconds.
-pub type ConnectionLine = (String, u64);
+pub(crate) type ConnectionLine = (String, u64);
 
-pub fn connections(host: &Host) -> Vec<ConnectionLine> {
+pub(crate) fn connections(host: &Host) -> Vec<ConnectionLine> {
     let line = |c: net_model::ipvs::ConnectionView| {
         let protocol = match c.protocol {
             proto::TCP => "TCP",
@@ -96,7 +96,7 @@ pub fn connections(host: &Host) -> Vec<ConnectionLine> {
     lines
 }
 
-pub fn recorded_connections(recorded: &[Value]) -> Vec<ConnectionLine> {
+pub(crate) fn recorded_connections(recorded: &[Value]) -> Vec<ConnectionLine> {
     let line = |entry: &Value| {
         let words = entry.as_array().expect("a line of the connection table");
         let (left, words) = words.split_last().expect("seconds left");
@@ -109,7 +109,7 @@ pub fn recorded_connections(recorded: &[Value]) -> Vec<ConnectionLine> {
 }
 
 /// `ipvsadm -Ln --stats --exact`, services and destinations sorted as it sorts them.
-pub fn statistics(host: &Host) -> Value {
+pub(crate) fn statistics(host: &Host) -> Value {
     let counters = |c: net_model::ipvs::Counters| {
         [c.conns, c.in_packets, c.out_packets, c.in_bytes, c.out_bytes].map(|n| n.to_string())
     };

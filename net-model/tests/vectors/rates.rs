@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sim_core::Duration;
 
 /// The job runs every two seconds here; the recording's ran every 2.016 s and was sampled half a period off.
-pub fn run(vector: &Value) -> Result<(), String> {
+pub(crate) fn run(vector: &Value) -> Result<(), String> {
     let mut host = Host::new(Kernel::New, Timers::ideal());
     commands::ipvsadm(&mut host, "-A -u 10.9.0.100:53 -s rr")?;
     commands::ipvsadm(&mut host, "-a -u 10.9.0.100:53 -r 10.0.0.3:53 -g")?;

@@ -1,11 +1,13 @@
 //! A small discrete-event kernel: virtual time, the agenda of future events, one stream of random numbers per
 //! named component, distributions, and the statistics every model needs. It knows nothing of networks.
 
+pub mod agenda;
 pub mod dist;
 pub mod histogram;
 pub mod rng;
 pub mod time;
 
+pub use agenda::Agenda;
 pub use dist::Dist;
 pub use histogram::Histogram;
 pub use rng::Stream;

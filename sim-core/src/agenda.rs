@@ -4,7 +4,7 @@
 //! perhaps a million timers seconds to minutes ahead, which hardly move. One structure serves both:
 //!
 //! - the **run** holds all entries before a **horizon**, sorted. `pop` takes its head; `post` inserts from its tail,
-//!   because what is posted last is mostly due last. It stays short: at most 64 entries that are not all due at the
+//!   because what is posted last is mostly due last. It stays short: at most 64 entries, unless all are due at the
 //!   same nanosecond.
 //! - everything else lies unsorted in **slots**. Write times as 13 digits of 5 bits. An entry lies at the level of
 //!   the highest digit in which it differs from the **base** (an instant not later than the horizon), in the slot

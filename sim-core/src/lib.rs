@@ -6,9 +6,11 @@ pub mod dist;
 pub mod histogram;
 pub mod rng;
 pub mod time;
+pub mod wheel;
 
 pub use agenda::Agenda;
 pub use dist::Dist;
 pub use histogram::Histogram;
 pub use rng::Stream;
 pub use time::{Duration, Time};
+pub use wheel::{Timers, Wheel};

@@ -19,6 +19,9 @@ mod reachability;
 pub mod redirect;
 pub mod route;
 pub mod route_input;
+mod routes;
 pub mod stack;
 pub mod sysctl;
+#[cfg(test)]
+mod testing;
 pub mod timers;

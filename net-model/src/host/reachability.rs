@@ -199,4 +199,9 @@ impl<H> super::neighbour::Neighbour<H> {
     pub(super) fn oldest_source(&self) -> Option<Addr> {
         self.waiting.front().map(|w| w.source)
     }
+
+    /// Does anything wait for its link address?
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.waiting.is_empty()
+    }
 }

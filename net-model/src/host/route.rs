@@ -209,7 +209,10 @@ impl<H> Stack<H> {
 
     #[inline(never)]
     fn look_up(&mut self, key: &Key, slot: usize) -> Answer {
-        let Some(entry) = self.fib.lookup(key) else {
+        // A packet to 0.0.0.0 is for the host itself.
+        let to_self = Key { dst: Addr::v4(0x7f00_0001), ..*key };
+        let asked = if key.dst == Addr::UNSPECIFIED_V4 { &to_self } else { key };
+        let Some(entry) = self.fib.lookup(asked) else {
             if self.fib.is_cacheable {
                 self.remember(key, slot, NO_ROUTE);
             }
@@ -217,7 +220,7 @@ impl<H> Stack<H> {
         };
         let is_cacheable = self.fib.is_cacheable && entry.hops.len() <= 1;
         let hop = self.choose_hop(entry, key);
-        let mut answer = self.describe(entry, hop, key.dst);
+        let mut answer = self.describe(entry, hop, asked.dst);
         if let Some(exception) = self.exceptions.get(key.dst)
             && entry.kind == RouteKind::Unicast
         {
@@ -377,6 +380,30 @@ mod tests {
         assert_eq!(bound.source, addr("10.0.0.11"));
         let stranger = host.route_output(addr("8.8.8.8"), Some(addr("10.0.0.12")), 0);
         assert_eq!(stranger, Err(RouteError::SourceNotLocal));
+    }
+
+    /// Seen on Linux 6.1.192, by `ip route get`.
+    #[test]
+    fn special_destinations() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.12/24")]);
+        assert_eq!(get(&mut host, "10.0.0.12"), "10.0.0.12 dev lo src 10.0.0.11", "a secondary");
+        assert_eq!(get(&mut host, "255.255.255.255"), "ENETUNREACH");
+        assert_eq!(get(&mut host, "224.0.0.81"), "ENETUNREACH");
+        via(&mut host, "default", "10.0.0.50");
+        for group in ["255.255.255.255", "224.0.0.81", "10.0.0.255"] {
+            assert_eq!(get(&mut host, group), format!("{group} dev eth0 src 10.0.0.11"));
+            assert_eq!(host.route_output(addr(group), None, 0).unwrap().kind, RouteClass::Broadcast);
+        }
+        assert_eq!(get(&mut host, "0.0.0.0"), "0.0.0.0 dev lo src 127.0.0.1");
+    }
+
+    /// Seen on Linux 6.1.192: no address of global scope anywhere means no source towards a gateway.
+    #[test]
+    fn narrow_scopes_do_not_speak_to_gateways() {
+        let mut host = host(&[("eth0", "10.0.0.11/24@link"), ("lo", "10.0.0.77/32@link 10.0.0.78/32@host")]);
+        via(&mut host, "default", "10.0.0.50");
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.50 dev eth0 src 0.0.0.0");
+        assert_eq!(get(&mut host, "10.0.0.9"), "10.0.0.9 dev eth0 src 10.0.0.11");
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub mod iptables;
 pub mod ipvsadm;
 pub mod names;
 mod route;
+mod route_shell;
+pub mod shell;
 pub mod sysctl;
 mod words;
 

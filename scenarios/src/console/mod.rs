@@ -10,8 +10,6 @@ pub mod iptables;
 pub mod ipvsadm;
 pub mod names;
 mod route;
-mod route_shell;
-pub mod shell;
 pub mod sysctl;
 mod words;
 

@@ -5,6 +5,7 @@ pub mod agenda;
 pub mod dist;
 pub mod histogram;
 pub mod rng;
+pub mod slab;
 pub mod time;
 pub mod wheel;
 
@@ -12,5 +13,6 @@ pub use agenda::Agenda;
 pub use dist::Dist;
 pub use histogram::Histogram;
 pub use rng::Stream;
+pub use slab::Slab;
 pub use time::{Duration, Time};
 pub use wheel::{Timers, Wheel};

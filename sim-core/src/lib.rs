@@ -2,6 +2,7 @@
 //! named component, distributions, and the statistics every model needs. It knows nothing of networks.
 
 pub mod agenda;
+pub mod arrivals;
 pub mod dist;
 pub mod fingerprint;
 pub mod histogram;
@@ -12,6 +13,7 @@ pub mod time;
 pub mod wheel;
 
 pub use agenda::Agenda;
+pub use arrivals::ArrivalProcess;
 pub use dist::Dist;
 pub use fingerprint::Fingerprint;
 pub use histogram::Histogram;

@@ -15,6 +15,7 @@ mod estimator;
 mod expiry;
 mod forwarding;
 mod icmp;
+mod index;
 pub mod kernel;
 mod listing;
 mod persistence;

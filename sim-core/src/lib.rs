@@ -3,6 +3,7 @@
 
 pub mod agenda;
 pub mod dist;
+pub mod fingerprint;
 pub mod histogram;
 pub mod rng;
 pub mod slab;
@@ -11,6 +12,7 @@ pub mod wheel;
 
 pub use agenda::Agenda;
 pub use dist::Dist;
+pub use fingerprint::Fingerprint;
 pub use histogram::Histogram;
 pub use rng::Stream;
 pub use slab::Slab;

@@ -81,7 +81,7 @@ fn packet(n: u32, flags: Flags) -> Packet {
 
 /// A director with a million established connections, and the time they were established at.
 fn filled(forwarding: Forwarding) -> (Director, Time) {
-    let mut director = director("wlc", forwarding, Timers::wheel(250, 1));
+    let mut director = director("wlc", forwarding, Timers::linux());
     let mut now = Time::ZERO;
     for n in 0..CONNECTIONS {
         now += Duration::from_micros(10);
@@ -124,7 +124,7 @@ fn established(bencher: Bencher, forwarding: Forwarding, busy: u32) {
 /// Half-open connections at 17,000 a second: a million in the table, each new one outlives the oldest.
 #[divan::bench(sample_count = 5, sample_size = 1, args = ["rr", "wlc", "mh"])]
 fn new_connections(bencher: Bencher, scheduler: &str) {
-    let mut director = director(scheduler, Forwarding::Route, Timers::wheel(250, 1));
+    let mut director = director(scheduler, Forwarding::Route, Timers::linux());
     let mut now = Time::ZERO;
     let mut n = 0;
     let mut open = move |count: u32| {

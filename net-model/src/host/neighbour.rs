@@ -7,10 +7,9 @@
 
 use super::conf::{NeighKey, NeighbourConf};
 use super::interface::InterfaceId;
-use super::timers::Timers;
 use crate::addr::{Addr, Mac};
 use rustc_hash::FxHashMap;
-use sim_core::{Duration, Time};
+use sim_core::{Duration, Time, Timers};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -371,7 +370,7 @@ impl<H> Neighbours<H> {
     }
 
     pub(super) fn arm(&mut self, now: Time, id: NeighbourId, delay: Duration) {
-        let due = self.timer_kind.fires(now, delay);
+        let due = self.timer_kind.fires_at(now, delay);
         let entry = self.get_mut(id);
         entry.due = due;
         if due < entry.posted {

@@ -14,9 +14,8 @@ use super::mark::Netfilter;
 use super::neighbour::{Expired, Lookup, Neighbour, NeighbourId, Neighbours, Policy, Thresholds};
 use super::route::RouteCache;
 use super::surroundings::Remembered;
-use super::timers::Timers;
 use crate::addr::{Addr, Mac};
-use sim_core::{Duration, Stream, Time};
+use sim_core::{Duration, Stream, Time, Timers};
 
 /// The network layer of one host. `H` is what waits for a link address: a frame's id.
 #[derive(Clone, Debug)]

@@ -200,6 +200,11 @@ impl<H> super::neighbour::Neighbour<H> {
         self.waiting.front().map(|w| w.source)
     }
 
+    /// How many items wait for its link address.
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Does anything wait for its link address?
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()

@@ -3,7 +3,7 @@
 use crate::compare::Metric;
 use crate::summary::{is_harmless, losses, per_second, quantile_s, shares};
 use crate::{Labelled, groups};
-use net_model::outcome::Failure;
+use net_model::outcome::{Failure, Outcome};
 use sim_core::Histogram;
 use std::io;
 
@@ -22,7 +22,11 @@ pub(crate) fn files(runs: &[Labelled]) -> Vec<(&'static str, String)> {
         ("drops.csv", drops(runs)),
     ];
     match runs {
-        [] | [_] => files.push(("series.csv", series(runs))),
+        [] | [_] => files.extend([
+            ("series.csv", server_series(runs)),
+            ("series_clients.csv", client_series(runs)),
+            ("series_drops.csv", drop_series(runs)),
+        ]),
         _ => files.push(("comparison.csv", comparison(runs))),
     }
     files
@@ -56,7 +60,7 @@ fn servers(runs: &[Labelled]) -> String {
             ]);
             row.extend(histogram(&server.sojourn));
             row.push(server.series.active.iter().max().map(u32::to_string).unwrap_or_default());
-            table.row(row);
+            table.row(&row);
         }
     }
     table.text()
@@ -83,7 +87,7 @@ fn clients(runs: &[Labelled]) -> String {
             row.push(decimal(per_second(client.succeeded, &run.outcome)));
             row.extend(histogram(&client.connect));
             row.extend(histogram(&client.latency));
-            table.row(row);
+            table.row(&row);
         }
     }
     table.text()
@@ -102,7 +106,7 @@ fn links(runs: &[Labelled]) -> String {
                 link.dropped.to_string(),
                 decimal(link.utilisation * 100.0),
             ]);
-            table.row(row);
+            table.row(&row);
         }
     }
     table.text()
@@ -121,44 +125,77 @@ fn drops(runs: &[Labelled]) -> String {
                 drop.reason.sentence().into(),
                 drop.reason.cure().into(),
             ]);
-            table.row(row);
+            table.row(&row);
         }
     }
     table.text()
 }
 
-/// One row a sample and figure: a long table that every tool can pivot.
-fn series(runs: &[Labelled]) -> String {
-    let mut table = Table::new(&["time_s", "of", "name", "figure", "value"]);
+/// One row a sample and server.
+fn server_series(runs: &[Labelled]) -> String {
+    let mut table = Table::unlabelled(&[
+        "time_s",
+        "server",
+        "active_connections",
+        "inactive_connections",
+        "accepted_requests_total",
+        "queued_requests",
+        "utilisation_percent",
+    ]);
+    each_sample(runs, |outcome, i, time| {
+        for server in &outcome.servers {
+            let s = &server.series;
+            let busy = s.utilisation.get(i).map(|u| decimal(f64::from(*u) * 100.0));
+            table.row(&[
+                time.into(),
+                server.name.clone(),
+                sample(&s.active, i),
+                sample(&s.inactive, i),
+                sample(&s.accepted, i),
+                sample(&s.queue, i),
+                busy.unwrap_or_default(),
+            ]);
+        }
+    });
+    table.text()
+}
+
+/// One row a sample and client group: the successful exchanges that began in the interval before.
+fn client_series(runs: &[Labelled]) -> String {
+    let mut table = Table::unlabelled(&["time_s", "client_group", "succeeded", "latency_mean_ms"]);
+    each_sample(runs, |outcome, i, time| {
+        for client in &outcome.clients {
+            let (count, mean) = client.latency_series.get(i).copied().unwrap_or_default();
+            let mean = if count > 0 { decimal(mean * 1e3) } else { String::new() };
+            table.row(&[time.into(), client.name.clone(), count.to_string(), mean]);
+        }
+    });
+    table.text()
+}
+
+/// One row a sample, place and reason: the packets lost in the interval before.
+fn drop_series(runs: &[Labelled]) -> String {
+    let mut table = Table::unlabelled(&["time_s", "place", "reason", "packets"]);
+    each_sample(runs, |outcome, i, time| {
+        for drop in losses(outcome) {
+            table.row(&[time.into(), drop.place.clone(), drop.reason.name().into(), sample(&drop.series, i)]);
+        }
+    });
+    table.text()
+}
+
+/// Calls `row` with each sample's number and time in seconds.
+fn each_sample(runs: &[Labelled], mut row: impl FnMut(&Outcome, usize, &str)) {
     for run in runs {
         for (i, time) in run.outcome.sample_times.iter().enumerate() {
-            let mut add = |of: &str, name: &str, figure: &str, value: Option<String>| {
-                let mut row = labels(run);
-                let time = format!("{:.9}", time.as_secs_f64());
-                row.extend([time, of.into(), name.into(), figure.into(), value.unwrap_or_default()]);
-                table.row(row);
-            };
-            for server in &run.outcome.servers {
-                let (name, s) = (server.name.as_str(), &server.series);
-                add("server", name, "active_connections", s.active.get(i).map(u32::to_string));
-                add("server", name, "inactive_connections", s.inactive.get(i).map(u32::to_string));
-                add("server", name, "accepted_requests_total", s.accepted.get(i).map(u64::to_string));
-                add("server", name, "queued_requests", s.queue.get(i).map(u32::to_string));
-                let busy = s.utilisation.get(i).map(|u| decimal(f64::from(*u) * 100.0));
-                add("server", name, "utilisation_percent", busy);
-            }
-            for client in &run.outcome.clients {
-                let sample = client.latency_series.get(i);
-                add("clients", &client.name, "begun_successes", sample.map(|(n, _)| n.to_string()));
-                let mean = sample.filter(|(n, _)| *n > 0).map(|(_, s)| decimal(s * 1e3));
-                add("clients", &client.name, "latency_mean_ms", mean);
-            }
-            for drop in losses(&run.outcome) {
-                add("losses", &drop.place, drop.reason.name(), drop.series.get(i).map(u32::to_string));
-            }
+            row(&run.outcome, i, &format!("{:.9}", time.as_secs_f64()));
         }
     }
-    table.text()
+}
+
+/// The sample of this number; empty if the series is shorter.
+fn sample<T: ToString>(series: &[T], i: usize) -> String {
+    series.get(i).map(T::to_string).unwrap_or_default()
 }
 
 fn comparison(runs: &[Labelled]) -> String {
@@ -180,7 +217,7 @@ fn comparison(runs: &[Labelled]) -> String {
             row.push(estimate.map(|e| decimal(e.mean)).unwrap_or_default());
             row.push(estimate.and_then(|e| e.half).map(decimal).unwrap_or_default());
         }
-        table.row(row);
+        table.row(&row);
     }
     table.text()
 }
@@ -200,7 +237,7 @@ impl Table {
     }
 
     fn unlabelled(columns: &[&str]) -> Table {
-        let columns = columns.iter().map(|c| c.to_string()).collect();
+        let columns = columns.iter().map(|&c| c.to_owned()).collect();
         Table { columns, writer: csv::Writer::from_writer(Vec::new()), has_rows: false }
     }
 
@@ -216,19 +253,19 @@ impl Table {
         self.add_column(&format!("{name}_max_ms"));
     }
 
-    fn row(&mut self, row: Vec<String>) {
+    fn row(&mut self, row: &[String]) {
         if !self.has_rows {
             sure(self.writer.write_record(&self.columns));
             self.has_rows = true;
         }
-        sure(self.writer.write_record(&row));
+        sure(self.writer.write_record(row));
     }
 
     fn text(mut self) -> String {
         if !self.has_rows {
             sure(self.writer.write_record(&self.columns));
         }
-        let bytes = self.writer.into_inner().map_err(|e| e.into_error());
+        let bytes = self.writer.into_inner().map_err(csv::IntoInnerError::into_error);
         let text = bytes.and_then(|b| String::from_utf8(b).map_err(io::Error::other));
         text.expect("text written into memory is text")
     }
@@ -268,8 +305,9 @@ mod tests {
     fn the_files_of_a_run_look_like_this() {
         let run = sample::run(&Sample { requests_per_s: 1200.0, seconds: 5, ..Sample::default() });
         let all = files(&[run]);
-        let shown = all.iter().filter(|(name, _)| *name != "series.csv");
-        let text: String = shown.map(|(name, text)| format!("== {name}\n{text}")).collect();
+        // Of the series the beginning is enough.
+        let head = |text: &str| text.lines().take(8).map(|l| format!("{l}\n")).collect::<String>();
+        let text: String = all.iter().map(|(name, text)| format!("== {name}\n{}", head(text))).collect();
         expect_file!["golden/run.csv.txt"].assert_eq(&text);
     }
 

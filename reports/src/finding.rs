@@ -52,14 +52,76 @@ fn of_comparison(groups: &[Group]) -> String {
     match (success(best), success(worst)) {
         (None, _) => "No request ended in any run".into(),
         (Some(_), None) => format!("{at}{} answers requests, {} none", best.name, worst.name),
-        (Some(most), Some(least)) if most - least > 1.0 => format!(
-            "{at}{} answers {} % of the requests, {} only {} %",
-            best.name,
-            percent(most / 100.0),
-            worst.name,
-            percent(least / 100.0)
-        ),
+        (Some(most), Some(least)) if most - least > 1.0 => answered(&ranked),
         (Some(_), Some(_)) => latency(&ranked),
+    }
+}
+
+/// Who answers how much, where that differs.
+fn answered(ranked: &[&Group]) -> String {
+    let (worst, least, good) = by_success(ranked);
+    let least = format!("only {} %", percent(least / 100.0));
+    let lowest = good.iter().map(|(_, s)| *s).fold(100.0, f64::min);
+    let at = at_load(ranked);
+    match good.as_slice() {
+        [(best, most)] => {
+            format!("{at}{best} answers {} % of the requests, {worst} {least}", percent(most / 100.0))
+        }
+        many if lowest == 100.0 => {
+            format!(
+                "{at}{worst} answers {least} of the requests, {} all of them",
+                the_others(ranked, many.len())
+            )
+        }
+        many => format!(
+            "{at}{worst} answers {least} of the requests, {} at least {} %",
+            the_others(ranked, many.len()),
+            percent(lowest / 100.0).trim_start_matches('>')
+        ),
+    }
+}
+
+/// Who fails how much.
+pub(crate) fn failures(ranked: &[&Group]) -> String {
+    let (worst, least, good) = by_success(ranked);
+    let at = at_load(ranked);
+    let share = |success: f64| percent((100.0 - success) / 100.0);
+    let most = good.iter().map(|(_, s)| *s).fold(100.0, f64::min);
+    if share(least) == share(most) || good.iter().any(|(name, _)| *name == worst) {
+        return match share(least).strip_prefix('<') {
+            Some(little) => format!("{at}less than {little} % of the requests fail, whatever the variant"),
+            None => format!("{at}at most {} % of the requests fail, whatever the variant", share(least)),
+        };
+    }
+    let rest = match share(most) {
+        none if none == "0" => "none".to_string(),
+        some => match some.strip_prefix('<') {
+            Some(little) => format!("less than {little} %"),
+            None => format!("at most {some} %"),
+        },
+    };
+    let who = match good.as_slice() {
+        [(best, _)] => best.to_string(),
+        many => the_others(ranked, many.len()),
+    };
+    format!("{at}{worst} fails {} % of the requests, {who} {rest}", share(least))
+}
+
+/// The worst with its success in percent, and those within a percentage point of the best.
+fn by_success<'a>(ranked: &[&'a Group]) -> (&'a str, f64, Vec<(&'a str, f64)>) {
+    let all: Vec<(&str, f64)> =
+        ranked.iter().filter_map(|g| Some((g.name.as_str(), g.mean(Metric::Success)?))).collect();
+    let most = all.iter().map(|(_, s)| *s).fold(0.0, f64::max);
+    let worst = all.iter().copied().reduce(|a, b| if b.1 < a.1 { b } else { a }).unwrap_or(("", 0.0));
+    (worst.0, worst.1, all.into_iter().filter(|(_, s)| most - s <= 1.0).collect())
+}
+
+/// Several good variants, in words: all but one, or the best few.
+fn the_others(ranked: &[&Group], good: usize) -> String {
+    if good + 1 == ranked.len() {
+        format!("the other {good} variants")
+    } else {
+        format!("the best {good} variants")
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn percent(share: f64) -> String {
         _ if p == 0.0 || p == 100.0 => format!("{p:.0}"),
         _ if p > 99.99 && p < 100.0 => ">99.99".into(),
         _ if p > 0.0 && p < 0.01 => "<0.01".into(),
-        _ if p >= 99.0 && p < 100.0 => format!("{p:.2}"),
+        _ if (99.0..100.0).contains(&p) => format!("{p:.2}"),
         _ => short(p),
     }
 }
@@ -59,6 +59,27 @@ pub(crate) fn percent(share: f64) -> String {
 pub(crate) fn percent_cell(share: f64) -> String {
     let p = share * 100.0;
     if (0.01..99.0).contains(&p) { sig3(p) } else { percent(share) }
+}
+
+/// Things per second: three significant digits, and all of the integer part.
+pub(crate) fn rate(x: f64) -> String {
+    if x >= 9_999.5 { format!("{}/s", grouped(x.round() as u64)) } else { format!("{}/s", short(x)) }
+}
+
+/// Spaces between a number and its unit or sign made unbreakable, for titles on pages.
+pub(crate) fn unbroken(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut words = text.split(' ').peekable();
+    while let Some(word) = words.next() {
+        out.push_str(word);
+        if let Some(next) = words.peek() {
+            let is_number = word.ends_with(|c: char| c.is_ascii_digit());
+            let unit = next.trim_end_matches([',', ';', ':', ')', '.']);
+            let sticks = is_number && matches!(unit, "%" | "s" | "ms" | "µs" | "ns");
+            out.push(if sticks { '\u{a0}' } else { ' ' });
+        }
+    }
+    out
 }
 
 /// A whole number, its digits in groups of three: `1 234 567` (with thin spaces, for pages and plots).
@@ -109,6 +130,15 @@ mod tests {
             assert_eq!(f(f64::NAN), NONE);
             assert_eq!(f(f64::INFINITY), NONE);
         }
+    }
+
+    #[test]
+    fn numbers_keep_their_units() {
+        assert_eq!(
+            unbroken("At 95 % load, within 21 ms, or 2 servers"),
+            "At 95\u{a0}% load, within 21\u{a0}ms, or 2 servers"
+        );
+        assert_eq!([829.2, 150_006.4].map(rate), ["829/s", "150\u{2009}006/s"]);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use net_model::outcome::{DestinationOutcome, Outcome};
 use serde::Serialize;
 use sim_core::Histogram;
 
-/// All runs with everything but their time series (those are in `series.csv`).
+/// All runs with everything but their time series (those are in `series.csv`); indented for a single run.
 pub fn outcomes(runs: &[Labelled]) -> String {
-    pretty(&File { runs: runs.iter().map(run).collect() })
+    let file = File { runs: runs.iter().map(run).collect() };
+    if runs.len() <= 1 { pretty(&file) } else { compact(&file) }
 }
 
 /// A value as indented JSON that ends with a line break.
@@ -16,6 +17,11 @@ pub(crate) fn pretty<T: Serialize>(value: &T) -> String {
     let text =
         serde_json::to_string_pretty(value).expect("structs with string keys can always be written as JSON");
     text + "\n"
+}
+
+/// A value as JSON in one line.
+fn compact<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("structs with string keys can always be written as JSON") + "\n"
 }
 
 #[derive(Serialize)]

@@ -13,6 +13,7 @@
 //! | `plots/` | one file a plot, listed in [`plots::PLOTS`] |
 //! | `html/` | the page |
 //! | `csv.rs`, `json.rs`, `manifest.rs` | files for other programs |
+//! | `png.rs` | the plots once more, in pixels (feature `png`) |
 //! | `write.rs` | the report folder, whole or not at all |
 
 mod compare;
@@ -23,6 +24,7 @@ mod html;
 mod json;
 mod manifest;
 pub mod plots;
+mod png;
 #[cfg(test)]
 mod sample;
 mod series;

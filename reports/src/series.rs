@@ -1,7 +1,7 @@
 //! Figures over time: the samples of a run gathered into few windows, so that each holds enough requests.
 
 use crate::summary::{jain, max_over_fair};
-use net_model::outcome::Outcome;
+use net_model::outcome::{Outcome, ServerOutcome};
 
 /// Balance of the requests that were accepted within a window of time.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -30,30 +30,25 @@ pub(crate) fn balance(outcome: &Outcome) -> Vec<Window> {
         return Vec::new();
     }
     let total: u64 = outcome.servers.iter().map(|s| s.series.accepted[samples - 1]).sum();
-    let windows = (total / (ENOUGH * entitled)).clamp(4, MOST_WINDOWS);
-    let step = samples.div_ceil(windows as usize);
-    let mut from = None;
-    let mut result = Vec::new();
-    for to in (step - 1..samples).step_by(step) {
-        let requests: Vec<(u64, i64)> = outcome
-            .servers
-            .iter()
-            .map(|s| {
-                (
-                    s.series.accepted[to].saturating_sub(from.map_or(0, |f: usize| s.series.accepted[f])),
-                    s.weight,
-                )
-            })
-            .collect();
-        result.push(Window {
-            from_s: from.map_or(0.0, |f| outcome.sample_times[f].as_secs_f64()),
+    let windows = (total / (ENOUGH * entitled)).clamp(4, MOST_WINDOWS).min(samples as u64) as usize;
+    // Window i ends with sample (i + 1) × samples / windows, so that all are used.
+    let ends = (1..=windows).map(|i| i * samples / windows - 1);
+    let mut from: Option<usize> = None;
+    let window = |to: usize| {
+        let before = from.replace(to);
+        let requests = |s: &ServerOutcome| {
+            let accepted = |i: usize| s.series.accepted[i];
+            (accepted(to).saturating_sub(before.map_or(0, accepted)), s.weight)
+        };
+        let requests: Vec<(u64, i64)> = outcome.servers.iter().map(requests).collect();
+        Window {
+            from_s: before.map_or(0.0, |f| outcome.sample_times[f].as_secs_f64()),
             to_s: outcome.sample_times[to].as_secs_f64(),
             max_over_fair: max_over_fair(&requests),
             jain: jain(&requests),
-        });
-        from = Some(to);
-    }
-    result
+        }
+    };
+    ends.map(window).collect()
 }
 
 /// The sample instants in seconds.
@@ -76,7 +71,7 @@ mod tests {
     fn windows_cover_the_run_without_gaps() {
         let windows = balance(&Sample::default().outcome());
         assert!((4..=60).contains(&windows.len()));
-        assert_eq!(windows[0].from_s, 0.0);
+        assert_eq!((windows[0].from_s, windows.last().unwrap().to_s), (0.0, 20.0));
         assert!(windows.windows(2).all(|w| w[0].to_s == w[1].from_s && w[0].from_s < w[0].to_s));
         assert!(windows.iter().all(|w| w.max_over_fair.unwrap() >= 1.0 && w.jain.unwrap() <= 1.0 + 1e-12));
     }

@@ -1,7 +1,7 @@
 //! The report folder: written beside its place and moved there at the end, so that it is whole or not there.
 
 use crate::plots::{PLOTS, Size};
-use crate::{Labelled, Manifest, csv, html, json};
+use crate::{Labelled, Manifest, csv, html, json, png};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,9 +64,11 @@ const MANIFEST: &str = "manifest.json";
 pub fn write_report(dir: &Path, report: &Report<'_>) -> Result<Vec<PathBuf>, ReportError> {
     check_place(dir)?;
     let files = files(report)?;
-    let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A link to a folder stays one: the folder it points to is what is replaced.
+    let real = fs::canonicalize(dir).unwrap_or_else(|_| dir.into());
+    let parent = real.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(|e| error(parent, e))?;
-    let name = dir.file_name().map_or("report".into(), |n| n.to_string_lossy());
+    let name = real.file_name().map_or("report".into(), |n| n.to_string_lossy());
     let beside = |what: &str| parent.join(format!(".{name}.{what}-{}", std::process::id()));
     let scratch = Scratch(beside("new"));
     fs::create_dir_all(scratch.0.join("plots")).map_err(|e| error(&scratch.0, e))?;
@@ -74,7 +76,7 @@ pub fn write_report(dir: &Path, report: &Report<'_>) -> Result<Vec<PathBuf>, Rep
         // The error names the place where the user expects the file.
         fs::write(scratch.0.join(file), bytes).map_err(|e| error(&dir.join(file), e))?;
     }
-    replace(dir, &scratch.0, &beside("old")).map_err(|e| error(dir, e))?;
+    replace(&real, &scratch.0, &beside("old")).map_err(|e| error(dir, e))?;
     Ok(files.into_iter().map(|(file, _)| dir.join(file)).collect())
 }
 
@@ -97,7 +99,7 @@ fn files(report: &Report<'_>) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
         let drawing = (plot.draw)(report.runs, Size::Wide);
         let svg = drawing.svg.standalone(&drawing.finding, &drawing.reading);
         if report.png {
-            files.push((format!("plots/{}.png", plot.name), png(&svg)?));
+            files.push((format!("plots/{}.png", plot.name), png::draw(&svg).ok_or(ReportError::NoPng)?));
         }
         files.push((format!("plots/{}.svg", plot.name), svg.into_bytes()));
     }
@@ -109,10 +111,6 @@ fn files(report: &Report<'_>) -> Result<Vec<(String, Vec<u8>)>, ReportError> {
     let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
     files.push((MANIFEST.into(), report.manifest.to_json(report.runs, &names).into_bytes()));
     Ok(files)
-}
-
-fn png(_svg: &str) -> Result<Vec<u8>, ReportError> {
-    Err(ReportError::NoPng)
 }
 
 /// Moves the new folder into its place; the old one goes away only once the new one is there.
@@ -164,12 +162,16 @@ mod tests {
         let manifest = Manifest {
             version: "0.1.0".into(),
             command: "lvsim run quickstart.yaml".into(),
+            scenario: "quickstart.yaml".into(),
+            scenario_hash: "9f86d081884c7d65".into(),
+            seed: 1,
             ..Manifest::default()
         };
-        let scenario = "title: Quick start\n";
+        let (scenario, expanded) = ("title: Quick start\n", "hosts:\n  director: {}\n");
+        let png = cfg!(feature = "png");
         write_report(
             dir,
-            &Report { title: "Quick start", runs, manifest: &manifest, scenario, expanded: "", png: false },
+            &Report { title: "Quick start", runs, manifest: &manifest, scenario, expanded, png },
         )
     }
 
@@ -262,8 +264,28 @@ mod tests {
     }
 
     #[test]
+    fn png_files_come_with_the_feature_only() {
+        let dir = place("png");
+        let manifest = Manifest::default();
+        let report =
+            Report { title: "", runs: &small(), manifest: &manifest, scenario: "", expanded: "", png: true };
+        match write_report(&dir.join("out"), &report) {
+            Ok(paths) => {
+                assert!(cfg!(feature = "png") && paths.iter().any(|p| p.ends_with("plots/share.png")));
+            }
+            Err(e) => assert!(!cfg!(feature = "png") && e.to_string().contains("--features png"), "{e}"),
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
     fn a_full_disk_is_named_with_a_cure() {
-        let full = error(Path::new("out/series.csv"), io::ErrorKind::StorageFull.into()).to_string();
+        // What Linux offers for the purpose: a disk that is always full.
+        let cause = match cfg!(target_os = "linux") {
+            true => fs::write("/dev/full", "x").unwrap_err(),
+            false => io::ErrorKind::StorageFull.into(),
+        };
+        let full = error(Path::new("out/series.csv"), cause).to_string();
         assert!(full.starts_with("no space left to write out/series.csv: free some"), "{full}");
     }
 }

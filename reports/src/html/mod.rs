@@ -2,9 +2,9 @@
 
 mod parts;
 
-use crate::format::plural;
+use crate::format::{plural, unbroken};
 use crate::plots::{PLOTS, Size};
-use crate::table::{arp_grid, clients_grid, comparison_grid, directors_grids, servers_grid};
+use crate::table::{Grid, arp_grid, clients_grid, comparison_grid, directors_grids, servers_grid};
 use crate::write::Report;
 use crate::{finding, manifest};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -14,7 +14,7 @@ const STYLE: &str = include_str!("style.css");
 
 /// The page of a report.
 pub(crate) fn page(report: &Report<'_>) -> String {
-    let headline = finding::headline(report.runs);
+    let headline = unbroken(&finding::headline(report.runs));
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -59,8 +59,8 @@ fn plots(report: &Report<'_>) -> Markup {
                 @let [wide, narrow] = [Size::Wide, Size::Narrow].map(|size| (plot.draw)(report.runs, size));
                 figure id=(plot.name) {
                     figcaption {
-                        h2 { (wide.finding) }
-                        @if !wide.reading.is_empty() { p { (wide.reading) } }
+                        h2 { (unbroken(&wide.finding)) }
+                        @if !wide.reading.is_empty() { p { (unbroken(&wide.reading)) } }
                     }
                     (PreEscaped(wide.svg.inline(&format!("{}-wide", plot.name), &wide.finding, &wide.reading, "wide")))
                     (PreEscaped(
@@ -84,9 +84,7 @@ fn tables(report: &Report<'_>) -> Markup {
                     @for grid in directors_grids(&run.outcome) { (parts::table(&grid)) }
                 }
                 runs => {
-                    @let mut grid = comparison_grid(runs);
-                    @let _ = grid.title.push_str("All variants");
-                    (parts::table(&grid))
+                    (parts::table(&Grid { title: "All variants".into(), ..comparison_grid(runs) }))
                 }
             }
         }

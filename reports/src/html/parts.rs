@@ -2,7 +2,8 @@
 
 use crate::Labelled;
 use crate::compare::{Group, Metric, ranking};
-use crate::format::{NONE, grouped, percent, seconds, short};
+use crate::finding::join;
+use crate::format::{NONE, grouped, percent, rate, seconds, short, unbroken};
 use crate::groups;
 use crate::summary::{Summary, is_harmless};
 use crate::table::{Cell, Grid};
@@ -11,6 +12,9 @@ use net_model::verdict::DropReason;
 
 /// A key figure: name, value, what it means.
 type Card = (String, String, String);
+
+/// A figure of a comparison: name, what is compared, how it is shown.
+type Figure = (&'static str, Metric, fn(f64) -> String);
 
 /// The key figures of a run, or of the best variant of a comparison.
 pub(super) fn cards(runs: &[Labelled]) -> Markup {
@@ -24,7 +28,7 @@ pub(super) fn cards(runs: &[Labelled]) -> Markup {
             @for (name, value, meaning) in cards {
                 div.card {
                     div.name { (name) }
-                    div.value { (value) }
+                    div.value { (unbroken(&value)) }
                     div.meaning { (meaning) }
                 }
             }
@@ -48,7 +52,7 @@ fn run_cards(run: &Labelled) -> Vec<Card> {
                 }
             },
         ),
-        card("Throughput", format!("{}/s", short(s.throughput)), "answered requests per second"),
+        card("Throughput", rate(s.throughput), "answered requests per second"),
         card("Median latency", latency(0.5), "from the first SYN to the last byte"),
         card("p99 latency", latency(0.99), &format!("p99.9 {}", latency(0.999))),
         card(
@@ -73,16 +77,21 @@ fn comparison_cards(groups: &[Group]) -> Vec<Card> {
         with.sort_by(|a, b| if metric.is_more_better() { b.0.total_cmp(&a.0) } else { a.0.total_cmp(&b.0) });
         let (first, last) = (with.first()?, with.last()?);
         let [value, other] = [first.0, last.0].map(show);
+        let equal: Vec<&str> = with.iter().filter(|w| show(w.0) == value).map(|w| w.1.as_str()).collect();
+        let leaders = match equal.len() {
+            1..=3 => join(&equal),
+            n => format!("{} and {} more", first.1, n - 1),
+        };
         let meaning = if value == other {
             "the same for all variants".into()
         } else {
-            format!("{}; {} has {other}", first.1, last.1)
+            format!("{leaders}; {} has {other}", last.1)
         };
         Some((value, meaning))
     };
-    let figures: [(&str, Metric, fn(f64) -> String); 6] = [
+    let figures: [Figure; 6] = [
         ("Most answered", Metric::Success, |x| format!("{} %", percent(x / 100.0))),
-        ("Best throughput", Metric::Throughput, |x| format!("{}/s", short(x))),
+        ("Best throughput", Metric::Throughput, rate),
         ("Best median", Metric::P50, |x| seconds(x / 1e3)),
         ("Best p99", Metric::P99, |x| seconds(x / 1e3)),
         ("Best balance", Metric::MaxOverFair, |x| format!("{}×", short(x))),

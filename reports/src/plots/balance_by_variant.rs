@@ -6,7 +6,7 @@ use super::rows::Rows;
 use super::scale::{Scale, Unit};
 use super::theme::Role;
 use super::{Drawing, Size, svg::Svg};
-use crate::compare::{Group, Metric, ranking};
+use crate::compare::{Estimate, Group, Metric, ranking};
 use crate::finding::at_load;
 use crate::format::short;
 use crate::{Labelled, groups};
@@ -38,10 +38,10 @@ fn finding(at: &str, best: &Group, worst: &Group) -> String {
         let all = if at.is_empty() { "All variants give" } else { "all variants give" };
         return format!("{at}{all} the busiest server {}× its fair share", short(high));
     }
+    let low = if low < 1.005 { "exactly".to_string() } else { format!("{}×", short(low)) };
     format!(
-        "{at}{} gives the busiest server {}× its fair share, {} {}×",
+        "{at}{} gives the busiest server {low} its fair share, {} {}×",
         best.name,
-        short(low),
         worst.name,
         short(high)
     )
@@ -50,7 +50,7 @@ fn finding(at: &str, best: &Group, worst: &Group) -> String {
 fn picture(shown: &[&Group], size: Size) -> Svg {
     let names: Vec<&str> = shown.iter().map(|g| g.name.as_str()).collect();
     let highest =
-        shown.iter().filter_map(|g| g.get(Metric::MaxOverFair)).map(|e| e.high()).fold(1.1, f64::max);
+        shown.iter().filter_map(|g| g.get(Metric::MaxOverFair)).map(Estimate::high).fold(1.1, f64::max);
     let scale = Scale::linear(1.0, highest, if size == Size::Wide { 6 } else { 3 }, Unit::Times);
     let rows = Rows::new(&names, scale, 120.0, size);
     rows.draw("busiest server: requests / fair share", |canvas, row| {
@@ -69,7 +69,7 @@ fn picture(shown: &[&Group], size: Size) -> Svg {
         canvas.text(size.width() - 2.0, y, &jain, Text::muted().end());
         if row == 0 {
             canvas.text(size.width() - 2.0, rows.caption_y(), "Jain", Text::muted().end());
-            canvas.text(perfect, rows.caption_y(), "▾ perfect", Text::muted());
+            canvas.text(perfect, rows.caption_y(), "perfect", Text::muted().middle());
         }
     })
 }

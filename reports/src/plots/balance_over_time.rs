@@ -83,6 +83,6 @@ fn picture(windows: &[Window], worst: (f64, f64), size: Size) -> Svg {
         let text = Text::label(Role::Vermilion).halo();
         canvas.dot((x, y), 3.4, Role::Vermilion);
         let text = if near_end { text.end() } else { text };
-        canvas.text(if near_end { x - 9.0 } else { x + 9.0 }, y, &format!("{}×", short(worst.1)), text);
+        canvas.text(if near_end { x - 7.0 } else { x + 7.0 }, y - 9.0, &format!("{}×", short(worst.1)), text);
     })
 }

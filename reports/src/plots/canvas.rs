@@ -57,9 +57,15 @@ impl Text {
     }
 }
 
-/// The width of a text in pixels, roughly: what a common sans-serif needs on average.
+/// The width of a text in pixels, roughly and rather too large: what the wider of the common sans-serifs need.
 pub(crate) fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * LETTER * 0.62
+    let em = |c: char| match c {
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '|' | '\'' | ' ' | '\u{2009}' => 0.34,
+        'm' | 'w' | 'M' | 'W' | '%' | '…' => 0.95,
+        'A'..='Z' | '0'..='9' | '×' | '>' | '<' => 0.68,
+        _ => 0.62,
+    };
+    text.chars().map(em).sum::<f64>() * LETTER
 }
 
 impl<'a> Canvas<'a> {

@@ -56,7 +56,7 @@ fn nothing(size: Size) -> Drawing {
     Drawing::nothing("No connection was ever open", "There are no connections to count.", size)
 }
 
-fn of<'a>(outcome: &'a Outcome, field: fn(&ServerSeries) -> &Vec<u32>) -> Vec<(&'a str, Vec<f64>)> {
+fn of(outcome: &Outcome, field: fn(&ServerSeries) -> &Vec<u32>) -> Vec<(&str, Vec<f64>)> {
     let values = |series: &ServerSeries| {
         let mut values: Vec<f64> = field(series).iter().copied().map(f64::from).collect();
         values.resize(outcome.sample_times.len(), 0.0);

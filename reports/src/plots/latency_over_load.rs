@@ -58,32 +58,27 @@ fn curves(groups: &[Group]) -> Vec<Curve<'_>> {
         .collect()
 }
 
-/// By how much each p99 grew from the lowest load to the highest, best against worst.
+/// How each p99 changes from the lowest load to the highest, best against worst.
 fn finding(groups: &[Group], curves: &[Curve<'_>]) -> String {
-    let growth = |c: &Curve<'_>| {
-        let p99 = |g: &Group| g.mean(Metric::P99);
-        let (first, last) = (p99(c.points.first()?)?, p99(c.points.last()?)?);
-        (first > 0.0).then_some((last / first, c.name.to_string(), last))
+    let change = |c: &Curve<'_>| {
+        let p99 = |g: &Group| g.mean(Metric::P99).map(|ms| ms / 1e3);
+        Some((p99(c.points.first()?)?, p99(c.points.last()?)?, c.name.to_string()))
     };
-    let mut grown: Vec<_> = curves.iter().filter_map(growth).collect();
-    grown.sort_by(|a, b| a.2.total_cmp(&b.2));
+    let mut changes: Vec<_> = curves.iter().filter_map(change).collect();
+    changes.sort_by(|a, b| a.1.total_cmp(&b.1));
     let loads = loads(groups);
-    let (Some(best), Some(worst), Some(low), Some(high)) =
-        (grown.first(), grown.last(), loads.first(), loads.last())
+    let (Some(best), Some(worst), [low, .., high]) = (changes.first(), changes.last(), loads.as_slice())
     else {
         return finding::latency(&ranking(groups));
     };
-    let span = format!("From {} to {} % load", short(*low), short(*high));
-    if grown.len() == 1 || worst.2 < 1.05 * best.2 {
-        return format!("{span}, p99 grows {}×, to {}", short(best.0), seconds(best.2 / 1e3));
+    let said = |(from, to, name): &(f64, f64, String)| {
+        format!("from {} to {} under {name}", seconds(*from), seconds(*to))
+    };
+    let span = format!("From {} to {} % load, p99 goes", short(*low), short(*high));
+    if changes.len() == 1 || worst.1 < 1.05 * best.1 {
+        return format!("{span} {}", said(best));
     }
-    format!(
-        "{span}, p99 grows to {} under {}, to {} under {}",
-        seconds(best.2 / 1e3),
-        best.1,
-        seconds(worst.2 / 1e3),
-        worst.1
-    )
+    format!("{span} {}, {}", said(best), said(worst))
 }
 
 fn picture(curves: &[Curve<'_>], loads: &[f64], size: Size) -> Svg {
@@ -134,5 +129,10 @@ fn draw_curves(canvas: &mut Canvas<'_>, panel: &Panel, curves: &[Curve<'_>], met
             labels.push(EndLabel { y, text: crate::table::clipped(curve.name, 14), role: curve.role });
         }
     }
-    panel.draw_end_labels(canvas, &labels);
+    // The best and the worst have precedence.
+    labels.reverse();
+    if labels.len() > 2 {
+        labels[1..].rotate_right(1);
+    }
+    panel.draw_some_end_labels(canvas, &labels);
 }

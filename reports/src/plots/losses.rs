@@ -9,7 +9,7 @@ use super::scale::{Scale, Unit};
 use super::theme::Role;
 use super::{Drawing, Size, svg::Svg};
 use crate::compare::{Group, Metric, ranking};
-use crate::finding::at_load;
+use crate::finding::failures;
 use crate::format::{grouped, percent, plural};
 use crate::series::times_s;
 use crate::summary::{Summary, losses};
@@ -132,26 +132,15 @@ fn of_comparison(groups: &[Group], size: Size) -> Drawing {
     }
     let mut sorted: Vec<&Group> = ranked.iter().copied().filter(|g| failed(g).is_some()).collect();
     sorted.sort_by(|a, b| failed(a).unwrap_or(0.0).total_cmp(&failed(b).unwrap_or(0.0)));
-    let (Some(best), Some(worst)) = (sorted.first().copied(), sorted.last().copied()) else {
+    if sorted.is_empty() {
         return Drawing::nothing(
             "No request ended in any variant",
             "Packets were lost: see drops.csv.",
             size,
         );
-    };
+    }
+    let finding = failures(&ranked);
     let share = |g: &Group| percent(failed(g).unwrap_or(0.0) / 100.0);
-    let at = at_load(&ranked);
-    let finding = if share(best) == share(worst) {
-        format!("{at}{} % of the requests fail, whatever the variant", share(best))
-    } else {
-        format!(
-            "{at}{} fails {} % of the requests, {} {} %",
-            best.name,
-            share(best),
-            worst.name,
-            share(worst)
-        )
-    };
     let shown = &sorted[..sorted.len().min(MOST_ROWS)];
     let most = shown.iter().filter_map(|g| failed(g)).fold(0.0, f64::max);
     let scale = Scale::linear(0.0, most.max(0.1), if size == Size::Wide { 5 } else { 3 }, Unit::Percent);

@@ -88,6 +88,22 @@ impl Panel {
         }
     }
 
+    /// Names at the right edge as far as there is room for all of them; else those that come first, each of the
+    /// others only where it is in nobody's way.
+    pub(crate) fn draw_some_end_labels(&self, canvas: &mut Canvas<'_>, labels: &[EndLabel]) {
+        const GAP: f64 = 15.0;
+        if labels.len() as f64 * GAP <= 0.8 * (self.bottom - self.top) {
+            return self.draw_end_labels(canvas, labels);
+        }
+        let mut chosen: Vec<EndLabel> = Vec::new();
+        for label in labels {
+            if chosen.iter().all(|c| (c.y - label.y).abs() >= GAP) {
+                chosen.push(label.clone());
+            }
+        }
+        self.draw_end_labels(canvas, &chosen);
+    }
+
     /// Names at the right edge, moved apart where they would overlap.
     pub(crate) fn draw_end_labels(&self, canvas: &mut Canvas<'_>, labels: &[EndLabel]) {
         let wanted: Vec<f64> = labels.iter().map(|l| l.y).collect();

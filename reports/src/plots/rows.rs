@@ -75,7 +75,7 @@ impl Rows {
     /// A picture of these rows alone.
     pub(crate) fn draw(&self, x_title: &str, paint: impl FnMut(&mut Canvas<'_>, usize)) -> Svg {
         Svg::draw(self.size.width(), self.end(!x_title.is_empty()), |canvas| {
-            self.paint(canvas, x_title, paint)
+            self.paint(canvas, x_title, paint);
         })
     }
 

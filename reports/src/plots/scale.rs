@@ -1,6 +1,6 @@
 //! Axes: from values to places, and the round numbers to write beside them.
 
-use crate::format::{grouped, seconds};
+use crate::format::grouped;
 
 /// What the numbers of an axis are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +38,7 @@ impl Scale {
         let first = (low / step + 1e-9).floor();
         let last = (high / step - 1e-9).ceil().max(first + 1.0);
         let ticks = (0..=(last - first) as usize).map(|i| (first + i as f64) * step);
-        let ticks: Vec<_> = ticks.map(|v| (v, label(v, step, unit))).collect();
+        let ticks: Vec<_> = ticks.map(|v| (v, label(v, step, last * step, unit))).collect();
         Scale { low: first * step, high: last * step, is_log: false, ticks }
     }
 
@@ -61,7 +61,7 @@ impl Scale {
         let tens: Vec<f64> = all.iter().copied().filter(|v| mantissa(*v) < 1.5).collect();
         let chosen = if all.len() <= want.max(2) || tens.len() < 2 { all } else { tens };
         let stride = chosen.len().div_ceil(want.max(2) + 1).max(1);
-        let ticks = chosen.into_iter().step_by(stride).map(|v| (v, label(v, v, unit))).collect();
+        let ticks = chosen.into_iter().step_by(stride).map(|v| (v, label(v, v, v, unit))).collect();
         Scale { low: first, high: last, is_log: true, ticks }
     }
 
@@ -125,10 +125,22 @@ fn steps_125(first: f64, last: f64) -> Vec<f64> {
     steps
 }
 
-fn label(v: f64, step: f64, unit: Unit) -> String {
-    let decimals = (-libm::floor(libm::log10(step.abs().max(1e-9)) + 1e-9)).clamp(0.0, 9.0) as usize;
+/// The label of a tick: as many decimals as the step needs, in the unit that suits the largest tick.
+fn label(v: f64, step: f64, largest: f64, unit: Unit) -> String {
+    let decimals_of =
+        |step: f64| (-libm::floor(libm::log10(step.abs().max(1e-9)) + 1e-9)).clamp(0.0, 9.0) as usize;
+    let decimals = decimals_of(step);
     match unit {
-        Unit::Seconds => seconds(v),
+        Unit::Seconds => {
+            let (factor, name) = match largest {
+                l if l >= 0.999_5 => (1.0, "s"),
+                l if l >= 0.999_5e-3 => (1e3, "ms"),
+                l if l >= 0.999_5e-6 => (1e6, "µs"),
+                _ => (1e9, "ns"),
+            };
+            let decimals = if v == 0.0 { 0 } else { decimals_of(step * factor) };
+            format!("{:.decimals$} {name}", v * factor)
+        }
         Unit::Count if v >= 0.0 => grouped(v.round() as u64),
         Unit::Percent => format!("{v:.decimals$} %"),
         Unit::Times => format!("{v:.decimals$}×"),
@@ -152,6 +164,12 @@ mod tests {
         );
         assert_eq!(labels(&Scale::linear(0.9, 1.32, 4, Unit::Times)), ["0.8×", "1.0×", "1.2×", "1.4×"]);
         assert_eq!(labels(&Scale::exact(0.0, 87.0, 5, Unit::Plain)), ["0", "20", "40", "60", "80"]);
+    }
+
+    #[test]
+    fn one_axis_has_one_unit() {
+        assert_eq!(labels(&Scale::linear(0.0, 1.4, 3, Unit::Seconds)), ["0 s", "0.5 s", "1.0 s", "1.5 s"]);
+        assert_eq!(labels(&Scale::linear(0.0, 0.02, 2, Unit::Seconds)), ["0 ms", "10 ms", "20 ms"]);
     }
 
     #[test]

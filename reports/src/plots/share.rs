@@ -1,6 +1,6 @@
 //! How many requests each server got, against the share that its weight entitles it to.
 
-use super::canvas::{Canvas, Text};
+use super::canvas::{Canvas, Text, text_width};
 use super::panel::{EndLabel, FOOT, FOOT_TITLE, HEAD, Panel};
 use super::rows::Rows;
 use super::scale::{Scale, Unit};
@@ -85,13 +85,9 @@ fn bars(shares: &[Share], size: Size) -> Svg {
 
 /// Says above the first row what the mark is.
 fn caption(canvas: &mut Canvas<'_>, x: f64, rows: &Rows) {
-    let y = rows.caption_y();
-    let text = Text::label(Role::Ink);
-    if x + 80.0 < rows.right() {
-        canvas.text(x - 2.0, y, "▾ fair share", text);
-    } else {
-        canvas.text(x + 2.0, y, "fair share ▾", text.end());
-    }
+    let half = text_width("fair share") / 2.0;
+    let x = x.clamp(rows.left() + half, rows.right().max(rows.left() + half));
+    canvas.text(x, rows.caption_y(), "fair share", Text::label(Role::Ink).middle());
 }
 
 fn curve(shares: &[Share], total: u64, size: Size) -> Svg {

@@ -144,7 +144,12 @@ fn picture(curves: &[Curve], size: Size) -> Svg {
             let y = points.last().map_or(panel.bottom, |p| p.1);
             labels.push(EndLabel { y, text: crate::table::clipped(&curve.name, 14), role: curve.role });
         }
-        panel.draw_end_labels(canvas, &labels);
+        // The best and the worst have precedence.
+        labels.reverse();
+        if labels.len() > 2 {
+            labels[1..].rotate_right(1);
+        }
+        panel.draw_some_end_labels(canvas, &labels);
         if let [only] = curves {
             for n in [0.301, 1.0, 2.0, 3.0, 4.0].into_iter().filter(|n| *n < reach(&only.latency) - 0.2) {
                 let (px, py) = panel.at((n, at(only, n)));

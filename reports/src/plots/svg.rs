@@ -2,6 +2,7 @@
 
 use super::canvas::{Canvas, SCALE};
 use super::theme::ROLES;
+use crate::format::unbroken;
 use std::fmt::Write as _;
 
 /// A picture without its title; embed it in a page or make a file of it.
@@ -52,7 +53,7 @@ impl Svg {
         let mut y = margin;
         let [ink, muted] = [0, 1].map(|i| hex(ROLES[i].2));
         for (text, size, weight, colour) in [(finding, 17.0, "600", ink), (reading, 12.5, "400", muted)] {
-            for line in wrapped(text, (self.width / (size * 0.54)) as usize) {
+            for line in balanced(&unbroken(text), (self.width / (size * 0.58)) as usize) {
                 y += size * 1.28;
                 let _ = writeln!(
                     head,
@@ -61,8 +62,9 @@ impl Svg {
                     escaped(&line)
                 );
             }
+            y += 4.0;
         }
-        y += margin;
+        y += margin - 4.0;
         let (width, height) = (self.width + 2.0 * margin, y + self.height + margin);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height:.1}\" \
@@ -133,6 +135,15 @@ pub(crate) fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// As few lines of at most `most` characters as possible, of about equal length.
+fn balanced(text: &str, most: usize) -> Vec<String> {
+    let few = wrapped(text, most).len();
+    let narrowest = (1..=most).find(|&w| {
+        wrapped(text, w).iter().all(|l| l.chars().count() <= most) && wrapped(text, w).len() <= few
+    });
+    wrapped(text, narrowest.unwrap_or(most))
 }
 
 /// Lines of at most `most` characters.
@@ -238,5 +249,6 @@ mod tests {
     fn long_titles_wrap() {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert!(wrapped("", 7).is_empty());
+        assert_eq!(balanced("one two three four", 15), ["one two", "three four"]);
     }
 }

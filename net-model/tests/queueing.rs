@@ -116,7 +116,7 @@ fn four_workers_are_an_m_m_c_queue() {
 
 #[test]
 fn processor_sharing_does_not_see_the_distribution() {
-    // M/G/1-PS: T = s / (1 - rho), whatever the distribution; here two exponentials, squared variation 4.5
+    // M/G/1-PS: T = s / (1 - rho), whatever the distribution; here two exponentials, squared coefficient of variation 5.5
     let mixed = Dist::HyperExponential(vec![(0.9, 0.005), (0.1, 0.055)]);
     let server = server(1, Discipline::ProcessorSharing, mixed);
     agrees("M/G/1-PS", sojourn(70.0, &server, Duration::from_secs(3_000), 10), 0.010 / 0.3);

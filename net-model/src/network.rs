@@ -312,7 +312,7 @@ impl Network {
                 0
             }
         };
-        self.fingerprint.add(self.cx.now.as_nanos(), kind_of(event), place);
+        self.fingerprint.add(self.cx.now, kind_of(event), place);
     }
 
     fn sample(&mut self) {

@@ -17,6 +17,7 @@ use director::World;
 use net_model::ipvs::Timers;
 use serde_json::Value;
 use shell::Shell;
+use sim_core::{Duration, Wheel};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use transcript::{Step, Transcript};
@@ -57,7 +58,7 @@ fn check(file: &str, exact: bool) -> Result<(), String> {
     let phases = if transcript.has_packets() { 64 } else { 1 };
     let mut furthest = (0, String::new());
     for phase in 0..phases {
-        match replay(file, &transcript, exact, Timers::wheel(250, 1 + phase * 64)) {
+        match replay(file, &transcript, exact, Timers::Wheel(Wheel::new(250, Duration::from_millis(4 * 64 * phase)))) {
             Ok(()) => return Ok(()),
             Err((step, difference)) if step >= furthest.0 => furthest = (step, difference),
             Err(_) => {}

@@ -205,14 +205,21 @@ impl Key {
     }
 }
 
+/// Where a route is, until a route comes or goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub(super) table: usize,
+    pub(super) at: usize,
+}
+
 /// A routing table.
 #[derive(Clone, Debug)]
 pub struct Table {
     id: u32,
     /// By falling prefix length, then address, then metric, then age.
     routes: Vec<RouteEntry>,
-    /// The network address of each route, close together for the look-up.
-    networks: Vec<Addr>,
+    /// The last 64 bits of the network address of each route (all of them for IPv4), close together for the look-up.
+    networks: Vec<u64>,
     /// Runs of routes of one family and prefix length.
     runs: Vec<Run>,
 }
@@ -246,23 +253,30 @@ impl Table {
     /// The route of the longest prefix around `dst`.
     #[inline]
     pub fn lookup(&self, dst: Addr) -> Option<&RouteEntry> {
+        self.find(dst).map(|at| &self.routes[at])
+    }
+
+    /// Where that route is in the table.
+    #[inline]
+    fn find(&self, dst: Addr) -> Option<usize> {
         let is_v4 = dst.is_v4();
         self.runs.iter().filter(|run| run.is_v4 == is_v4).find_map(|run| {
-            let networks = &self.networks[run.start..run.end];
             let wanted = dst.masked(run.len);
-            let at = if networks.len() <= WALKED {
-                networks.iter().position(|network| *network == wanted)?
-            } else {
-                let at = networks.partition_point(|network| *network < wanted);
-                (networks.get(at) == Some(&wanted)).then_some(at)?
+            let [_, low] = wanted.words();
+            let networks = &self.networks[run.start..run.end];
+            let at = match networks.len() <= WALKED && is_v4 {
+                true => networks.iter().position(|network| *network == low)?,
+                false => self.routes[run.start..run.end].partition_point(|r| r.prefix.addr() < wanted),
             };
-            Some(&self.routes[run.start + at])
+            let at = run.start + at;
+            (at < run.end && (is_v4 && self.networks[at] == low || self.routes[at].prefix.addr() == wanted))
+                .then_some(at)
         })
     }
 
     /// Rebuilds what the look-up uses; after every change of the routes.
     fn reindex(&mut self) {
-        self.networks = self.routes.iter().map(|route| route.prefix.addr()).collect();
+        self.networks = self.routes.iter().map(|route| route.prefix.addr().words()[1]).collect();
         self.runs.clear();
         for (at, route) in self.routes.iter().enumerate() {
             let (is_v4, len) = (route.prefix.addr().is_v4(), route.prefix.len());
@@ -326,11 +340,24 @@ impl Fib {
 
     /// Walks the rules: the route, or none. Kinds other than throw are answers.
     pub fn lookup(&self, key: &Key) -> Option<&RouteEntry> {
-        self.rules
-            .iter()
-            .filter(|rule| rule.matches(key))
-            .filter_map(|rule| self.table(rule.table)?.lookup(key.dst))
-            .find(|entry| entry.kind != RouteKind::Throw)
+        self.find(key).map(|place| self.entry(place))
+    }
+
+    /// Where that route is.
+    #[inline]
+    pub(super) fn find(&self, key: &Key) -> Option<Place> {
+        let matching = self.rules.iter().filter(|rule| rule.matches(key));
+        let mut answers = matching.filter_map(|rule| {
+            let table = self.tables.iter().position(|table| table.id == rule.table)?;
+            Some(Place { table, at: self.tables[table].find(key.dst)? })
+        });
+        answers.find(|place| self.entry(*place).kind != RouteKind::Throw)
+    }
+
+    /// The route at a place.
+    #[inline]
+    pub(super) fn entry(&self, place: Place) -> &RouteEntry {
+        &self.tables[place.table].routes[place.at]
     }
 
     /// Puts a route behind those of the same prefix and metric. No check whether it exists.

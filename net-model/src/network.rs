@@ -174,7 +174,7 @@ impl Network {
 
     /// Makes a host a director, if it is none yet: what `modprobe ip_vs` does.
     pub fn director(&mut self, host: HostId, kernel: crate::ipvs::Kernel) -> &mut crate::ipvs::Director {
-        let (seed, timers) = (self.options.seed, crate::ipvs::Timers::ideal());
+        let (seed, timers) = (self.options.seed, self.options.timers);
         let on = self.host_mut(host);
         let name = format!("{}/ipvs", on.name);
         on.director.get_or_insert_with(|| {

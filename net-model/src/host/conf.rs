@@ -138,6 +138,50 @@ settings! {
     TcpWindowScaling, "tcp_window_scaling", 1, 0..=1, "TCP window scaling.";
 }
 
+impl ConfKey {
+    /// Does anything here depend on it? The others may be set, so that the settings of a real host can be used as they
+    /// are: there are no packets with source routes and no kernel log in the model.
+    pub const fn has_effect(self) -> bool {
+        !matches!(self, ConfKey::AcceptSourceRoute | ConfKey::LogMartians)
+    }
+}
+
+impl HostKey {
+    /// Does anything here depend on it? The hosts' TCP has the defaults built in.
+    pub const fn has_effect(self) -> bool {
+        match self {
+            HostKey::IcmpMsgsBurst
+            | HostKey::IcmpMsgsPerSec
+            | HostKey::IcmpRatelimit
+            | HostKey::IcmpRatemask
+            | HostKey::IpDefaultTtl
+            | HostKey::IpForwardUsePmtu
+            | HostKey::NeighGcThresh1
+            | HostKey::NeighGcThresh2
+            | HostKey::NeighGcThresh3
+            | HostKey::RouteGcTimeout
+            | HostKey::RouteMinPmtu
+            | HostKey::RouteMtuExpires => true,
+            HostKey::IcmpEchoIgnoreAll
+            | HostKey::IcmpEchoIgnoreBroadcasts
+            | HostKey::IcmpErrorsUseInboundIfaddr
+            | HostKey::IpNoPmtuDisc
+            | HostKey::IpfragTime
+            | HostKey::TcpEarlyRetrans
+            | HostKey::TcpEcn
+            | HostKey::TcpFinTimeout
+            | HostKey::TcpOrphanRetries
+            | HostKey::TcpRetries2
+            | HostKey::TcpSack
+            | HostKey::TcpSlowStartAfterIdle
+            | HostKey::TcpSynRetries
+            | HostKey::TcpSynackRetries
+            | HostKey::TcpTimestamps
+            | HostKey::TcpWindowScaling => false,
+        }
+    }
+}
+
 /// How the values of `all` and of an interface make the one in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Combine {

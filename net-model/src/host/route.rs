@@ -4,7 +4,7 @@
 //! address the host chooses for its own packets. Answers are remembered per destination and mark until anything
 //! changes. IPv6 differs in one point here: source selection prefers the longest common prefix instead of list order.
 
-use super::fib::{Key, NextHop, RouteEntry, RouteKind, TABLE_LOCAL};
+use super::fib::{Key, NextHop, Place, RouteEntry, RouteKind, TABLE_LOCAL};
 use super::icmp;
 use super::interface::{Interface, InterfaceId, Scope};
 use super::stack::Stack;
@@ -107,7 +107,8 @@ pub(super) struct Answer {
     pub(super) is_multipath: bool,
 }
 
-const CACHE_SLOTS: usize = 32;
+const CACHE_SLOTS: usize = 64;
+const GATEWAY_SLOTS: usize = 4;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -117,14 +118,18 @@ struct Slot {
     answer: Answer,
 }
 
-/// The last answers, one slot for each of a few hash values.
+/// The last answers, one slot for each of a few hash values: by destination and, as all destinations behind a gateway
+/// have the same way, by route.
 #[derive(Clone, Debug)]
-pub(super) struct RouteCache(Box<[Slot; CACHE_SLOTS]>);
+pub(super) struct RouteCache {
+    destinations: Box<[Slot; CACHE_SLOTS]>,
+    gateways: [Option<(Place, u32, Answer)>; GATEWAY_SLOTS],
+}
 
 impl RouteCache {
     pub(super) fn new() -> RouteCache {
         let nothing = Slot { dst: Addr::UNSPECIFIED_V4, mark: 0, generation: 0, answer: NO_ROUTE };
-        RouteCache(Box::new([nothing; CACHE_SLOTS]))
+        RouteCache { destinations: Box::new([nothing; CACHE_SLOTS]), gateways: [None; GATEWAY_SLOTS] }
     }
 }
 
@@ -200,7 +205,7 @@ impl<H> Stack<H> {
     #[inline]
     pub(super) fn answer(&mut self, key: &Key) -> Answer {
         let slot = slot_of(key);
-        let cached = &self.cache.0[slot];
+        let cached = &self.cache.destinations[slot];
         if cached.generation == self.generation && cached.dst == key.dst && cached.mark == key.mark {
             return cached.answer;
         }
@@ -212,17 +217,15 @@ impl<H> Stack<H> {
         // A packet to 0.0.0.0 is for the host itself.
         let to_self = Key { dst: Addr::v4(0x7f00_0001), ..*key };
         let asked = if key.dst == Addr::UNSPECIFIED_V4 { &to_self } else { key };
-        let Some(entry) = self.fib.lookup(asked) else {
+        let Some(place) = self.fib.find(asked) else {
             if self.fib.is_cacheable {
                 self.remember(key, slot, NO_ROUTE);
             }
             return NO_ROUTE;
         };
-        let is_cacheable = self.fib.is_cacheable && entry.hops.len() <= 1;
-        let hop = self.choose_hop(entry, key);
-        let mut answer = self.describe(entry, hop, asked.dst);
+        let mut answer = self.answer_of(place, asked);
         if let Some(exception) = self.exceptions.get(key.dst)
-            && entry.kind == RouteKind::Unicast
+            && answer.kind == Some(RouteKind::Unicast)
         {
             if let Some(gateway) = exception.gateway {
                 answer.next_hop = gateway;
@@ -233,14 +236,33 @@ impl<H> Stack<H> {
                 answer.mtu_locked = exception.mtu_locked;
             }
         }
-        if is_cacheable {
+        if self.fib.is_cacheable && !answer.is_multipath {
             self.remember(key, slot, answer);
         }
         answer
     }
 
+    /// What a route means for a destination.
+    fn answer_of(&mut self, place: Place, key: &Key) -> Answer {
+        let entry = self.fib.entry(place);
+        let is_gateway = matches!(entry.hops[..], [NextHop { via: Some(_), .. }]);
+        let slot = place.at % GATEWAY_SLOTS;
+        if is_gateway
+            && let Some((known, generation, answer)) = self.cache.gateways[slot]
+            && (known, generation) == (place, self.generation)
+        {
+            return answer;
+        }
+        let answer = self.describe(entry, self.choose_hop(entry, key), key.dst);
+        if is_gateway {
+            self.cache.gateways[slot] = Some((place, self.generation, answer));
+        }
+        answer
+    }
+
     fn remember(&mut self, key: &Key, slot: usize, answer: Answer) {
-        self.cache.0[slot] = Slot { dst: key.dst, mark: key.mark, generation: self.generation, answer };
+        self.cache.destinations[slot] =
+            Slot { dst: key.dst, mark: key.mark, generation: self.generation, answer };
     }
 
     /// One way for each flow: by a hash of source and destination with a seed of the host's own.
@@ -330,7 +352,7 @@ fn is_group(dst: Addr) -> bool {
 fn slot_of(key: &Key) -> usize {
     let [high, low] = key.dst.words();
     let mixed = (low ^ high.rotate_left(32) ^ u64::from(key.mark)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 59) as usize
+    (mixed >> 58) as usize
 }
 
 #[cfg(test)]

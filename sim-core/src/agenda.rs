@@ -188,13 +188,17 @@ impl<E: Copy> Default for Agenda<E> {
 /// Inserts an entry into a sorted list, after its equals; looks from the end, and not before `start`.
 #[inline]
 fn insert_from_tail<E: Copy>(run: &mut Vec<Entry<E>>, start: usize, entry: Entry<E>) {
-    let mut i = run.len();
     run.push(entry);
-    while i > start && run[i - 1].0 > entry.0 {
-        run[i] = run[i - 1];
-        i -= 1;
+    let mut pending = run[start..].iter_mut().rev();
+    let mut hole = pending.next().expect("one was just pushed");
+    for earlier in pending {
+        if earlier.0 <= entry.0 {
+            break;
+        }
+        *hole = *earlier;
+        hole = earlier;
     }
-    run[i] = entry;
+    *hole = entry;
 }
 
 /// Insertion sort: stable, and the fastest for a few entries.

@@ -10,6 +10,7 @@ use super::interface::InterfaceId;
 use crate::addr::{Addr, Mac};
 use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time, Timers};
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -163,6 +164,8 @@ pub(super) struct Neighbours<H> {
     pub(super) entries: Vec<Option<Neighbour<H>>>,
     free: Vec<u32>,
     index: FxHashMap<(Addr, InterfaceId), NeighbourId>,
+    /// By a hash of the address, the entry that was found last: where to look before the index. A power of two long.
+    recent: Vec<Cell<u32>>,
     /// Instant, then order of arming.
     pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
     armed: u64,
@@ -178,6 +181,7 @@ impl<H> Neighbours<H> {
             entries: Vec::new(),
             free: Vec::new(),
             index: FxHashMap::default(),
+            recent: vec![Cell::new(0); 8],
             timers: BinaryHeap::new(),
             armed: 0,
             has_news: false,
@@ -194,8 +198,40 @@ impl<H> Neighbours<H> {
         self.entries[id.0 as usize].as_mut().expect("a neighbour id is used only while its entry exists")
     }
 
+    #[inline]
     pub(super) fn find(&self, addr: Addr, interface: InterfaceId) -> Option<NeighbourId> {
-        self.index.get(&(addr, interface)).copied()
+        let [high, low] = addr.words();
+        let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let recent = &self.recent[(mixed >> 40) as usize & (self.recent.len() - 1)];
+        let id = recent.get();
+        if let Some(Some(entry)) = self.entries.get(id as usize)
+            && entry.addr == addr
+            && entry.interface == interface
+        {
+            return Some(NeighbourId(id));
+        }
+        let id = *self.index.get(&(addr, interface))?;
+        recent.set(id.0);
+        Some(id)
+    }
+
+    /// The link address of an entry that needs nothing done, noting its use.
+    #[inline]
+    pub(super) fn known_mac(&mut self, now: Time, addr: Addr, interface: InterfaceId) -> Option<Mac> {
+        let id = self.find(addr, interface)?;
+        let entry = self.get_mut(id);
+        let is_settled = matches!(
+            entry.state,
+            NeighbourState::Reachable
+                | NeighbourState::Permanent
+                | NeighbourState::Delay
+                | NeighbourState::Probe
+        );
+        if !is_settled {
+            return None;
+        }
+        entry.used = now;
+        Some(entry.mac)
     }
 
     /// All entries, in no meaningful but always the same order.
@@ -281,6 +317,9 @@ impl<H> Neighbours<H> {
             }
         };
         self.entries[id as usize] = Some(entry);
+        if self.entries.len() * 2 > self.recent.len() {
+            self.recent = vec![Cell::new(id); self.recent.len() * 4];
+        }
         self.index.insert((addr, interface), NeighbourId(id));
         Some(NeighbourId(id))
     }

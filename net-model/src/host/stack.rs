@@ -7,7 +7,7 @@ use super::arp::ArpSend;
 use super::arptables::ArpTables;
 use super::conf::{Conf, ConfKey, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::exception::{Exception, Exceptions};
-use super::fib::Fib;
+use super::fib::{Fib, RouteKind};
 use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind};
 use super::limit::Limits;
 use super::mark::Netfilter;
@@ -31,6 +31,8 @@ pub struct Stack<H> {
     pub(super) remembered: Remembered,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
+    /// Is each of them in table local (and not deleted from it by hand)?
+    pub(super) own_are_local: bool,
     pub(super) generation: u32,
     pub(super) neighbours: Neighbours<H>,
     /// Addresses published by hand (`ip neigh add proxy`).
@@ -99,6 +101,7 @@ impl<H> Stack<H> {
             cache: RouteCache::new(),
             remembered: Remembered::default(),
             own: Vec::new(),
+            own_are_local: false,
             generation: 1,
             neighbours: Neighbours::new(timers),
             published: Vec::new(),
@@ -199,9 +202,14 @@ impl<H> Stack<H> {
         self.ip_id
     }
 
+    /// The link address of a next hop that is known and trusted, or being checked while it is used.
+    #[inline]
+    pub(crate) fn known_mac(&mut self, now: Time, oif: InterfaceId, next_hop: Addr) -> Option<Mac> {
+        self.neighbours.known_mac(now, next_hop, oif)
+    }
+
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:
     /// requests may announce it.
-    #[inline]
     pub fn resolve(
         &mut self,
         now: Time,
@@ -219,7 +227,6 @@ impl<H> Stack<H> {
         self.resolve_anew(now, oif, next_hop, source)
     }
 
-    #[inline(never)]
     fn resolve_anew(
         &mut self,
         now: Time,
@@ -321,6 +328,7 @@ impl<H> Stack<H> {
         self.generation = self.generation.wrapping_add(1);
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::addresses).map(|a| a.addr).collect();
+        self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));
     }
 
     #[inline]

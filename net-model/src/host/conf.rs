@@ -309,3 +309,61 @@ impl Conf {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value in force for each pair (all, interface): 0 0, 0 1, 1 0, 1 1.
+    fn truth(key: ConfKey, forwarding: i64) -> [i64; 4] {
+        [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(of_all, own)| {
+            let (mut all, mut interface) = (Conf::all(), Conf::new());
+            interface.set(ConfKey::Forwarding, forwarding);
+            all.set(key, of_all);
+            interface.set(key, own);
+            interface.effective(&all, key)
+        })
+    }
+
+    /// How the values of `all` and of the interface combine.
+    #[test]
+    fn combinations() {
+        use ConfKey::*;
+        let either = [
+            ArpIgnore,
+            ArpAnnounce,
+            ArpAccept,
+            ArpNotify,
+            RpFilter,
+            SharedMedia,
+            SecureRedirects,
+            SendRedirects,
+            ProxyArp,
+            LogMartians,
+            AcceptLocal,
+            ArpFilter,
+            DropGratuitousArp,
+            PromoteSecondaries,
+            RouteLocalnet,
+        ];
+        for key in either {
+            assert_eq!(truth(key, 0), [0, 1, 1, 1], "{key:?}");
+        }
+        assert_eq!(truth(Forwarding, 0), [0, 1, 0, 1]);
+        assert_eq!(truth(ProxyArpPvlan, 0), [0, 1, 0, 1]);
+        assert_eq!(truth(AcceptSourceRoute, 0), [0, 0, 0, 1]);
+        assert_eq!(truth(AcceptRedirects, 1), [0, 0, 0, 1], "a forwarding interface");
+        assert_eq!(truth(AcceptRedirects, 0), [0, 1, 1, 1], "another");
+    }
+
+    /// [seen] `rp_filter`: the larger value, so that 2 on an interface exempts it from a strict `all`.
+    #[test]
+    fn rp_filter_of_all_and_interface() {
+        for (of_all, own, effective) in [(1, 0, 1), (1, 2, 2), (0, 1, 1), (2, 1, 2)] {
+            let (mut all, mut interface) = (Conf::all(), Conf::new());
+            all.set(ConfKey::RpFilter, of_all);
+            interface.set(ConfKey::RpFilter, own);
+            assert_eq!(interface.effective(&all, ConfKey::RpFilter), effective);
+        }
+    }
+}

@@ -6,9 +6,9 @@
 //! - the **run** holds all entries before a **horizon**, sorted. `pop` takes its head; `post` inserts from its tail,
 //!   because what is posted last is mostly due last. It stays short: at most 64 entries, unless all are due at the
 //!   same nanosecond.
-//! - everything else lies unsorted in **slots** (`slots.rs`). Write times as 13 digits of 5 bits. An entry lies at the level of
-//!   the highest digit in which it differs from the **base** (an instant not later than the horizon), in the slot
-//!   of that digit: level 0 has slots of 1 ns, level 4 of 1 ms, level 7 of 34 s. The lowest slot of the
+//! - everything else lies unsorted in **slots** (`slots.rs`). Write times as 13 digits of 5 bits. An entry lies at
+//!   the level of the highest digit in which it differs from the **base** (an instant not later than the horizon),
+//!   in the slot of that digit: level 0 has slots of 1 ns, level 4 of 1 ms, level 7 of 34 s. The lowest slot of the
 //!   lowest level holds the next entries, two bit scans away.
 //!
 //! When the run is used up, the next slot becomes the base. Are there at most 32 entries in it, they are sorted and

@@ -1,8 +1,28 @@
 //! The modelled cluster: frames, links, switches, hosts, directors, clients and real servers.
 
 pub mod addr;
+mod arrivals;
+pub mod client;
+pub mod cx;
+pub mod event;
+pub mod exchange;
+pub mod frames;
+pub mod host;
 pub mod ipvs;
+pub mod link;
+mod measure;
+pub mod network;
 pub mod outcome;
 pub mod packet;
+pub mod recorder;
+pub mod server;
 pub mod spec;
+pub mod switch;
+pub mod tcp;
+pub mod transcript;
+pub mod udp;
 pub mod verdict;
+pub mod wiring;
+pub mod workload;
+
+pub use network::{HostId, Network, Options, SwitchId};

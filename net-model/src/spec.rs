@@ -3,6 +3,7 @@
 use crate::addr::{Addr, Prefix};
 use crate::ipvs::Protocol;
 use sim_core::{Dist, Duration, Time};
+use std::sync::Arc;
 
 /// A cable: rate, delay, queue and loss of each direction.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -34,8 +35,21 @@ pub struct ServerSpec {
     pub service_time: Dist,
     /// Bytes of an answer.
     pub response_bytes: Dist,
-    /// Length of the accept queue (the argument of `listen`).
+    /// Length of the accept queue (the argument of `listen`); for UDP, datagrams that may wait.
     pub backlog: u32,
+    /// Which address UDP answers come from.
+    pub reply_from: ReplyFrom,
+}
+
+/// Which source address a UDP server's answers have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ReplyFrom {
+    /// The address that was asked: a server that binds to each address, or uses IP_PKTINFO.
+    #[default]
+    Asked,
+    /// The address that routing selects: a server bound to 0.0.0.0. Behind direct routing and tunnelling the client
+    /// then sees a stranger and refuses the answer.
+    Routed,
 }
 
 /// How workers share the work.
@@ -60,9 +74,11 @@ pub struct ClientSpec {
     pub arrivals: Arrivals,
     /// Bytes of a request.
     pub request_bytes: Dist,
+    /// Who closes the connection after the answer. A trace says it for each exchange.
+    pub close: Close,
     /// The client gives up on an attempt after this long; none means the kernel's own limits.
     pub timeout: Option<Duration>,
-    /// How often a failed exchange is tried again from the start.
+    /// How often a failed exchange is tried again from the start: at once after a time-out, otherwise a second later.
     pub retries: u32,
     /// First and last instant at which exchanges may begin.
     pub start: Time,
@@ -120,7 +136,7 @@ pub enum Arrivals {
         think: Dist,
     },
     /// Recorded exchanges, in order of time.
-    Trace(Vec<TraceRow>),
+    Trace(Arc<[TraceRow]>),
 }
 
 /// One line of a trace file.

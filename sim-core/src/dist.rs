@@ -58,6 +58,6 @@ impl Dist {
 
     /// The mean.
     pub fn mean(&self) -> f64 {
-        1.0
+        if let Dist::Constant(v) = self { *v } else { 1.0 }
     }
 }

@@ -1,12 +1,18 @@
 //! A small discrete-event kernel: virtual time, the agenda of future events, one stream of random numbers per
 //! named component, distributions, and the statistics every model needs. It knows nothing of networks.
 
+pub mod agenda;
 pub mod dist;
+pub mod fingerprint;
 pub mod histogram;
 pub mod rng;
 pub mod time;
+pub mod wheel;
 
+pub use agenda::Agenda;
 pub use dist::Dist;
+pub use fingerprint::Fingerprint;
 pub use histogram::Histogram;
 pub use rng::Stream;
 pub use time::{Duration, Time};
+pub use wheel::Timers;

@@ -115,6 +115,45 @@ pub enum GueChecksum {
     Remote,
 }
 
+/// Timeouts that `ipvsadm --set` changes, in seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimeoutSettings {
+    /// TCP connections in state ESTABLISHED.
+    pub tcp: u32,
+    /// TCP connections in state FIN_WAIT.
+    pub tcp_fin: u32,
+    /// UDP.
+    pub udp: u32,
+}
+
+/// What a synchronisation daemon does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DaemonRole {
+    /// Sends.
+    Master,
+    /// Receives.
+    Backup,
+}
+
+/// `ipvsadm --start-daemon`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DaemonConfig {
+    /// Master or backup.
+    pub role: DaemonRole,
+    /// Multicast interface; whether it exists is for the host to check.
+    pub interface: String,
+    /// 0 to 255; a backup with 0 takes every message.
+    pub sync_id: u8,
+    /// Largest payload of a message in bytes; 0 for what the interface's MTU allows.
+    pub max_len: u16,
+    /// Multicast group.
+    pub group: Addr,
+    /// UDP port.
+    pub port: u16,
+    /// Time to live of the messages.
+    pub ttl: u8,
+}
+
 /// Why the kernel refuses a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KernelError {

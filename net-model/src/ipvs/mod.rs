@@ -1,3 +1,44 @@
-//! IPVS: the director's part of a host.
+//! IPVS: the director's part of a host, as a sans-I/O core. Packets and time go in, verdicts come out.
+//!
+//! [`Director`] is the table of contents of LVS: it follows a packet through the hooks. A host, a capture replay,
+//! a console and the tests are small drivers of it.
+
+mod clock;
+mod command;
 pub mod config;
+mod connection;
+pub mod decision;
+mod defence;
+mod destination;
+pub mod director;
+mod estimator;
+mod expiry;
+mod forwarding;
+mod icmp;
+pub mod kernel;
+mod listing;
+pub mod names;
+mod persistence;
+mod scheduling;
+mod sctp_state;
+mod service;
+pub mod settings;
+mod state;
+pub mod sync;
+mod tcp_state;
+mod threshold;
+pub mod timers;
+mod trash;
+pub mod verdict;
+pub mod view;
+
 pub use config::*;
+pub use decision::{Candidate, Chooser, Decision, Refusal, ServiceRule};
+pub use director::Director;
+pub use kernel::Kernel;
+pub use names::endpoint;
+pub use settings::{SETTINGS, Setting, Settings, SysctlError};
+pub use sync::{Announcement, SyncEntry, SyncMessage};
+pub use timers::Timers;
+pub use verdict::{IcmpError, Path, Surroundings, Verdict};
+pub use view::{ConnectionView, Counters, DestinationView, Rates, ServiceView, Shown};

@@ -1,0 +1,403 @@
+//! Client programs: groups that begin exchanges at their instants, and what one exchange does.
+//!
+//! An exchange connects, sends its request at once after the handshake, reads the answer, and closes as its plan says.
+//! A failed one is tried again as often as the group allows. Everything random is drawn from the group's own stream.
+
+use crate::addr::Addr;
+use crate::cx::Cx;
+use crate::event::Event;
+use crate::exchange::{Exchange, ExchangeId, Exchanges, Phase};
+use crate::host::Host;
+use crate::ipvs::Protocol;
+use crate::outcome::Failure;
+use crate::spec::{Arrivals, ClientSpec, Close, Sources, Target};
+use crate::tcp::table::Key;
+use crate::tcp::{App, SocketId};
+use sim_core::{Duration, Histogram, Stream, Time};
+
+/// A client group of the network.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GroupId(pub(crate) u32);
+
+/// The ports a client takes for itself (ip_local_port_range).
+const FIRST_PORT: u16 = 32_768;
+const PORTS: u16 = 28_232;
+/// How many ports a client tries before it says that none is free.
+const PORT_TRIES: u32 = 64;
+/// A client that was refused waits this long before it tries again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// A group of clients and what it saw.
+#[derive(Debug)]
+pub struct ClientGroup {
+    pub(crate) id: GroupId,
+    pub(crate) host: u32,
+    pub(crate) spec: ClientSpec,
+    pub(crate) stream: Stream,
+    /// Where in its arrival process the group is: row of the trace, end of the burst.
+    pub(crate) position: Position,
+    next_port: u16,
+    next_source: u64,
+    /// What the group saw.
+    pub seen: Seen,
+}
+
+/// Where a group is in its arrival process.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Position {
+    pub(crate) row: usize,
+    pub(crate) burst_ends: Time,
+}
+
+/// What a group of clients saw.
+#[derive(Debug)]
+pub struct Seen {
+    /// Exchanges begun.
+    pub started: u64,
+    /// Ended with the whole answer.
+    pub succeeded: u64,
+    /// Ended otherwise, by cause.
+    pub failed: [u64; Failure::ALL.len()],
+    /// Segments and datagrams sent again.
+    pub retransmissions: u64,
+    /// First SYN to established.
+    pub connect: Histogram,
+    /// First SYN to the last byte of the answer.
+    pub latency: Histogram,
+    /// Exchanges answered and their latency in nanoseconds, by sampling interval of their beginning.
+    pub by_interval: Vec<(u64, u64)>,
+}
+
+impl ClientGroup {
+    /// A group that lives on `host`.
+    pub fn new(id: GroupId, host: u32, spec: ClientSpec, seed: u64) -> ClientGroup {
+        let stream = Stream::new(seed, &spec.name);
+        let seen = Seen {
+            started: 0,
+            succeeded: 0,
+            failed: [0; Failure::ALL.len()],
+            retransmissions: 0,
+            connect: Histogram::new(),
+            latency: Histogram::new(),
+            by_interval: Vec::new(),
+        };
+        let position = Position { row: 0, burst_ends: spec.start };
+        ClientGroup { id, host, spec, stream, position, next_port: 0, next_source: 0, seen }
+    }
+
+    /// The row of the trace that an exchange follows.
+    fn row(&self, exchange: &Exchange) -> Option<&crate::spec::TraceRow> {
+        match (&self.spec.arrivals, exchange.row) {
+            (Arrivals::Trace(rows), Some(row)) => Some(&rows[row as usize]),
+            _ => None,
+        }
+    }
+
+    fn next_port(&mut self) -> u16 {
+        let port = FIRST_PORT + self.next_port;
+        self.next_port = (self.next_port + 1) % PORTS;
+        port
+    }
+
+    /// The address the next exchange comes from; none leaves it to routing.
+    fn next_source(&mut self) -> Option<Addr> {
+        match self.spec.sources {
+            Sources::Host => None,
+            Sources::Uniform(prefix) => {
+                let size = u64::try_from(prefix.size()).unwrap_or(u64::MAX);
+                Some(prefix.addr().offset(u128::from(self.stream.below(size))))
+            }
+            Sources::RoundRobin(prefix) => {
+                let n = u128::from(self.next_source) % prefix.size();
+                self.next_source += 1;
+                Some(prefix.addr().offset(n))
+            }
+        }
+    }
+
+    fn note_latency(&mut self, started: Time, latency: Duration, sampling: Duration) {
+        self.seen.latency.record(latency);
+        let interval = (started.as_nanos() / sampling.as_nanos().max(1)) as usize;
+        if self.seen.by_interval.len() <= interval {
+            self.seen.by_interval.resize(interval + 1, (0, 0));
+        }
+        let (count, sum) = &mut self.seen.by_interval[interval];
+        *count += 1;
+        *sum += latency.as_nanos();
+    }
+}
+
+impl Host {
+    /// The event of a group: an exchange begins, and the next one gets its event.
+    pub(crate) fn begin_exchange(&mut self, cx: &mut Cx, group: usize) {
+        let clients = &mut self.clients[group];
+        let (row, request_bytes, close) = match &clients.spec.arrivals {
+            Arrivals::Trace(rows) => {
+                let row = clients.position.row;
+                let bytes = whole_bytes(clients.spec.request_bytes.sample(&mut clients.stream));
+                (Some(row as u32), bytes, rows[row].close)
+            }
+            _ => (
+                None,
+                whole_bytes(clients.spec.request_bytes.sample(&mut clients.stream)),
+                clients.spec.close,
+            ),
+        };
+        let exchange = Exchange {
+            started: cx.now,
+            wake_at: Time::NEVER,
+            group: clients.id,
+            number: cx.exchanges.next_number(),
+            socket: None,
+            request_bytes: request_bytes.max(1),
+            response_bytes: None,
+            received: 0,
+            row,
+            close,
+            phase: Phase::Connecting,
+            attempts: 0,
+        };
+        clients.seen.started += 1;
+        let (id, number) = (clients.id, exchange.number);
+        if let Some(at) = clients.next_arrival(cx.now) {
+            cx.agenda.post(at, Event::Begin(id));
+        }
+        let exchange = cx.exchanges.insert(exchange);
+        cx.recorder.exchange_begins(number, Exchanges::tag(exchange));
+        self.attempt(cx, exchange);
+    }
+
+    /// One attempt of an exchange: choose addresses, send the SYN or the datagram.
+    fn attempt(&mut self, cx: &mut Cx, id: ExchangeId) {
+        let exchange = cx.exchanges.get_mut(id);
+        exchange.attempts = exchange.attempts.saturating_add(1);
+        exchange.phase = Phase::Connecting;
+        exchange.received = 0;
+        exchange.response_bytes = None;
+        let (local, target) = match self.endpoints(cx, id) {
+            Ok(endpoints) => endpoints,
+            Err(failure) => return self.exchange_over(cx, id, Err(failure)),
+        };
+        let remote = (target.addr, target.port);
+        let group = &self.clients[self.group_index(cx.exchanges.get(id).group)];
+        if let Some(limit) = group.spec.timeout {
+            wake(cx, id, cx.now + limit);
+        }
+        let tag = Exchanges::tag(id);
+        match target.protocol {
+            Protocol::Tcp => {
+                let socket = self.connect(cx, local, remote, App::Client(id), tag);
+                cx.exchanges.get_mut(id).socket = Some(socket);
+            }
+            Protocol::Udp | Protocol::Sctp => self.ask_by_datagram(cx, id, local, remote),
+        }
+    }
+
+    /// Own and other address and port of the next attempt, unless there is no route or every port tried is in use.
+    fn endpoints(&mut self, cx: &Cx, id: ExchangeId) -> Result<((Addr, u16), Target), Failure> {
+        let exchange = cx.exchanges.get(id);
+        let at = self.group_index(exchange.group);
+        let group = &mut self.clients[at];
+        let (target, fixed) = match group.row(exchange) {
+            Some(row) => (row.target, Some((row.client, row.client_port))),
+            None => (group.spec.target, None),
+        };
+        let free = |host: u32, local: (Addr, u16)| {
+            let udp = target.protocol == Protocol::Udp;
+            cx.sockets.find(&Key { host, udp, local, remote: (target.addr, target.port) }).is_none()
+        };
+        if let Some(local) = fixed {
+            return free(self.id, local).then_some((local, target)).ok_or(Failure::NoPort);
+        }
+        let source = match group.next_source() {
+            Some(source) => source,
+            None => self.source_towards(target.addr).ok_or(Failure::Unreachable)?,
+        };
+        let host = self.id;
+        let group = &mut self.clients[at];
+        let local = (0..PORT_TRIES).map(|_| (source, group.next_port())).find(|local| free(host, *local));
+        local.map(|local| (local, target)).ok_or(Failure::NoPort)
+    }
+
+    /// The handshake is done: ask.
+    pub(crate) fn exchange_connected(&mut self, cx: &mut Cx, id: ExchangeId) {
+        let now = cx.now;
+        let exchange = cx.exchanges.get_mut(id);
+        exchange.phase = Phase::Waiting;
+        let (started, bytes, socket) = (exchange.started, exchange.request_bytes, exchange.socket);
+        let at = self.group_index(exchange.group);
+        self.clients[at].seen.connect.record(now.since(started));
+        let socket = socket.expect("a connected exchange has a socket");
+        self.write(cx, socket, bytes);
+        self.next_ping(cx, id);
+    }
+
+    /// Bytes of the answer have come; false if the socket is gone.
+    pub(crate) fn exchange_reads(&mut self, cx: &mut Cx, id: ExchangeId, bytes: u32) -> bool {
+        let exchange = cx.exchanges.get_mut(id);
+        exchange.received = exchange.received.saturating_add(bytes);
+        let complete = exchange.response_bytes.is_some_and(|whole| exchange.received >= whole);
+        if !complete || exchange.phase != Phase::Waiting {
+            return true;
+        }
+        exchange.phase = Phase::Answered;
+        let (close, socket) = (exchange.close, exchange.socket.expect("an answered exchange has a socket"));
+        self.note_success(cx, id);
+        match close {
+            Close::Server | Close::None => true,
+            Close::Client => {
+                self.close(cx, socket);
+                true
+            }
+            Close::Reset => {
+                self.abort(cx, socket);
+                self.exchange_over(cx, id, Ok(()));
+                false
+            }
+        }
+    }
+
+    /// The other side has closed: close as well, at once. False if the socket is gone.
+    pub(crate) fn exchange_reads_end(&mut self, cx: &mut Cx, id: ExchangeId, socket: SocketId) -> bool {
+        let answered = cx.exchanges.get(id).phase == Phase::Answered;
+        cx.sockets.get_mut(socket).app = App::Orphan;
+        self.close(cx, socket);
+        self.exchange_over(cx, id, if answered { Ok(()) } else { Err(Failure::Reset) });
+        true
+    }
+
+    /// The attempt failed; the socket is gone.
+    pub(crate) fn exchange_failed(&mut self, cx: &mut Cx, id: ExchangeId, failure: Failure) {
+        let exchange = cx.exchanges.get_mut(id);
+        exchange.socket = None;
+        if exchange.phase == Phase::Answered {
+            return self.exchange_over(cx, id, Ok(())); // the answer was there already
+        }
+        let attempts = u32::from(exchange.attempts);
+        let at = self.group_index(exchange.group);
+        if attempts > self.clients[at].spec.retries {
+            return self.exchange_over(cx, id, Err(failure));
+        }
+        if failure == Failure::TimedOut {
+            return self.attempt(cx, id);
+        }
+        cx.exchanges.get_mut(id).phase = Phase::Pausing;
+        wake(cx, id, cx.now + RETRY_PAUSE);
+    }
+
+    /// The event of an exchange.
+    pub(crate) fn exchange_wakes(&mut self, cx: &mut Cx, id: ExchangeId) {
+        cx.exchanges.get_mut(id).wake_at = Time::NEVER;
+        match cx.exchanges.get(id).phase {
+            Phase::Pausing | Phase::Thinking => {
+                if cx.exchanges.get(id).phase == Phase::Thinking {
+                    self.think_ends(cx, id);
+                }
+                self.attempt(cx, id);
+            }
+            Phase::Connecting => self.times_out(cx, id),
+            Phase::Waiting | Phase::Answered => {
+                if self.pings(cx, id) {
+                    self.next_ping(cx, id)
+                } else {
+                    self.times_out(cx, id)
+                }
+            }
+        }
+    }
+
+    /// The program's own time-out: it gives the attempt up.
+    fn times_out(&mut self, cx: &mut Cx, id: ExchangeId) {
+        if let Some(socket) = cx.exchanges.get(id).socket {
+            self.abort(cx, socket);
+        }
+        self.exchange_failed(cx, id, Failure::TimedOut);
+    }
+
+    /// The answer is complete: that is what the user waited for.
+    fn note_success(&mut self, cx: &mut Cx, id: ExchangeId) {
+        let exchange = cx.exchanges.get_mut(id);
+        exchange.wake_at = Time::NEVER;
+        let (started, latency) = (exchange.started, cx.now.since(exchange.started));
+        let at = self.group_index(exchange.group);
+        let sampling = cx.recorder.sampling;
+        self.clients[at].seen.succeeded += 1;
+        self.clients[at].note_latency(started, latency, sampling);
+    }
+
+    /// The exchange ends. A user of a closed loop thinks, then begins the next one.
+    pub(crate) fn exchange_over(&mut self, cx: &mut Cx, id: ExchangeId, result: Result<(), Failure>) {
+        let at = self.group_index(cx.exchanges.get(id).group);
+        let clients = &mut self.clients[at];
+        if let Err(failure) = result {
+            clients.seen.failed[failure as usize] += 1;
+        }
+        let Arrivals::Users { think, .. } = &clients.spec.arrivals else {
+            return cx.exchanges.remove(id);
+        };
+        let pause = Duration::from_secs_f64(think.sample(&mut clients.stream));
+        if !clients.may_begin(cx.now + pause) {
+            return cx.exchanges.remove(id);
+        }
+        let exchange = cx.exchanges.get_mut(id);
+        exchange.phase = Phase::Thinking;
+        exchange.socket = None;
+        wake(cx, id, cx.now + pause);
+    }
+
+    fn think_ends(&mut self, cx: &mut Cx, id: ExchangeId) {
+        let at = self.group_index(cx.exchanges.get(id).group);
+        let clients = &mut self.clients[at];
+        clients.seen.started += 1;
+        let bytes = whole_bytes(clients.spec.request_bytes.sample(&mut clients.stream));
+        let number = cx.exchanges.next_number();
+        let exchange = cx.exchanges.get_mut(id);
+        exchange.started = cx.now;
+        exchange.attempts = 0;
+        exchange.number = number;
+        exchange.request_bytes = bytes.max(1);
+        cx.recorder.exchange_begins(number, Exchanges::tag(id));
+    }
+
+    /// Sends the ping that is due, if this exchange pings.
+    fn pings(&mut self, cx: &mut Cx, id: ExchangeId) -> bool {
+        let exchange = cx.exchanges.get(id);
+        let group = &self.clients[self.group_index(exchange.group)];
+        let due = group.row(exchange).is_some_and(|row| row.ping.is_some());
+        if let (true, Some(socket)) = (due, exchange.socket) {
+            self.write(cx, socket, 1);
+        }
+        due
+    }
+
+    fn next_ping(&mut self, cx: &mut Cx, id: ExchangeId) {
+        let exchange = cx.exchanges.get(id);
+        let group = &self.clients[self.group_index(exchange.group)];
+        if let Some(ping) = group.row(exchange).and_then(|row| row.ping) {
+            wake(cx, id, cx.now + ping);
+        }
+    }
+
+    pub(crate) fn group_index(&self, id: GroupId) -> usize {
+        // A host has few groups, nearly always one.
+        self.clients.iter().position(|group| group.id == id).expect("the group lives on this host")
+    }
+
+    pub(crate) fn count_retransmission(&mut self, cx: &Cx, socket: SocketId) {
+        if let App::Client(id) = cx.sockets.get(socket).app {
+            let at = self.group_index(cx.exchanges.get(id).group);
+            self.clients[at].seen.retransmissions += 1;
+        }
+    }
+}
+
+/// Gives an exchange its one event.
+pub(crate) fn wake(cx: &mut Cx, id: ExchangeId, at: Time) {
+    cx.exchanges.get_mut(id).wake_at = at;
+    cx.agenda.post(at, Event::Exchange(id));
+}
+
+/// A drawn size as bytes: rounded, within 32 bits.
+pub(crate) fn whole_bytes(drawn: f64) -> u32 {
+    (drawn + 0.5) as u32 // `as` saturates
+}

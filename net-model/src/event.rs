@@ -1,0 +1,30 @@
+//! What the agenda holds: eight bytes that say where something happens.
+
+use crate::client::GroupId;
+use crate::exchange::ExchangeId;
+use crate::link::LinkId;
+use crate::server::RequestId;
+use crate::tcp::SocketId;
+
+/// Something that happens at an instant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The frame at the head of a link arrives at its far end.
+    Arrive(LinkId),
+    /// A TCP socket's timer: retransmission, delayed acknowledgement, end of TIME_WAIT.
+    Socket(SocketId),
+    /// A host's own timers: neighbour cache and director.
+    Host(u32),
+    /// A real server has finished a request.
+    Served(RequestId),
+    /// A processor-sharing server may have finished its next request.
+    Shared(u32),
+    /// A client group begins an exchange.
+    Begin(GroupId),
+    /// A client's own time-out, its next byte, or its end of thinking.
+    Exchange(ExchangeId),
+    /// The series are sampled.
+    Sample,
+}
+
+const _: () = assert!(size_of::<Event>() == 8, "events are copied millions of times a second");

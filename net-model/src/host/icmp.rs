@@ -1,0 +1,183 @@
+//! ICMP errors: which packets deserve one, from which address it comes, what it says, and how many are sent.
+//!
+//! An error about a packet addressed to this host comes from that address, which is why a director's errors come from
+//! the virtual address; others come from the host's own. The limits are `net.ipv4.icmp_ratelimit`, `icmp_ratemask`,
+//! `icmp_msgs_per_sec` and `icmp_msgs_burst`. IPv6: the same rules with the types of ICMPv6, no redirects.
+
+use super::conf::HostKey;
+use super::fib::RouteKind;
+use super::route::RouteClass;
+use super::stack::Stack;
+use crate::addr::Addr;
+use crate::packet::{Icmp, Packet, Payload};
+use sim_core::{Duration, Time};
+
+/// The longest ICMP error, IP header included (RFC 792 asks for less, RFC 1812 allows this).
+const LONGEST: u16 = 576;
+/// The same for IPv6 (RFC 4443).
+const LONGEST_V6: u16 = 1280;
+/// Precedence "internetwork control".
+const ERROR_TOS: u8 = 0xc0;
+
+/// An ICMP error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Error {
+    /// 3/0
+    NetUnreachable,
+    /// 3/1
+    HostUnreachable,
+    /// 3/2
+    ProtocolUnreachable,
+    /// 3/3
+    PortUnreachable,
+    /// 3/4
+    FragmentationNeeded {
+        /// The MTU that would do.
+        mtu: u32,
+    },
+    /// 3/13
+    Prohibited,
+    /// 11/0
+    TimeExceeded,
+    /// 11/1
+    ReassemblyTimeExceeded,
+    /// 5/1
+    Redirect {
+        /// The better gateway.
+        gateway: Addr,
+    },
+}
+
+impl Error {
+    /// Type, code and the four bytes after the checksum. For IPv6 the types of RFC 4443.
+    pub fn header(self, is_v4: bool) -> (u8, u8, u32) {
+        if !is_v4 {
+            return match self {
+                Error::NetUnreachable => (1, 0, 0),
+                Error::Prohibited => (1, 1, 0),
+                Error::HostUnreachable => (1, 3, 0),
+                Error::PortUnreachable => (1, 4, 0),
+                Error::FragmentationNeeded { mtu } => (2, 0, mtu),
+                Error::TimeExceeded => (3, 0, 0),
+                Error::ReassemblyTimeExceeded => (3, 1, 0),
+                Error::ProtocolUnreachable => (4, 1, 6),
+                Error::Redirect { .. } => (137, 0, 0),
+            };
+        }
+        match self {
+            Error::NetUnreachable => (3, 0, 0),
+            Error::HostUnreachable => (3, 1, 0),
+            Error::ProtocolUnreachable => (3, 2, 0),
+            Error::PortUnreachable => (3, 3, 0),
+            Error::FragmentationNeeded { mtu } => (3, 4, mtu),
+            Error::Redirect { gateway } => (5, 1, gateway.to_v4_bits().unwrap_or(0)),
+            Error::TimeExceeded => (11, 0, 0),
+            Error::ReassemblyTimeExceeded => (11, 1, 0),
+            Error::Prohibited => (3, 13, 0),
+        }
+    }
+}
+
+/// What led to an error: it decides the source address and the price.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// Something about the packet itself: its port, its size, its time to live.
+    Packet,
+    /// Input routing refused it: the error costs two tokens.
+    Route,
+    /// The next hop's link address is unknown: the error comes from the host's own address even if the packet was
+    /// addressed to a virtual one.
+    Neighbour,
+}
+
+impl<H> Stack<H> {
+    /// The error to send about a packet as it stands now, or none: some packets never get one, and there are limits.
+    /// `in_group_frame`: it came in a broadcast or multicast frame.
+    pub fn icmp_error(
+        &mut self,
+        now: Time,
+        error: Error,
+        cause: Cause,
+        about: &Packet,
+        in_group_frame: bool,
+    ) -> Option<Packet> {
+        if in_group_frame || !self.deserves_error(about) {
+            return None;
+        }
+        let recipient = about.routed_src();
+        let route = self.route_output(recipient, None, 0).ok()?;
+        if route.kind == RouteClass::Broadcast || recipient.is_v4() != about.routed_dst().is_v4() {
+            return None;
+        }
+        if route.kind != RouteClass::Local && !self.limits_allow(now, error, cause, recipient) {
+            return None;
+        }
+        let addressed = about.routed_dst();
+        let is_ours = cause != Cause::Neighbour && self.is_local(addressed);
+        let source = if is_ours { addressed } else { route.source };
+        Some(self.make_error(error, about, source))
+    }
+
+    /// Puts an error about `about` together: header, type and code, and as much of the packet as fits.
+    pub(super) fn make_error(&mut self, error: Error, about: &Packet, source: Addr) -> Packet {
+        let recipient = about.routed_src();
+        let is_v4 = recipient.is_v4();
+        let (kind, code, info) = error.header(is_v4);
+        let (header, longest) = if is_v4 { (28, LONGEST) } else { (48, LONGEST_V6) };
+        Packet {
+            src: source,
+            dst: recipient,
+            mark: 0,
+            flow: about.flow,
+            len: header + about.wire_len().min(longest - header),
+            id: self.next_ip_id(),
+            fragment_offset: 0,
+            more_fragments: false,
+            df: false,
+            ttl: self.host.get(HostKey::IpDefaultTtl) as u8,
+            tos: if is_v4 { ERROR_TOS } else { 0 },
+            payload: Payload::Icmp(Icmp { kind, code, info, quote: Some(Box::new(about.clone())) }),
+            outer: None,
+        }
+    }
+
+    /// Never about ICMP errors, later fragments, packets to everybody, or packets from nobody in particular.
+    pub(super) fn deserves_error(&self, about: &Packet) -> bool {
+        let is_error = about.outer.is_none() && is_icmp_error(about);
+        let (src, dst) = (about.routed_src(), about.routed_dst());
+        let is_from_nobody = src.is_unspecified()
+            || src.is_multicast()
+            || src == Addr::BROADCAST_V4
+            || (src.is_loopback() && !self.is_local(dst))
+            || self.local_kind(src) == Some(RouteKind::Broadcast);
+        let is_to_all = dst.is_multicast()
+            || dst == Addr::BROADCAST_V4
+            || self.local_kind(dst) == Some(RouteKind::Broadcast);
+        about.fragment_offset == 0 && !is_error && !is_from_nobody && !is_to_all
+    }
+
+    fn limits_allow(&mut self, now: Time, error: Error, cause: Cause, recipient: Addr) -> bool {
+        let (kind, code, _) = error.header(recipient.is_v4());
+        let is_size = if recipient.is_v4() { (kind, code) == (3, 4) } else { kind == 2 };
+        let mask = self.host.get(HostKey::IcmpRatemask);
+        let is_masked = recipient.is_v4() && (kind > 31 || mask >> kind & 1 == 0);
+        if is_size || is_masked {
+            return true;
+        }
+        let per_second = self.host.get(HostKey::IcmpMsgsPerSec) as u64;
+        let burst = self.host.get(HostKey::IcmpMsgsBurst) as u64;
+        let ratelimit = Duration::from_millis(self.host.get(HostKey::IcmpRatelimit) as u64);
+        // The recipient's account comes first: what it refuses costs the others nothing.
+        self.limits.allows(now, recipient, ratelimit, cause == Cause::Route)
+            && self.limits.allows_any(now, per_second, burst)
+    }
+}
+
+/// Is this packet an ICMP error (and not an echo or another question)?
+pub fn is_icmp_error(packet: &Packet) -> bool {
+    match &packet.payload {
+        Payload::Icmp(icmp) if packet.src.is_v4() => matches!(icmp.kind, 3 | 4 | 5 | 11 | 12),
+        Payload::Icmp(icmp) => icmp.kind < 128 || icmp.kind == 137,
+        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sctp(_) | Payload::Other(_) => false,
+    }
+}

@@ -1,0 +1,114 @@
+//! What a received ICMP message does: echo requests are answered, errors reach the socket they are about.
+
+use super::node::{DEFAULT_TTL, Host};
+use crate::addr::Addr;
+use crate::cx::Cx;
+use crate::frames::FrameId;
+use crate::outcome::Failure;
+use crate::packet::{Icmp, Packet, Payload, proto};
+use crate::recorder::Place;
+use crate::tcp::table::Key;
+use crate::tcp::{SocketId, State};
+use crate::verdict::DropReason;
+
+/// ICMP error types that a socket can understand, whatever the address family.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Trouble {
+    /// Connecting fails with this.
+    Hard(Failure),
+    /// The path is narrower: largest IP packet in bytes.
+    TooBig(u32),
+}
+
+impl Host {
+    /// An ICMP packet for this host.
+    pub(crate) fn icmp_input(&mut self, cx: &mut Cx, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame).clone();
+        let Payload::Icmp(icmp) = &packet.payload else {
+            unreachable!("the caller dispatched on the protocol")
+        };
+        let v4 = packet.src.is_v4();
+        if icmp.kind == if v4 { 8 } else { 128 } {
+            cx.deliver(frame);
+            return self.answer_echo(cx, &packet, icmp);
+        }
+        let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
+        let (Some((_, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
+            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
+        };
+        let Some(socket) = cx.sockets.find(&key) else {
+            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
+        };
+        cx.deliver(frame);
+        match trouble {
+            Trouble::TooBig(mtu) => self.path_mtu_shrinks(cx, socket, key.remote.0, mtu),
+            // Host and net unreachable do not disturb a UDP socket.
+            Trouble::Hard(Failure::Refused) if key.udp => self.datagram_refused(cx, &key),
+            Trouble::Hard(failure) if cx.sockets.get(socket).state == State::SynSent => {
+                self.give_up(cx, socket, failure)
+            }
+            Trouble::Hard(_) => {}
+        }
+    }
+
+    fn answer_echo(&mut self, cx: &mut Cx, request: &Packet, icmp: &Icmp) {
+        let v4 = request.src.is_v4();
+        let reply = Packet {
+            src: request.dst,
+            dst: request.src,
+            mark: 0,
+            flow: request.flow,
+            len: request.len,
+            id: 0,
+            fragment_offset: 0,
+            more_fragments: false,
+            df: false,
+            ttl: DEFAULT_TTL,
+            tos: request.tos,
+            payload: Payload::Icmp(Icmp {
+                kind: if v4 { 0 } else { 129 },
+                code: 0,
+                info: icmp.info,
+                quote: None,
+            }),
+            outer: None,
+        };
+        self.send(cx, reply);
+    }
+
+    /// The socket that sent the quoted packet.
+    pub(crate) fn key_of_quote(&self, quote: &Packet) -> Option<Key> {
+        let udp = match quote.protocol() {
+            proto::TCP => false,
+            proto::UDP => true,
+            _ => return None,
+        };
+        let (sport, dport) = quote.ports()?;
+        Some(Key { host: self.id, udp, local: (quote.src, sport), remote: (quote.dst, dport) })
+    }
+
+    /// Remembers the path's MTU, and sends again at once what was too big.
+    fn path_mtu_shrinks(&mut self, cx: &mut Cx, id: SocketId, remote: Addr, mtu: u32) {
+        if !self.stack.path_mtu_input(cx.now, remote, mtu) {
+            return;
+        }
+        let mss = self.mss_towards(remote);
+        let socket = cx.sockets.get_mut(id);
+        if socket.state != State::Udp && mss < socket.mss {
+            socket.mss = mss;
+            socket.rewind();
+            self.push(cx, id);
+        }
+    }
+}
+
+/// What an error means to a socket.
+fn trouble(icmp: &Icmp, v4: bool) -> Option<Trouble> {
+    let kind = match (v4, icmp.kind, icmp.code) {
+        (true, 3, 4) | (false, 2, _) => return Some(Trouble::TooBig(icmp.info)),
+        (true, 3, 3) | (false, 1, 4) => Failure::Refused,
+        (true, 3, _) | (false, 1, _) | (true, 11, _) | (false, 3, _) => Failure::Unreachable,
+        _ => return None,
+    };
+    Some(Trouble::Hard(kind))
+}

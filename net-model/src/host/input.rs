@@ -1,0 +1,210 @@
+//! Receiving: from the frame at the interface to the program, or on to the next host.
+
+use super::icmp::{Cause, Error};
+use super::interface::InterfaceId;
+use super::mark::{Chain, Passing, Ruling};
+use super::node::Host;
+use super::output::error_of_ipvs;
+use super::route::Route;
+use super::route_input::Inbound;
+use crate::cx::Cx;
+use crate::frames::FrameId;
+use crate::ipvs::Verdict;
+use crate::packet::{Body, Packet, Payload};
+use crate::recorder::Place;
+use crate::transcript::Stage;
+use crate::verdict::DropReason;
+
+impl Host {
+    /// A frame is at an interface.
+    #[inline]
+    pub(crate) fn input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let arrived = cx.wiring.frames.get(&frame);
+        if !(interface.up && self.is_up) {
+            return cx.drop(Place::Host(self.id), frame, DropReason::InterfaceDown);
+        }
+        if arrived.dst != interface.mac && !arrived.dst.is_group() {
+            return cx.drop(Place::Host(self.id), frame, DropReason::OtherHost);
+        }
+        match &arrived.body {
+            Body::Arp(_) => self.arp_input(cx, iif, frame),
+            Body::Ip(_) => self.ip_input(cx, iif, frame),
+        }
+    }
+
+    /// A packet comes in: PREROUTING, then the routing decision.
+    pub(crate) fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        packet.mark = 0;
+        if !self.stack.netfilter.is_empty(Chain::ManglePrerouting) {
+            let passing = Passing { packet, iif: Some(iif), oif: None };
+            if let Ruling::Accept { mark } = self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
+                packet.mark = mark;
+            }
+        }
+        if cx.recorder.follows(packet.flow) {
+            let packet = packet.clone();
+            let text = format!("{packet}: in on {}", self.stack.interface_at(iif).name);
+            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Input, text);
+        }
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
+            Ok(Inbound::Deliver) => self.local_input(cx, iif, frame),
+            Ok(Inbound::Broadcast) => cx.deliver(frame),
+            Ok(Inbound::Forward { route, .. }) => self.forward(cx, iif, frame, &route),
+            Err(refusal) => {
+                let packet = cx.wiring.frames.packet_mut(&frame).clone();
+                cx.drop(Place::Host(self.id), frame, refusal.reason);
+                if let Some(error) = refusal.icmp {
+                    self.send_error(cx, &packet, error, Cause::Route);
+                }
+            }
+        }
+    }
+
+    /// LOCAL_IN: tunnels end here, then the director looks, then the transport protocol.
+    fn local_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        if packet.outer.is_some() {
+            return self.tunnel_input(cx, frame);
+        }
+        let passing = Passing { packet, iif: Some(iif), oif: None };
+        if self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
+            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+        }
+        let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
+        if !director.intercepts(packet.dst.family()) {
+            return self.transport_input(cx, frame);
+        }
+        let followed = cx.recorder.follows(packet.flow);
+        if followed {
+            director.record_decisions(true);
+        }
+        let verdict = director.local_in(cx.now, packet, &self.stack);
+        if followed {
+            self.tell_decision(cx, &frame, &verdict);
+        }
+        self.arm_timers(cx);
+        match verdict {
+            Verdict::Accept => self.transport_input(cx, frame),
+            Verdict::Send { to } => {
+                let mark = cx.wiring.frames.packet_mut(&frame).mark;
+                match self.stack.route_output(to, None, mark) {
+                    Ok(route) => self.emit(cx, frame, &route),
+                    Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
+                }
+            }
+            other => self.ended_by_ipvs(cx, frame, other),
+        }
+    }
+
+    /// The director let the packet end.
+    fn ended_by_ipvs(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict) {
+        match verdict {
+            Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
+            Verdict::Reject(reason, error) => self.refuse(cx, frame, reason, error_of_ipvs(error)),
+            Verdict::Respond(answer) => {
+                cx.deliver(frame);
+                self.send(cx, *answer);
+            }
+            Verdict::Accept | Verdict::Send { .. } => unreachable!("the packet goes on"),
+        }
+    }
+
+    /// Drops a packet and tells its sender by ICMP.
+    pub(crate) fn refuse(&mut self, cx: &mut Cx, frame: FrameId, reason: DropReason, error: Error) {
+        let packet = cx.wiring.frames.packet_mut(&frame).clone();
+        cx.drop(Place::Host(self.id), frame, reason);
+        self.send_error(cx, &packet, error, Cause::Packet);
+    }
+
+    /// A tunnelled packet for this host: tunl0 takes it, if it is up.
+    fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
+        let Some(tunnel) = self.stack.interface("tunl0") else {
+            return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
+        };
+        if !self.stack.interface_at(tunnel).up {
+            return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
+        }
+        cx.wiring.frames.packet_mut(&frame).outer = None;
+        self.ip_input(cx, tunnel, frame);
+    }
+
+    /// The transport protocol gets the packet.
+    pub(crate) fn transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        match &packet.payload {
+            Payload::Tcp(_) => self.tcp_input(cx, frame),
+            Payload::Udp(_) => self.udp_input(cx, frame),
+            Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Sctp(_) | Payload::Other(_) => {
+                self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
+            }
+        }
+    }
+
+    /// FORWARD: a packet on its way to another host.
+    fn forward(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, route: &Route) {
+        let is_group = cx.wiring.frames.get(&frame).dst.is_group();
+        if is_group {
+            return cx.drop(Place::Host(self.id), frame, DropReason::NotForwardedLinkGroup);
+        }
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        if ttl_of(packet) <= 1 {
+            return self.refuse(cx, frame, DropReason::TtlExpired, Error::TimeExceeded);
+        }
+        if u32::from(packet.wire_len()) > route.mtu && packet.df {
+            return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
+        }
+        decrement_ttl(packet);
+        let passing = Passing { packet, iif: Some(iif), oif: Some(route.oif) };
+        if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
+            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+        }
+        if let Some(director) = &mut self.director
+            && director.intercepts(packet.dst.family())
+        {
+            let verdict = director.forward(cx.now, packet, &self.stack);
+            self.arm_timers(cx);
+            match verdict {
+                Verdict::Accept => {}
+                Verdict::Send { to } => {
+                    let packet = cx.wiring.frames.packet_mut(&frame).clone();
+                    cx.deliver(frame);
+                    return self.send_towards(cx, packet, to);
+                }
+                other => return self.ended_by_ipvs(cx, frame, other),
+            }
+        }
+        self.emit(cx, frame, route);
+    }
+
+    /// An ARP packet: learn, and answer if it is ours to answer.
+    fn arp_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let arrived = cx.wiring.frames.get(&frame);
+        let Body::Arp(arp) = arrived.body else { unreachable!("the caller dispatched on the body") };
+        let to = arrived.dst;
+        cx.deliver(frame);
+        let outcome = self.stack.arp_input(cx.now, iif, &arp, to);
+        if let Some(reply) = outcome.reply {
+            cx.note_arp_answer(self.id, reply.arp.sender);
+            self.send_arp(cx, &reply);
+        }
+        if let Some(id) = outcome.resolved {
+            self.send_waiting(cx, id);
+        }
+        self.arm_timers(cx);
+    }
+}
+
+fn ttl_of(packet: &Packet) -> u8 {
+    packet.outer.as_ref().map_or(packet.ttl, |outer| outer.ttl)
+}
+
+fn decrement_ttl(packet: &mut Packet) {
+    match &mut packet.outer {
+        Some(outer) => outer.ttl -= 1,
+        None => packet.ttl -= 1,
+    }
+}

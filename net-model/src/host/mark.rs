@@ -1,0 +1,243 @@
+//! iptables, as far as a load balancer uses it: firewall marks and plain ACCEPT and DROP.
+//!
+//! `iptables -t mangle -A PREROUTING -p tcp -d VIP -m multiport --dports 80,443 -j MARK --set-mark 1` groups services
+//! for `ipvsadm -f 1`; the filter table's INPUT, FORWARD and OUTPUT accept or drop. Order in the hooks: mangle before
+//! filter, and filter INPUT before IPVS. Address translation and connection tracking are outside the model.
+
+use super::interface::InterfaceId;
+use crate::addr::{Addr, Prefix};
+use crate::packet::Packet;
+
+/// Where rules stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Chain {
+    /// Table mangle, before routing: every packet that comes in.
+    ManglePrerouting,
+    /// Table mangle, packets of the host's own.
+    MangleOutput,
+    /// Table filter, packets to the host.
+    Input,
+    /// Table filter, packets that are forwarded.
+    Forward,
+    /// Table filter, packets of the host's own (and those that IPVS sends on).
+    Output,
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// `-j ACCEPT`: this chain is done with the packet.
+    Accept,
+    /// `-j DROP`
+    Drop,
+    /// `-j MARK --set-xmark VALUE/MASK`: the mark's bits under the mask are cleared, then `value` is mixed in; the walk
+    /// goes on.
+    Mark {
+        /// Exclusive-or of these bits.
+        value: u32,
+        /// Clear these bits first.
+        mask: u32,
+    },
+}
+
+impl Target {
+    /// `--set-mark VALUE/MASK` (without a mask: all bits).
+    pub const fn set_mark(value: u32, mask: u32) -> Target {
+        Target::Mark { value, mask: mask | value }
+    }
+
+    /// `--or-mark BITS`
+    pub const fn or_mark(bits: u32) -> Target {
+        Target::Mark { value: bits, mask: bits }
+    }
+
+    /// `--and-mark BITS`
+    pub const fn and_mark(bits: u32) -> Target {
+        Target::Mark { value: 0, mask: !bits }
+    }
+
+    /// `--xor-mark BITS`
+    pub const fn xor_mark(bits: u32) -> Target {
+        Target::Mark { value: bits, mask: 0 }
+    }
+}
+
+/// A condition and whether it must hold (false for `!`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Match {
+    /// What is looked at.
+    pub what: Condition,
+    /// False for `!`.
+    pub holds: bool,
+}
+
+/// A property of a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// `-p`
+    Protocol(u8),
+    /// `-s`
+    Source(Prefix),
+    /// `-d`
+    Destination(Prefix),
+    /// `-i`
+    In(InterfaceId),
+    /// `-o`
+    Out(InterfaceId),
+    /// `--sport A:B`, `-m multiport --sports …`: one of these ranges.
+    SourcePorts(Vec<(u16, u16)>),
+    /// `--dport A:B`, `-m multiport --dports …`: one of these ranges.
+    DestinationPorts(Vec<(u16, u16)>),
+    /// `-m multiport --ports …`: either port is in one of these ranges.
+    Ports(Vec<(u16, u16)>),
+    /// `-m mark --mark VALUE/MASK`
+    Mark {
+        /// The wanted bits.
+        value: u32,
+        /// The bits to look at.
+        mask: u32,
+    },
+    /// `--syn`: a TCP segment with SYN and none of ACK, RST, FIN.
+    Syn,
+}
+
+/// A rule: all conditions must be met.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FilterRule {
+    /// The conditions.
+    pub matches: Vec<Match>,
+    /// What happens then.
+    pub target: Target,
+}
+
+/// A packet with its way, as a chain sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing<'a> {
+    /// The packet.
+    pub packet: &'a Packet,
+    /// The interface it came in on.
+    pub iif: Option<InterfaceId>,
+    /// The interface it leaves by.
+    pub oif: Option<InterfaceId>,
+}
+
+/// What a chain says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ruling {
+    /// It goes on, with this mark.
+    Accept {
+        /// The packet's mark from here on.
+        mark: u32,
+    },
+    /// It is dropped.
+    Drop,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rules {
+    rules: Vec<FilterRule>,
+    drops: bool,
+}
+
+/// The chains of a host.
+#[derive(Clone, Debug, Default)]
+pub struct Netfilter {
+    chains: [Rules; 5],
+}
+
+impl Netfilter {
+    /// The rules of a chain, to change them.
+    pub fn chain_mut(&mut self, chain: Chain) -> &mut Vec<FilterRule> {
+        &mut self.chains[chain as usize].rules
+    }
+
+    /// The rules of a chain.
+    pub fn chain(&self, chain: Chain) -> &[FilterRule] {
+        &self.chains[chain as usize].rules
+    }
+
+    /// `-P CHAIN DROP` or `ACCEPT`
+    pub fn set_policy(&mut self, chain: Chain, drops: bool) {
+        self.chains[chain as usize].drops = drops;
+    }
+
+    /// Has the chain nothing to say?
+    #[inline]
+    pub fn is_empty(&self, chain: Chain) -> bool {
+        let chain = &self.chains[chain as usize];
+        chain.rules.is_empty() && !chain.drops
+    }
+
+    /// The chain's word about a packet.
+    #[inline]
+    pub fn pass(&self, chain: Chain, passing: Passing<'_>) -> Ruling {
+        if self.is_empty(chain) {
+            return Ruling::Accept { mark: passing.packet.mark };
+        }
+        self.walk(chain, passing)
+    }
+
+    #[inline(never)]
+    fn walk(&self, chain: Chain, passing: Passing<'_>) -> Ruling {
+        let chain = &self.chains[chain as usize];
+        let mut mark = passing.packet.mark;
+        for rule in &chain.rules {
+            if !rule.matches.iter().all(|m| m.what.is_met(passing, mark) == m.holds) {
+                continue;
+            }
+            match rule.target {
+                Target::Accept => return Ruling::Accept { mark },
+                Target::Drop => return Ruling::Drop,
+                Target::Mark { value, mask } => mark = mark & !mask ^ value,
+            }
+        }
+        if chain.drops { Ruling::Drop } else { Ruling::Accept { mark } }
+    }
+}
+
+impl Condition {
+    fn is_met(&self, passing: Passing<'_>, now_mark: u32) -> bool {
+        let packet = passing.packet;
+        let is_tunnelled = packet.outer.is_some();
+        let ports = if packet.fragment_offset == 0 && !is_tunnelled { packet.ports() } else { None };
+        let within = |port: u16, ranges: &[(u16, u16)]| ranges.iter().any(|&(a, b)| (a..=b).contains(&port));
+        match self {
+            Condition::Protocol(number) => protocol(packet) == *number,
+            Condition::Source(prefix) => contains(*prefix, packet.routed_src()),
+            Condition::Destination(prefix) => contains(*prefix, packet.routed_dst()),
+            Condition::In(interface) => passing.iif == Some(*interface),
+            Condition::Out(interface) => passing.oif == Some(*interface),
+            Condition::SourcePorts(ranges) => ports.is_some_and(|(s, _)| within(s, ranges)),
+            Condition::DestinationPorts(ranges) => ports.is_some_and(|(_, d)| within(d, ranges)),
+            Condition::Ports(ranges) => ports.is_some_and(|(s, d)| within(s, ranges) || within(d, ranges)),
+            Condition::Mark { value, mask } => now_mark & mask == *value,
+            Condition::Syn => is_syn(packet),
+        }
+    }
+}
+
+fn contains(prefix: Prefix, addr: Addr) -> bool {
+    prefix.contains(addr)
+}
+
+/// The protocol the host sees: that of the outermost header.
+fn protocol(packet: &Packet) -> u8 {
+    use crate::packet::{Encapsulation, proto};
+    match packet.outer.map(|outer| outer.kind) {
+        None => packet.protocol(),
+        Some(Encapsulation::IpIp) if packet.src.is_v4() => proto::IPIP,
+        Some(Encapsulation::IpIp) => proto::IPV6,
+        Some(Encapsulation::Gre { .. }) => proto::GRE,
+        Some(Encapsulation::Gue { .. }) => proto::UDP,
+    }
+}
+
+fn is_syn(packet: &Packet) -> bool {
+    use crate::packet::{Flags, Payload};
+    match &packet.payload {
+        Payload::Tcp(segment) if packet.outer.is_none() => {
+            segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK.with(Flags::RST).with(Flags::FIN))
+        }
+        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sctp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+    }
+}

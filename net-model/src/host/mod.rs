@@ -1,0 +1,35 @@
+//! A simulated Linux host, from its interfaces up to its programs.
+//!
+//! The walk of a packet is in `input.rs`, `output.rs` and `icmp_input.rs`; the host itself in `node.rs`. Everything else
+//! is the network layer as data and functions on data: packets and instants go in, answers come out. [`stack::Stack`]
+//! is that layer of one host; each other module holds one of its topics.
+
+mod account;
+pub mod address;
+pub mod admin;
+pub mod arp;
+pub mod arptables;
+pub mod conf;
+pub mod exception;
+pub mod fib;
+pub mod icmp;
+mod icmp_input;
+mod input;
+pub mod interface;
+pub mod limit;
+pub mod mark;
+pub mod neighbour;
+pub mod node;
+mod output;
+mod reachability;
+pub mod redirect;
+pub mod route;
+pub mod route_input;
+pub mod stack;
+mod surroundings;
+pub mod sysctl;
+pub mod timers;
+
+pub use interface::{InterfaceId, InterfaceKind};
+pub use node::{Cable, DEFAULT_TTL, Host};
+pub use stack::Stack;

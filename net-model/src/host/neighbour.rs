@@ -1,0 +1,392 @@
+//! The neighbour cache: which link address has the next hop, and how sure are we?
+//!
+//! `ip neigh show` prints it. A packet for an unknown next hop waits while three broadcasts ask, one a second; a known
+//! address is trusted for a while (REACHABLE), then used on sufferance (STALE) and, once used, checked by three unicast
+//! probes (DELAY, PROBE). ARP packets change entries by the rules in [`Neighbours::update`]; upper layers confirm them.
+//! Simplified: the collection of old entries (`gc_thresh1`) happens when a new one is made, not by a timer of its own.
+
+use super::conf::{NeighKey, NeighbourConf};
+use super::interface::InterfaceId;
+use super::timers::Timers;
+use crate::addr::{Addr, Mac};
+use rustc_hash::FxHashMap;
+use sim_core::{Duration, Time};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// An entry of the neighbour cache. Ids of deleted entries are used again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NeighbourId(pub(super) u32);
+
+/// What the host knows about a neighbour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NeighbourState {
+    /// Being asked for; packets wait.
+    Incomplete,
+    /// Confirmed lately.
+    Reachable,
+    /// Known, but not confirmed lately.
+    Stale,
+    /// Used since it became stale; about to be probed.
+    Delay,
+    /// Being probed by unicast.
+    Probe,
+    /// Nobody answered.
+    Failed,
+    /// Set by hand.
+    Permanent,
+}
+
+impl NeighbourState {
+    /// Is there a link address to send to?
+    pub const fn is_valid(self) -> bool {
+        !matches!(self, NeighbourState::Incomplete | NeighbourState::Failed)
+    }
+
+    /// As `ip neigh` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NeighbourState::Incomplete => "INCOMPLETE",
+            NeighbourState::Reachable => "REACHABLE",
+            NeighbourState::Stale => "STALE",
+            NeighbourState::Delay => "DELAY",
+            NeighbourState::Probe => "PROBE",
+            NeighbourState::Failed => "FAILED",
+            NeighbourState::Permanent => "PERMANENT",
+        }
+    }
+}
+
+/// An entry of the cache. `H` is what waits for the link address.
+#[derive(Clone, Debug)]
+pub struct Neighbour<H> {
+    /// The next hop.
+    pub addr: Addr,
+    /// The interface it is behind.
+    pub interface: InterfaceId,
+    /// What is known.
+    pub state: NeighbourState,
+    /// The link address, meaningful if the state is valid.
+    pub mac: Mac,
+    /// When its state or link address last changed.
+    pub updated: Time,
+    pub(super) confirmed: Time,
+    pub(super) used: Time,
+    /// Requests sent in this round.
+    pub(super) probes: u32,
+    /// When its timer fires; never if none runs.
+    pub(super) due: Time,
+    /// The instant for which it is in the queue of timers; never if it is not.
+    pub(super) posted: Time,
+    pub(super) waiting: VecDeque<Waiting<H>>,
+    waiting_bytes: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Waiting<H> {
+    pub(super) item: H,
+    pub(super) source: Addr,
+    pub(super) truesize: u32,
+}
+
+/// What a next hop's timer asks for, or a first use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Solicitation {
+    pub(super) id: NeighbourId,
+    pub(super) interface: InterfaceId,
+    pub(super) target: Addr,
+    /// The link address to ask at, none for a broadcast.
+    pub(super) to: Option<Mac>,
+    /// Source of the oldest waiting packet.
+    pub(super) packet_source: Option<Addr>,
+}
+
+/// What the timers demand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expired {
+    Ask(Solicitation),
+    Failed(NeighbourId),
+}
+
+/// The answer of [`Neighbours::resolve`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lookup {
+    Mac(Mac),
+    Wait { id: NeighbourId, ask: Option<Solicitation> },
+    TableFull,
+}
+
+/// How the table is bounded: `net.ipv4.neigh.default.gc_thresh1..3`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Thresholds {
+    pub(super) keep: usize,
+    pub(super) pressure: usize,
+    pub(super) limit: usize,
+}
+
+/// How an interface treats its neighbours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy<'a> {
+    pub(super) conf: &'a NeighbourConf,
+    pub(super) reachable_time: Duration,
+    pub(super) thresholds: Thresholds,
+}
+
+impl Policy<'_> {
+    pub(super) fn retrans(&self) -> Duration {
+        Duration::from_millis(self.conf.get(NeighKey::RetransTimeMs).max(10) as u64)
+    }
+
+    pub(super) fn delay(&self) -> Duration {
+        Duration::from_secs(self.conf.get(NeighKey::DelayFirstProbeTime) as u64)
+    }
+
+    pub(super) fn locktime(&self) -> Duration {
+        Duration::from_millis(self.conf.get(NeighKey::Locktime) as u64 * 10)
+    }
+
+    pub(super) fn broadcasts(&self) -> u32 {
+        (self.conf.get(NeighKey::McastSolicit) + self.conf.get(NeighKey::AppSolicit)) as u32
+    }
+
+    pub(super) fn unicasts(&self) -> u32 {
+        (self.conf.get(NeighKey::UcastSolicit) + self.conf.get(NeighKey::AppSolicit)) as u32
+    }
+
+    pub(super) fn resolicits(&self) -> u32 {
+        self.conf.get(NeighKey::McastResolicit) as u32
+    }
+}
+
+/// The neighbour cache of a host.
+#[derive(Clone, Debug)]
+pub(super) struct Neighbours<H> {
+    pub(super) entries: Vec<Option<Neighbour<H>>>,
+    free: Vec<u32>,
+    index: FxHashMap<(Addr, InterfaceId), NeighbourId>,
+    /// Instant, then order of arming.
+    pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
+    armed: u64,
+    timer_kind: Timers,
+    last_collection: Time,
+}
+
+impl<H> Neighbours<H> {
+    pub(super) fn new(timer_kind: Timers) -> Neighbours<H> {
+        Neighbours {
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: FxHashMap::default(),
+            timers: BinaryHeap::new(),
+            armed: 0,
+            timer_kind,
+            last_collection: Time::ZERO,
+        }
+    }
+
+    pub(super) fn get(&self, id: NeighbourId) -> &Neighbour<H> {
+        self.entries[id.0 as usize].as_ref().expect("a neighbour id is used only while its entry exists")
+    }
+
+    pub(super) fn get_mut(&mut self, id: NeighbourId) -> &mut Neighbour<H> {
+        self.entries[id.0 as usize].as_mut().expect("a neighbour id is used only while its entry exists")
+    }
+
+    pub(super) fn find(&self, addr: Addr, interface: InterfaceId) -> Option<NeighbourId> {
+        self.index.get(&(addr, interface)).copied()
+    }
+
+    /// All entries, in no meaningful but always the same order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Neighbour<H>> {
+        self.entries.iter().flatten()
+    }
+
+    /// The link address of a next hop, or a place to wait for it.
+    #[inline]
+    pub(super) fn resolve(
+        &mut self,
+        now: Time,
+        interface: InterfaceId,
+        addr: Addr,
+        source: Option<Addr>,
+        policy: &Policy<'_>,
+    ) -> Lookup {
+        let Some(id) = self.find(addr, interface) else {
+            return match self.create(now, addr, interface, &policy.thresholds) {
+                Some(id) => self.ask_anew(now, id, source, policy),
+                None => Lookup::TableFull,
+            };
+        };
+        match self.use_entry(now, id, policy) {
+            Some(mac) => Lookup::Mac(mac),
+            None if self.get(id).state == NeighbourState::Incomplete => Lookup::Wait { id, ask: None },
+            None => self.ask_anew(now, id, source, policy),
+        }
+    }
+
+    /// The link address of an entry that has one, noting its use.
+    #[inline]
+    pub(super) fn use_entry(&mut self, now: Time, id: NeighbourId, policy: &Policy<'_>) -> Option<Mac> {
+        let entry = self.get_mut(id);
+        entry.used = now;
+        let mac = entry.mac;
+        match entry.state {
+            NeighbourState::Reachable
+            | NeighbourState::Permanent
+            | NeighbourState::Delay
+            | NeighbourState::Probe => Some(mac),
+            NeighbourState::Stale => {
+                entry.state = NeighbourState::Delay;
+                entry.updated = now;
+                self.arm(now, id, policy.delay());
+                Some(mac)
+            }
+            NeighbourState::Incomplete | NeighbourState::Failed => None,
+        }
+    }
+
+    /// Makes an entry that knows nothing yet; none if the table is full.
+    pub(super) fn create(
+        &mut self,
+        now: Time,
+        addr: Addr,
+        interface: InterfaceId,
+        thresholds: &Thresholds,
+    ) -> Option<NeighbourId> {
+        self.collect(now, thresholds);
+        if self.index.len() >= thresholds.limit {
+            return None;
+        }
+        let entry = Neighbour {
+            addr,
+            interface,
+            state: NeighbourState::Failed,
+            mac: Mac::ZERO,
+            updated: now,
+            confirmed: Time::ZERO,
+            used: now,
+            probes: 0,
+            due: Time::NEVER,
+            posted: Time::NEVER,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        };
+        let id = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.entries.push(None);
+                self.entries.len() as u32 - 1
+            }
+        };
+        self.entries[id as usize] = Some(entry);
+        self.index.insert((addr, interface), NeighbourId(id));
+        Some(NeighbourId(id))
+    }
+
+    /// Begins a round of broadcast requests; the first goes out at once.
+    fn ask_anew(&mut self, now: Time, id: NeighbourId, source: Option<Addr>, policy: &Policy<'_>) -> Lookup {
+        let entry = self.get_mut(id);
+        entry.state = NeighbourState::Incomplete;
+        entry.updated = now;
+        entry.probes = 1;
+        let ask = Solicitation {
+            id,
+            interface: entry.interface,
+            target: entry.addr,
+            to: None,
+            packet_source: source,
+        };
+        self.arm(now, id, policy.retrans());
+        Lookup::Wait { id, ask: (policy.broadcasts() > 0).then_some(ask) }
+    }
+
+    /// Lets an item wait. The oldest ones that no longer fit come out.
+    pub(super) fn hold(
+        &mut self,
+        id: NeighbourId,
+        item: H,
+        source: Addr,
+        truesize: u32,
+        limit: u32,
+        dropped: &mut Vec<H>,
+    ) {
+        let entry = self.get_mut(id);
+        while entry.waiting_bytes.saturating_add(truesize) > limit {
+            let Some(oldest) = entry.waiting.pop_front() else { break };
+            entry.waiting_bytes -= oldest.truesize;
+            dropped.push(oldest.item);
+        }
+        entry.waiting_bytes += truesize;
+        entry.waiting.push_back(Waiting { item, source, truesize });
+    }
+
+    /// The oldest waiting item.
+    pub(super) fn pop_waiting(&mut self, id: NeighbourId) -> Option<H> {
+        let entry = self.get_mut(id);
+        let oldest = entry.waiting.pop_front()?;
+        entry.waiting_bytes -= oldest.truesize;
+        Some(oldest.item)
+    }
+
+    /// Deletes an entry; what waited comes out.
+    pub(super) fn remove(&mut self, id: NeighbourId, dropped: &mut Vec<H>) {
+        let entry = self.entries[id.0 as usize].take().expect("a neighbour is deleted once");
+        self.index.remove(&(entry.addr, entry.interface));
+        self.free.push(id.0);
+        dropped.extend(entry.waiting.into_iter().map(|w| w.item));
+    }
+
+    /// Deletes the entries for which `which` holds; what waited comes out.
+    pub(super) fn remove_where(&mut self, which: impl Fn(&Neighbour<H>) -> bool, dropped: &mut Vec<H>) {
+        for slot in 0..self.entries.len() {
+            if self.entries[slot].as_ref().is_some_and(&which) {
+                self.remove(NeighbourId(slot as u32), dropped);
+            }
+        }
+    }
+
+    /// Forgets old entries if there are many: only those with no timer and nothing waiting may go.
+    fn collect(&mut self, now: Time, thresholds: &Thresholds) {
+        const PRESSURE_AGE: Duration = Duration::from_secs(5);
+        const STALE_AGE: Duration = Duration::from_secs(60);
+        const INTERVAL: Duration = Duration::from_secs(15);
+        let count = self.index.len();
+        let since = now.since(self.last_collection);
+        let is_pressed = count >= thresholds.limit || (count >= thresholds.pressure && since > PRESSURE_AGE);
+        if !is_pressed && (count <= thresholds.keep || since < INTERVAL) {
+            return;
+        }
+        self.last_collection = now;
+        let is_old = |entry: &Neighbour<H>| match entry.state {
+            NeighbourState::Failed => true,
+            NeighbourState::Stale if is_pressed => now.since(entry.updated) > PRESSURE_AGE,
+            NeighbourState::Stale => now.since(entry.used.max(entry.confirmed)) > STALE_AGE,
+            NeighbourState::Incomplete
+            | NeighbourState::Reachable
+            | NeighbourState::Delay
+            | NeighbourState::Probe
+            | NeighbourState::Permanent => false,
+        };
+        self.remove_where(|entry| entry.waiting.is_empty() && is_old(entry), &mut Vec::new());
+    }
+
+    pub(super) fn arm(&mut self, now: Time, id: NeighbourId, delay: Duration) {
+        let due = self.timer_kind.fires(now, delay);
+        let entry = self.get_mut(id);
+        entry.due = due;
+        if due < entry.posted {
+            self.post(id, due);
+        }
+    }
+
+    pub(super) fn post(&mut self, id: NeighbourId, at: Time) {
+        self.get_mut(id).posted = at;
+        self.armed += 1;
+        self.timers.push(Reverse((at, self.armed, id.0)));
+    }
+
+    /// No earlier than this does a timer fire.
+    pub(super) fn next_timer(&self) -> Option<Time> {
+        self.timers.peek().map(|Reverse((at, _, _))| *at)
+    }
+}

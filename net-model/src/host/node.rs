@@ -1,0 +1,130 @@
+//! The host itself: its network layer, its director, its programs, and its cables.
+
+use super::interface::InterfaceId;
+use super::stack::Stack;
+use crate::client::ClientGroup;
+use crate::cx::Cx;
+use crate::event::Event;
+use crate::frames::FrameId;
+use crate::ipvs::Director;
+use crate::link::LinkId;
+use crate::server::Server;
+use crate::tcp::SocketId;
+use crate::tcp::input::mss_for;
+use sim_core::{Time, Timers};
+
+/// Time to live of packets that a host creates (ip_default_ttl).
+pub const DEFAULT_TTL: u8 = 64;
+
+/// The cable of an interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cable {
+    /// The link away from the host.
+    pub outgoing: LinkId,
+    /// The link towards the host.
+    pub incoming: LinkId,
+}
+
+/// A host: client, router, director, real server, or several of these.
+pub struct Host {
+    /// Its number in the network.
+    pub id: u32,
+    /// Its name.
+    pub name: String,
+    /// Interfaces, addresses, routes, neighbours.
+    pub stack: Stack<FrameId>,
+    /// IPVS, once the host has been told to be a director.
+    pub director: Option<Box<Director>>,
+    /// Server programs.
+    pub servers: Vec<Server>,
+    /// Client programs.
+    pub clients: Vec<ClientGroup>,
+    /// A host that is down neither sends nor receives.
+    pub is_up: bool,
+    pub(crate) cables: Vec<Option<Cable>>,
+    pub(crate) timers: Timers,
+    /// The earliest event of the host's own timers.
+    timer_posted: Time,
+    /// The next segment confirms the neighbour it goes to.
+    pub(crate) confirms: bool,
+}
+
+impl Host {
+    /// A host with nothing but lo.
+    pub(crate) fn new(id: u32, name: &str, stack: Stack<FrameId>, timers: Timers) -> Host {
+        Host {
+            id,
+            name: name.to_owned(),
+            stack,
+            director: None,
+            servers: Vec::new(),
+            clients: Vec::new(),
+            is_up: true,
+            cables: Vec::new(),
+            timers,
+            timer_posted: Time::NEVER,
+            confirms: false,
+        }
+    }
+
+    /// The cable of an interface, if one is plugged in.
+    #[inline]
+    pub fn cable(&self, interface: InterfaceId) -> Option<Cable> {
+        self.cables.get(interface.index()).copied().flatten()
+    }
+
+    pub(crate) fn plug(&mut self, interface: InterfaceId, cable: Cable) {
+        if self.cables.len() <= interface.index() {
+            self.cables.resize(interface.index() + 1, None);
+        }
+        self.cables[interface.index()] = Some(cable);
+    }
+
+    /// Makes sure that the host's own timers get their event.
+    #[inline]
+    pub(crate) fn arm_timers(&mut self, cx: &mut Cx) {
+        let neighbours = self.stack.next_timer().unwrap_or(Time::NEVER);
+        let director =
+            self.director.as_ref().and_then(|director| director.next_timer()).unwrap_or(Time::NEVER);
+        let next = neighbours.min(director).max(cx.now);
+        if next < self.timer_posted {
+            self.timer_posted = next;
+            cx.agenda.post(next, Event::Host(self.id));
+        }
+    }
+
+    /// The event of the host's own timers.
+    pub(crate) fn timer(&mut self, cx: &mut Cx) {
+        if self.timer_posted != cx.now {
+            return; // an earlier one was posted later, and has been handled
+        }
+        self.timer_posted = Time::NEVER;
+        if let Some(director) = &mut self.director {
+            director.advance(cx.now);
+        }
+        self.neighbour_timers(cx);
+        self.arm_timers(cx);
+    }
+
+    /// The largest IP packet towards `addr`.
+    pub(crate) fn mtu_towards(&mut self, addr: crate::addr::Addr) -> u16 {
+        let mtu = self.stack.route_output(addr, None, 0).map_or(1500, |route| route.mtu);
+        u16::try_from(mtu).unwrap_or(u16::MAX)
+    }
+
+    /// Bytes of data in a segment towards `addr`.
+    pub(crate) fn mss_towards(&mut self, addr: crate::addr::Addr) -> u16 {
+        mss_for(self.mtu_towards(addr), addr.is_v4())
+    }
+
+    /// The address this host would use towards `addr`.
+    pub(crate) fn source_towards(&mut self, addr: crate::addr::Addr) -> Option<crate::addr::Addr> {
+        self.stack.route_output(addr, None, 0).ok().map(|route| route.source)
+    }
+
+    /// The other end has acknowledged something: the next segment to it confirms the next hop.
+    #[inline]
+    pub(crate) fn confirm_neighbour(&mut self, _: &Cx, _: SocketId) {
+        self.confirms = true;
+    }
+}

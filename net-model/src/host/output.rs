@@ -1,0 +1,204 @@
+//! Sending: a packet of this host, or one that passes through, finds its way out.
+//!
+//! Own packets are routed, pass LOCAL_OUT with its IPVS hooks, and then, like forwarded ones, are given the link address
+//! of the next hop and put on the wire. A packet for the host itself comes back in at once.
+
+use super::arp::ArpSend;
+use super::icmp::{Cause, Error};
+use super::neighbour::NeighbourId;
+use super::node::Host;
+use super::route::{Route, RouteClass};
+use super::stack::{NeighbourAction, Resolution, truesize};
+use crate::addr::{Addr, Mac};
+use crate::cx::Cx;
+use crate::frames::FrameId;
+use crate::ipvs::{IcmpError, Verdict};
+use crate::outcome::Failure;
+use crate::packet::{Body, Frame, Packet};
+use crate::recorder::Place;
+use crate::tcp::State;
+use crate::transcript::Stage;
+use crate::verdict::DropReason;
+
+impl Host {
+    /// Sends a packet that this host made: LOCAL_OUT, then the wire.
+    pub(crate) fn send(&mut self, cx: &mut Cx, mut packet: Packet) {
+        let family = packet.dst.family();
+        if let Some(director) = &mut self.director
+            && director.intercepts(family)
+        {
+            let verdict = director.local_out(cx.now, &mut packet, &self.stack);
+            self.arm_timers(cx);
+            match verdict {
+                Verdict::Accept => {}
+                Verdict::Send { to } => return self.send_towards(cx, packet, to),
+                Verdict::Drop(reason) => return self.lose(cx, &packet, reason),
+                Verdict::Reject(reason, error) => {
+                    self.lose(cx, &packet, reason);
+                    return self.send_error(cx, &packet, error_of_ipvs(error), Cause::Packet);
+                }
+                Verdict::Respond(answer) => return self.send_routed(cx, *answer),
+            }
+        }
+        self.send_routed(cx, packet);
+    }
+
+    /// Routes a packet by its own destination and sends it.
+    fn send_routed(&mut self, cx: &mut Cx, packet: Packet) {
+        match self.stack.route_output(packet.routed_dst(), Some(packet.routed_src()), packet.mark) {
+            Ok(route) => self.send_by(cx, packet, &route),
+            Err(error) => self.lose(cx, &packet, error.drop_reason()),
+        }
+    }
+
+    /// Sends a packet of IPVS towards a real server, whatever its destination address says.
+    pub(crate) fn send_towards(&mut self, cx: &mut Cx, packet: Packet, to: Addr) {
+        match self.stack.route_output(to, None, packet.mark) {
+            Ok(route) => self.send_by(cx, packet, &route),
+            Err(_) => self.lose(cx, &packet, DropReason::IpvsNoRoute),
+        }
+    }
+
+    fn send_by(&mut self, cx: &mut Cx, packet: Packet, route: &Route) {
+        let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(packet) };
+        let frame = cx.wiring.frames.send(frame);
+        self.emit(cx, frame, route);
+    }
+
+    /// Puts a frame on its way: link address, then the wire.
+    pub(crate) fn emit(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
+        if route.kind == RouteClass::Local {
+            cx.loopback.push((self.id, frame));
+            return;
+        }
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        let (source, len, flow) = (packet.routed_src(), packet.wire_len(), packet.flow);
+        if u32::from(len) > route.mtu {
+            return self.fragment(cx, frame, route);
+        }
+        if cx.recorder.follows(flow) {
+            let text = self.describe_output(cx, &frame, route);
+            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Output, text);
+        }
+        match self.stack.resolve(cx.now, route.oif, route.next_hop, Some(source)) {
+            Resolution::Mac(mac) => {
+                if std::mem::take(&mut self.confirms) {
+                    self.stack.confirm(cx.now, route.oif, route.next_hop);
+                }
+                self.put_on_wire(cx, frame, route.oif, mac);
+            }
+            Resolution::Wait { id, ask } => {
+                if cx.recorder.follows(flow) {
+                    let text = format!("link address of {} unknown: the packet waits", route.next_hop);
+                    cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Neighbour, text);
+                }
+                if let Some(ask) = ask {
+                    self.send_arp(cx, &ask);
+                }
+                let mut dropped = Vec::new();
+                self.stack.hold(id, frame, source, truesize(len), &mut dropped);
+                for oldest in dropped {
+                    cx.drop(Place::Host(self.id), oldest, DropReason::NeighbourQueue);
+                }
+                self.arm_timers(cx);
+            }
+            Resolution::TableFull => cx.drop(Place::Host(self.id), frame, DropReason::NeighbourQueue),
+        }
+    }
+
+    /// Gives the frame its link addresses and hands it to the cable.
+    #[inline]
+    pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
+        let interface = self.stack.interface_at(oif);
+        let out = cx.wiring.frames.get_mut(&frame);
+        (out.src, out.dst) = (interface.mac, mac);
+        let reason = match self.cable(oif) {
+            Some(cable) if interface.up && self.is_up => {
+                return cx.transmit(cable.outgoing, frame);
+            }
+            Some(_) => DropReason::InterfaceDown,
+            None => DropReason::LinkDown,
+        };
+        cx.drop(Place::Host(self.id), frame, reason);
+    }
+
+    /// Sends an ARP packet.
+    pub(crate) fn send_arp(&mut self, cx: &mut Cx, ask: &ArpSend) {
+        let frame = cx.wiring.frames.send(ask.frame());
+        self.put_on_wire(cx, frame, ask.interface, ask.to);
+    }
+
+    /// A neighbour's link address is known: what waited for it goes.
+    pub(crate) fn send_waiting(&mut self, cx: &mut Cx, id: NeighbourId) {
+        let interface = self.stack.neighbour_at(id).interface;
+        while let Some((frame, mac)) = self.stack.release(cx.now, id) {
+            self.put_on_wire(cx, frame, interface, mac);
+        }
+    }
+
+    /// The timers of the neighbour cache.
+    pub(crate) fn neighbour_timers(&mut self, cx: &mut Cx) {
+        let mut actions = Vec::new();
+        self.stack.on_timer(cx.now, &mut actions);
+        for action in actions {
+            match action {
+                NeighbourAction::Ask(ask) => self.send_arp(cx, &ask),
+                NeighbourAction::Failed(id) => self.neighbour_failed(cx, id),
+            }
+        }
+    }
+
+    /// Nobody answered for a next hop: own packets fail at their sockets, those of others draw an ICMP error each.
+    fn neighbour_failed(&mut self, cx: &mut Cx, id: NeighbourId) {
+        while let Some(frame) = self.stack.discard(id) {
+            let packet = cx.wiring.frames.packet_mut(&frame).clone();
+            cx.drop(Place::Host(self.id), frame, DropReason::NeighbourFailed);
+            let is_own = self.stack.is_local(packet.routed_src());
+            match self.key_of_quote(&packet).and_then(|key| cx.sockets.find(&key)) {
+                Some(socket) if is_own && cx.sockets.get(socket).state == State::SynSent => {
+                    self.give_up(cx, socket, Failure::Unreachable);
+                }
+                _ if is_own => {}
+                _ => self.send_error(cx, &packet, Error::HostUnreachable, Cause::Neighbour),
+            }
+        }
+    }
+
+    /// Sends an ICMP error about `packet`, if one may be sent.
+    pub(crate) fn send_error(&mut self, cx: &mut Cx, packet: &Packet, error: Error, cause: Cause) {
+        if let Some(message) = self.stack.icmp_error(cx.now, error, cause, packet, false) {
+            self.send(cx, message);
+        }
+    }
+
+    /// A packet that does not fit the way out.
+    fn fragment(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
+        let packet = cx.wiring.frames.packet_mut(&frame).clone();
+        cx.drop(Place::Host(self.id), frame, DropReason::TooBig);
+        self.send_error(cx, &packet, Error::FragmentationNeeded { mtu: route.mtu }, Cause::Packet);
+    }
+
+    fn describe_output(&self, cx: &Cx, frame: &FrameId, route: &Route) -> String {
+        let Body::Ip(packet) = &cx.wiring.frames.get(frame).body else {
+            unreachable!("only packets are described")
+        };
+        let way = if route.next_hop == packet.routed_dst() {
+            String::new()
+        } else {
+            format!(" via {}", route.next_hop)
+        };
+        format!("{packet}: out of {}{way}", self.stack.interface_at(route.oif).name)
+    }
+}
+
+/// The host's name for an error that IPVS asks for.
+pub(crate) fn error_of_ipvs(error: IcmpError) -> Error {
+    match (error.kind, error.code) {
+        (3, 4) | (2, 0) => Error::FragmentationNeeded { mtu: error.info },
+        (11, 0) => Error::TimeExceeded,
+        (3, 0) | (1, 0) => Error::NetUnreachable,
+        (3, 1) | (1, 3) => Error::HostUnreachable,
+        (3, 2) => Error::ProtocolUnreachable,
+        _ => Error::PortUnreachable,
+    }
+}

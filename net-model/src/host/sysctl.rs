@@ -1,0 +1,269 @@
+//! `sysctl -w NAME=VALUE` for the network layer: names, ranges and side effects.
+//!
+//! The tables are in `conf.rs`. Side effects as in Linux: `ip_forward` (or `conf.all.forwarding`) is copied to every
+//! interface and turns `conf.all.accept_redirects` the other way; a write to `default` reaches existing interfaces on
+//! which the setting was never written. IPv6 has only `net.ipv6.conf.all.forwarding`.
+
+use super::conf::{ConfKey, HostKey, NeighKey, Setting};
+use super::interface::InterfaceId;
+use super::stack::Stack;
+use std::fmt;
+
+/// Why a setting cannot be read or written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SysctlError {
+    /// There is no setting of this name.
+    Unknown {
+        /// The name as given.
+        name: String,
+        /// The existing name that looks most like it.
+        nearest: String,
+    },
+    /// There is no interface of this name.
+    NoInterface(String),
+    /// The value is not a number.
+    NotANumber(String),
+    /// The value is outside the range.
+    OutOfRange {
+        /// The smallest value.
+        min: i64,
+        /// The largest value.
+        max: i64,
+    },
+}
+
+impl fmt::Display for SysctlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SysctlError::Unknown { name, nearest } => {
+                write!(f, "there is no setting {name}; the most similar is {nearest}")
+            }
+            SysctlError::NoInterface(name) => write!(f, "there is no interface {name}"),
+            SysctlError::NotANumber(value) => write!(f, "{value:?} is not a number"),
+            SysctlError::OutOfRange { min, max } => write!(f, "the value must be from {min} to {max}"),
+        }
+    }
+}
+
+impl std::error::Error for SysctlError {}
+
+/// Where a setting lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    All,
+    Default,
+    Interface(InterfaceId),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Target {
+    Host(HostKey),
+    Conf(Place, ConfKey),
+    Neigh(Place, NeighKey),
+    LocalPorts,
+    ForwardingV6,
+}
+
+impl<H> Stack<H> {
+    /// Writes a setting, such as `net.ipv4.conf.all.arp_ignore`.
+    pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
+        let target = self.sysctl_target(name)?;
+        if target == Target::LocalPorts {
+            self.local_ports = parse_ports(value)?;
+            return Ok(());
+        }
+        let (min, max) = range(target);
+        let number: i64 =
+            value.trim().parse().map_err(|_| SysctlError::NotANumber(value.trim().to_owned()))?;
+        if number < min || number > max {
+            return Err(SysctlError::OutOfRange { min, max });
+        }
+        match target {
+            Target::Host(key) => self.host.set(key, number),
+            Target::Conf(place, key) => self.set_conf(place, key, number),
+            Target::Neigh(place, key) => self.set_neigh(place, key, number),
+            Target::ForwardingV6 => self.forwards_v6 = number != 0,
+            Target::LocalPorts => {}
+        }
+        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
+        self.changed();
+        Ok(())
+    }
+
+    /// Reads a setting, as `sysctl -n` prints it.
+    pub fn sysctl_get(&self, name: &str) -> Result<String, SysctlError> {
+        let value = match self.sysctl_target(name)? {
+            Target::LocalPorts => return Ok(format!("{}\t{}", self.local_ports.0, self.local_ports.1)),
+            Target::Host(key) => self.host.get(key),
+            Target::Conf(Place::All, key) => self.conf_all.get(key),
+            Target::Conf(Place::Default, key) => self.conf_default.get(key),
+            Target::Conf(Place::Interface(id), key) => self.interface_at(id).conf.get(key),
+            Target::Neigh(Place::Interface(id), key) => self.interface_at(id).neigh.get(key),
+            Target::Neigh(Place::All | Place::Default, key) => self.neigh_default.get(key),
+            Target::ForwardingV6 => i64::from(self.forwards_v6),
+        };
+        Ok(value.to_string())
+    }
+
+    fn sysctl_target(&self, name: &str) -> Result<Target, SysctlError> {
+        let dotted = normalised(name);
+        let unknown = || SysctlError::Unknown { name: dotted.clone(), nearest: self.nearest_name(&dotted) };
+        if let Some(rest) = dotted.strip_prefix("net.ipv6.conf.") {
+            return if rest == "all.forwarding" { Ok(Target::ForwardingV6) } else { Err(unknown()) };
+        }
+        let rest = dotted.strip_prefix("net.ipv4.").ok_or_else(unknown)?;
+        match rest {
+            "ip_forward" => return Ok(Target::Conf(Place::All, ConfKey::Forwarding)),
+            "ip_local_port_range" => return Ok(Target::LocalPorts),
+            _ => {}
+        }
+        if let Some(key) = HostKey::named(rest) {
+            return Ok(Target::Host(key));
+        }
+        if let Some((place, key)) = rest.strip_prefix("conf.").and_then(|rest| rest.rsplit_once('.')) {
+            let key = ConfKey::named(key).ok_or_else(unknown)?;
+            return Ok(Target::Conf(self.place(place)?, key));
+        }
+        if let Some((place, key)) = rest.strip_prefix("neigh.").and_then(|rest| rest.rsplit_once('.')) {
+            let key = NeighKey::named(key).ok_or_else(unknown)?;
+            return Ok(Target::Neigh(
+                if place == "all" { return Err(unknown()) } else { self.place(place)? },
+                key,
+            ));
+        }
+        Err(unknown())
+    }
+
+    fn place(&self, name: &str) -> Result<Place, SysctlError> {
+        match name {
+            "all" => Ok(Place::All),
+            "default" => Ok(Place::Default),
+            _ => {
+                let id = self.interface(name).ok_or_else(|| SysctlError::NoInterface(name.to_owned()))?;
+                Ok(Place::Interface(id))
+            }
+        }
+    }
+
+    fn set_conf(&mut self, place: Place, key: ConfKey, value: i64) {
+        match place {
+            Place::Interface(id) => self.interfaces[id.index()].conf.set(key, value),
+            Place::Default => {
+                self.conf_default.set(key, value);
+                self.interfaces.iter_mut().for_each(|i| i.conf.inherit(key, value));
+            }
+            Place::All => {
+                self.conf_all.set(key, value);
+                if key == ConfKey::Forwarding {
+                    self.conf_all.set(ConfKey::AcceptRedirects, i64::from(value == 0));
+                    self.conf_default.set(key, value);
+                    self.interfaces.iter_mut().for_each(|i| i.conf.set(key, value));
+                }
+            }
+        }
+    }
+
+    fn set_neigh(&mut self, place: Place, key: NeighKey, value: i64) {
+        match place {
+            Place::Interface(id) => self.interfaces[id.index()].neigh.set(key, value),
+            Place::All | Place::Default => {
+                self.neigh_default.set(key, value);
+                self.interfaces.iter_mut().for_each(|i| i.neigh.inherit(key, value));
+            }
+        }
+        if key == NeighKey::BaseReachableTimeMs {
+            for at in 0..self.interfaces.len() {
+                let is_meant = match place {
+                    Place::Interface(id) => id.index() == at,
+                    Place::All | Place::Default => true,
+                };
+                if is_meant {
+                    self.draw_reachable_time(InterfaceId(at as u16));
+                }
+            }
+        }
+    }
+
+    /// The name that looks most like `name`, with the same place if that exists.
+    fn nearest_name(&self, name: &str) -> String {
+        let names = self.sysctl_names();
+        let nearest = names.iter().min_by_key(|candidate| distance(name, candidate));
+        nearest.cloned().unwrap_or_default()
+    }
+
+    /// Every setting that exists, by name.
+    pub fn sysctl_names(&self) -> Vec<String> {
+        let interfaces = || self.interfaces.iter().map(|i| i.name.replace('.', "/"));
+        let common = ["all", "default"].map(str::to_owned);
+        let mut names: Vec<String> =
+            ["net.ipv4.ip_forward", "net.ipv4.ip_local_port_range", "net.ipv6.conf.all.forwarding"]
+                .map(str::to_owned)
+                .to_vec();
+        names.extend(HostKey::ALL.iter().map(|key| format!("net.ipv4.{}", key.setting().name)));
+        for place in common.iter().cloned().chain(interfaces()) {
+            names.extend(
+                ConfKey::ALL.iter().map(|key| format!("net.ipv4.conf.{place}.{}", key.setting().name)),
+            );
+        }
+        for place in common[1..].iter().cloned().chain(interfaces()) {
+            names.extend(
+                NeighKey::ALL.iter().map(|key| format!("net.ipv4.neigh.{place}.{}", key.setting().name)),
+            );
+        }
+        names
+    }
+
+    /// The row of the table behind a name: default, range and meaning; none for settings that are not one number.
+    pub fn sysctl_setting(&self, name: &str) -> Result<Option<&'static Setting>, SysctlError> {
+        Ok(match self.sysctl_target(name)? {
+            Target::Host(key) => Some(key.setting()),
+            Target::Conf(_, key) => Some(key.setting()),
+            Target::Neigh(_, key) => Some(key.setting()),
+            Target::LocalPorts | Target::ForwardingV6 => None,
+        })
+    }
+}
+
+const fn range(target: Target) -> (i64, i64) {
+    let setting = match target {
+        Target::Host(key) => key.setting(),
+        Target::Conf(_, key) => key.setting(),
+        Target::Neigh(_, key) => key.setting(),
+        Target::ForwardingV6 => return (0, 1),
+        Target::LocalPorts => return (1, 65535),
+    };
+    (setting.min, setting.max)
+}
+
+/// A name with dots between its parts: sysctl(8) takes `net/ipv4/conf/eth0.10/arp_ignore` and
+/// `net.ipv4.conf.eth0/10.arp_ignore` for the same.
+fn normalised(name: &str) -> String {
+    let name = name.trim().trim_start_matches("/proc/sys/");
+    name.replace('/', ".")
+}
+
+fn parse_ports(value: &str) -> Result<(u16, u16), SysctlError> {
+    let mut parts = value.split_whitespace().map(str::parse::<i64>);
+    let (Some(Ok(first)), Some(Ok(last)), None) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(SysctlError::NotANumber(value.trim().to_owned()));
+    };
+    if first < 1 || last > 65535 || first > last {
+        return Err(SysctlError::OutOfRange { min: 1, max: 65535 });
+    }
+    Ok((first as u16, last as u16))
+}
+
+/// How many letters must be changed, added or removed to make one text the other.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,113 @@
+//! The director's alarms: one agenda for connection timers and periodic jobs.
+//!
+//! Connection timers are lazy. A packet only writes down when its entry is due (`Connection::expires`); the entry
+//! keeps one alarm in the agenda, and an alarm that rings too early is posted again.
+
+use super::connection::Slot;
+use super::service::ServiceId;
+use super::timers::Timers;
+use sim_core::{Duration, Time};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What an alarm is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Alarm {
+    /// A connection's timer may be due.
+    Connection(Slot),
+    /// Counters are copied to the shown ones, rates are computed: every 2 s.
+    Estimate,
+    /// The trash is looked through: every 60 s while it holds something.
+    Trash,
+    /// The defences look at the memory and drop entries: every second.
+    Defend,
+    /// A scheduler cleans its cache: every 60 s from binding on.
+    Scheduler(ServiceId),
+    /// Connections without an available destination go (`expire_nodest_conn`).
+    ExpireGone,
+    /// The master daemon looks at what it has collected: every second.
+    Announce,
+}
+
+/// Timers and the agenda of alarms.
+#[derive(Debug)]
+pub(super) struct Clock {
+    timers: Timers,
+    agenda: BinaryHeap<Reverse<(Time, u64, Alarm)>>,
+    posted: u64,
+    /// When the next alarm rings: what every entry point compares with.
+    due: Time,
+    /// When the last alarm rang.
+    now: Time,
+}
+
+impl Clock {
+    pub(super) fn new(timers: Timers) -> Clock {
+        Clock { timers, agenda: BinaryHeap::new(), posted: 0, due: Time::NEVER, now: Time::ZERO }
+    }
+
+    /// When the next alarm rings; [`Time::NEVER`] without one.
+    #[inline]
+    pub(super) fn due(&self) -> Time {
+        self.due
+    }
+
+    /// The last instant at which an alarm rang: the present, as far as anybody without a clock can tell.
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Sets an alarm `after` from now, as late as kernel timers are.
+    pub(super) fn post_after(&mut self, now: Time, after: Duration, alarm: Alarm) {
+        self.post(self.fires(now, now + after), alarm);
+    }
+
+    /// Sets an alarm for exactly `at`.
+    pub(super) fn post(&mut self, at: Time, alarm: Alarm) {
+        self.posted += 1;
+        self.agenda.push(Reverse((at, self.posted, alarm)));
+        self.due = self.due.min(at);
+    }
+
+    /// The next alarm that is due at `now`, in order of time and then of posting.
+    pub(super) fn ring(&mut self, now: Time) -> Option<(Time, Alarm)> {
+        if self.due > now {
+            return None;
+        }
+        let Reverse((at, _, alarm)) = self.agenda.pop()?;
+        self.due = self.agenda.peek().map_or(Time::NEVER, |Reverse((next, _, _))| *next);
+        self.now = at;
+        Some((at, alarm))
+    }
+
+    /// The next alarm, if it is a connection's and rings at exactly `at`.
+    pub(super) fn ring_connection(&mut self, at: Time) -> Option<Slot> {
+        match self.agenda.peek() {
+            Some(Reverse((next, _, Alarm::Connection(slot)))) if *next == at => {
+                let slot = *slot;
+                self.ring(at);
+                Some(slot)
+            }
+            _ => None,
+        }
+    }
+
+    /// When a timer fires that is set at `armed` for `expires`.
+    pub(super) fn fires(&self, armed: Time, expires: Time) -> Time {
+        self.timers.fires(armed, expires)
+    }
+
+    /// The first instant after `now` at which a job fires that was started at boot and repeats every `period`.
+    pub(super) fn next_of_series(&self, now: Time, period: Duration) -> Time {
+        let mut at = self.fires(Time::ZERO, Time::ZERO + period);
+        while at <= now {
+            at = self.fires(at, at + period);
+        }
+        at
+    }
+
+    /// Bytes of heap memory.
+    pub(super) fn memory(&self) -> usize {
+        self.agenda.capacity() * size_of::<(Time, u64, Alarm)>()
+    }
+}

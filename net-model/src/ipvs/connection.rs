@@ -1,0 +1,523 @@
+//! The connection table (`/proc/net/ip_vs_conn`).
+//!
+//! Entries are found by (protocol, client address, client port); of two that match the newer wins. A look-up is one
+//! bucket, one entry: entries are 128 bytes, chained by index, and their slots are reused last in, first out.
+
+use super::clock::{Alarm, Clock};
+use crate::addr::Addr;
+use crate::packet::{Packet, Payload, proto};
+use schedulers::DestinationId;
+use sim_core::{Duration, Time};
+
+/// The place of an entry in the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Slot(u32);
+
+impl Slot {
+    /// No entry.
+    pub(super) const NONE: Slot = Slot(u32::MAX);
+
+    /// The slot, unless it is none.
+    pub(super) fn some(self) -> Option<Slot> {
+        (self != Slot::NONE).then_some(self)
+    }
+}
+
+/// No destination: past the cache, or not found on a backup.
+pub(super) const NO_DESTINATION: DestinationId = DestinationId::new(u32::MAX);
+
+/// Bits of [`Connection::flags`], as they travel in synchronisation messages (up to 0x2000).
+pub(super) mod flag {
+    /// The low three bits are the forwarding method.
+    pub(in super::super) const METHOD: u32 = 0x7;
+    /// Method: network address translation.
+    pub(in super::super) const MASQUERADE: u32 = 0;
+    /// Method: tunnel.
+    pub(in super::super) const TUNNEL: u32 = 2;
+    /// Method: direct routing.
+    pub(in super::super) const ROUTE: u32 = 3;
+    /// Method: on to the original destination, past the cache.
+    pub(in super::super) const BYPASS: u32 = 4;
+    /// Created by a synchronisation message.
+    pub(in super::super) const SYNC: u32 = 0x20;
+    /// In the hash table.
+    pub(in super::super) const HASHED: u32 = 0x40;
+    /// The server's packets are not seen.
+    pub(in super::super) const NO_OUTPUT: u32 = 0x80;
+    /// Counted as inactive.
+    pub(in super::super) const INACTIVE: u32 = 0x100;
+    /// The client's port is not known yet (FTP data).
+    pub(in super::super) const NO_CLIENT_PORT: u32 = 0x800;
+    /// A persistence template.
+    pub(in super::super) const TEMPLATE: u32 = 0x1000;
+    /// Lives for one datagram.
+    pub(in super::super) const ONE_PACKET: u32 = 0x2000;
+}
+
+/// An entry of the connection table.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    pub(super) client: Addr,
+    pub(super) virtual_: Addr,
+    pub(super) real: Addr,
+    /// When the timer is due.
+    pub(super) expires: Time,
+    /// When the timer was set: the distance decides how late it fires.
+    armed: Time,
+    /// When the entry's alarm rings; never if there is none.
+    alarm: Time,
+    /// Due time at the last announcement to backups.
+    pub(super) synced: Time,
+    pub(super) client_port: u16,
+    pub(super) virtual_port: u16,
+    pub(super) real_port: u16,
+    pub(super) protocol: u8,
+    /// The number of the state within its protocol.
+    pub(super) state: u8,
+    /// Bits of [`flag`].
+    pub(super) flags: u32,
+    /// What the timer is set to by each packet, in seconds.
+    pub(super) timeout: u32,
+    pub(super) destination: DestinationId,
+    /// The template (or FTP control connection) this entry hangs on.
+    pub(super) control: Slot,
+    /// How many entries hang on this one.
+    pub(super) controls: u32,
+    /// Next entry of the hash chain.
+    next: u32,
+    /// Packets from the client.
+    pub(super) in_packets: u32,
+    /// Firewall mark of the packet that created it.
+    pub(super) mark: u32,
+    /// State at the last announcement to backups.
+    pub(super) synced_state: u8,
+    /// Retries since the last full announcement.
+    pub(super) sync_retries: u8,
+}
+
+const _: () = assert!(size_of::<Connection>() <= 128);
+
+impl Connection {
+    pub(super) fn is(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn is_template(&self) -> bool {
+        self.is(flag::TEMPLATE)
+    }
+
+    /// The forwarding method's bits.
+    pub(super) fn method(&self) -> u32 {
+        self.flags & flag::METHOD
+    }
+
+    /// The time of the last packet (or of whatever set the timer last).
+    pub(super) fn armed(&self) -> Time {
+        self.armed
+    }
+}
+
+/// Protocol, addresses and ports of a packet, as IPVS looks at them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Tuple {
+    pub(super) protocol: u8,
+    pub(super) src: Addr,
+    pub(super) dst: Addr,
+    pub(super) sport: u16,
+    pub(super) dport: u16,
+}
+
+impl Tuple {
+    /// The tuple of a packet of a protocol that IPVS balances. AH and ESP follow the key exchange, UDP 500 to 500.
+    #[inline]
+    pub(super) fn of(packet: &Packet) -> Option<Tuple> {
+        let (protocol, sport, dport) = match &packet.payload {
+            Payload::Tcp(s) => (proto::TCP, s.sport, s.dport),
+            Payload::Udp(d) => (proto::UDP, d.sport, d.dport),
+            Payload::Sctp(c) => (proto::SCTP, c.sport, c.dport),
+            Payload::Other(proto::AH | proto::ESP) => (proto::UDP, 500, 500),
+            Payload::Other(_) | Payload::Icmp(_) => return None,
+        };
+        Some(Tuple { protocol, src: packet.src, dst: packet.dst, sport, dport })
+    }
+
+    /// The tuple of packets in the other direction.
+    pub(super) fn reversed(self) -> Tuple {
+        Tuple { src: self.dst, dst: self.src, sport: self.dport, dport: self.sport, ..self }
+    }
+}
+
+/// What a new entry starts from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewConnection {
+    pub(super) protocol: u8,
+    pub(super) client: (Addr, u16),
+    pub(super) virtual_: (Addr, u16),
+    pub(super) real: (Addr, u16),
+    pub(super) flags: u32,
+    pub(super) mark: u32,
+    /// Seconds.
+    pub(super) timeout: u32,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Connections {
+    entries: Vec<Connection>,
+    free: Vec<u32>,
+    /// Head of each chain; the length is a power of two.
+    buckets: Vec<u32>,
+    hashed: usize,
+    /// Entries whose client port is not known.
+    portless: usize,
+}
+
+const NIL: u32 = u32::MAX;
+
+impl Connections {
+    pub(super) fn new() -> Connections {
+        Connections {
+            entries: Vec::new(),
+            free: Vec::new(),
+            buckets: vec![NIL; 4096],
+            hashed: 0,
+            portless: 0,
+        }
+    }
+
+    /// Entries in the table.
+    pub(super) fn len(&self) -> usize {
+        self.hashed
+    }
+
+    #[inline]
+    pub(super) fn get(&self, slot: Slot) -> &Connection {
+        &self.entries[slot.0 as usize]
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Connection {
+        &mut self.entries[slot.0 as usize]
+    }
+
+    /// Every entry of the table.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Connection)> {
+        let slots = (0u32..).map(Slot);
+        slots.zip(&self.entries).filter(|(_, connection)| connection.is(flag::HASHED))
+    }
+
+    /// The entry of a client's packet, templates excepted.
+    #[inline]
+    pub(super) fn find_request(&self, tuple: &Tuple) -> Option<Slot> {
+        let matches = |c: &Connection, client_port: u16| {
+            c.client_port == client_port
+                && c.virtual_port == tuple.dport
+                && c.protocol == tuple.protocol
+                && c.client == tuple.src
+                && c.virtual_ == tuple.dst
+                && !c.is_template()
+        };
+        let known = self.find(tuple.protocol, tuple.src, tuple.sport, |c| matches(c, tuple.sport));
+        if known.is_some() || self.portless == 0 {
+            return known;
+        }
+        self.find(tuple.protocol, tuple.src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c, 0))
+    }
+
+    /// The entry of a server's packet: masquerading servers answer as themselves, all others as the service.
+    #[inline]
+    pub(super) fn find_reply(&self, tuple: &Tuple) -> Option<Slot> {
+        self.find(tuple.protocol, tuple.dst, tuple.dport, |c| {
+            let from = if c.method() == flag::MASQUERADE {
+                (c.real, c.real_port)
+            } else {
+                (c.virtual_, c.virtual_port)
+            };
+            c.client_port == tuple.dport
+                && from.1 == tuple.sport
+                && c.protocol == tuple.protocol
+                && c.client == tuple.dst
+                && from.0 == tuple.src
+                && !c.is_template()
+        })
+    }
+
+    /// The template of a client network.
+    pub(super) fn find_template(&self, protocol: u8, client: Addr, virtual_: (Addr, u16)) -> Option<Slot> {
+        self.find(protocol, client, 0, |c| {
+            c.is_template()
+                && c.protocol == protocol
+                && c.client == client
+                && (c.virtual_, c.virtual_port) == virtual_
+        })
+    }
+
+    /// The newest entry of the chain for this key that `matches`.
+    #[inline]
+    fn find(
+        &self,
+        protocol: u8,
+        client: Addr,
+        port: u16,
+        matches: impl Fn(&Connection) -> bool,
+    ) -> Option<Slot> {
+        let mut at = self.buckets[hash(protocol, client, port) & (self.buckets.len() - 1)];
+        while at != NIL {
+            let connection = &self.entries[at as usize];
+            if matches(connection) {
+                return Some(Slot(at));
+            }
+            at = connection.next;
+        }
+        None
+    }
+
+    /// Creates an entry; it enters the table unless it lives for one packet only.
+    pub(super) fn insert(&mut self, now: Time, new: &NewConnection) -> Slot {
+        let connection = Connection {
+            client: new.client.0,
+            virtual_: new.virtual_.0,
+            real: new.real.0,
+            expires: now + Duration::from_secs(u64::from(new.timeout)),
+            armed: now,
+            alarm: Time::NEVER,
+            synced: Time::ZERO,
+            client_port: new.client.1,
+            virtual_port: new.virtual_.1,
+            real_port: new.real.1,
+            protocol: new.protocol,
+            state: 0,
+            flags: new.flags,
+            timeout: new.timeout,
+            destination: NO_DESTINATION,
+            control: Slot::NONE,
+            controls: 0,
+            next: NIL,
+            in_packets: 0,
+            mark: new.mark,
+            synced_state: 0,
+            sync_retries: 0,
+        };
+        let slot = match self.free.pop() {
+            Some(index) => {
+                self.entries[index as usize] = connection;
+                Slot(index)
+            }
+            None => {
+                self.entries.push(connection);
+                Slot(self.entries.len() as u32 - 1)
+            }
+        };
+        if new.flags & flag::ONE_PACKET == 0 {
+            self.link(slot);
+        }
+        slot
+    }
+
+    /// Takes an entry out of the table for good. Nothing may refer to it any more.
+    pub(super) fn remove(&mut self, slot: Slot) {
+        if self.get(slot).is(flag::HASHED) {
+            self.unlink(slot);
+        }
+        self.free.push(slot.0);
+    }
+
+    /// An FTP data entry learns the client's port with its first packet.
+    pub(super) fn fill_client_port(&mut self, slot: Slot, port: u16) {
+        self.unlink(slot);
+        let connection = self.get_mut(slot);
+        connection.client_port = port;
+        connection.flags &= !flag::NO_CLIENT_PORT;
+        self.link(slot);
+    }
+
+    /// Sets the timer to the entry's timeout from now on.
+    #[inline]
+    pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
+        let connection = &mut self.entries[slot.0 as usize];
+        connection.armed = now;
+        connection.expires = now + Duration::from_secs(u64::from(connection.timeout));
+        if connection.expires < connection.alarm {
+            connection.set_alarm(slot, clock);
+        }
+    }
+
+    /// Sets the timer to "now": the entry goes with the next tick, unless others hang on it.
+    pub(super) fn expire_now(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
+        let connection = self.get_mut(slot);
+        if connection.controls == 0 {
+            connection.armed = now;
+            connection.expires = now;
+            connection.set_alarm(slot, clock);
+        }
+    }
+
+    /// An alarm rang: is the entry's timer really due? If not, the alarm is set again.
+    pub(super) fn is_due(&mut self, at: Time, slot: Slot, clock: &mut Clock) -> bool {
+        let connection = self.get_mut(slot);
+        if connection.alarm != at || !connection.is(flag::HASHED) {
+            return false;
+        }
+        connection.alarm = Time::NEVER;
+        if clock.fires(connection.armed, connection.expires) <= at {
+            return true;
+        }
+        connection.set_alarm(slot, clock);
+        false
+    }
+
+    /// The entries of one random chain out of `buckets` (for drop_entry).
+    pub(super) fn chain(&self, random: u64) -> impl Iterator<Item = Slot> {
+        let mut at = self.buckets[random as usize & (self.buckets.len() - 1)];
+        std::iter::from_fn(move || {
+            let slot = Slot(at).some()?;
+            at = self.entries[at as usize].next;
+            Some(slot)
+        })
+    }
+
+    /// How many chains there are.
+    pub(super) fn chains(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// Bytes of heap memory.
+    pub(super) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<Connection>()
+            + (self.free.capacity() + self.buckets.capacity()) * 4
+    }
+
+    fn link(&mut self, slot: Slot) {
+        if self.hashed >= self.buckets.len() {
+            self.grow();
+        }
+        let bucket = self.bucket_of(slot);
+        self.entries[slot.0 as usize].next = self.buckets[bucket];
+        self.entries[slot.0 as usize].flags |= flag::HASHED;
+        self.buckets[bucket] = slot.0;
+        self.hashed += 1;
+        self.portless += usize::from(self.get(slot).is(flag::NO_CLIENT_PORT));
+    }
+
+    fn unlink(&mut self, slot: Slot) {
+        let bucket = self.bucket_of(slot);
+        let next = self.get(slot).next;
+        if self.buckets[bucket] == slot.0 {
+            self.buckets[bucket] = next;
+        } else {
+            let mut before = self.buckets[bucket] as usize;
+            while self.entries[before].next != slot.0 {
+                before = self.entries[before].next as usize;
+            }
+            self.entries[before].next = next;
+        }
+        self.entries[slot.0 as usize].flags &= !flag::HASHED;
+        self.hashed -= 1;
+        self.portless -= usize::from(self.get(slot).is(flag::NO_CLIENT_PORT));
+    }
+
+    fn bucket_of(&self, slot: Slot) -> usize {
+        let c = self.get(slot);
+        hash(c.protocol, c.client, c.client_port) & (self.buckets.len() - 1)
+    }
+
+    /// Doubles the buckets. Each chain splits in two, and both keep their order: newest first.
+    fn grow(&mut self) {
+        let half = self.buckets.len();
+        let old = std::mem::replace(&mut self.buckets, vec![NIL; 2 * half]);
+        for mut at in old {
+            let mut tails = [NIL; 2];
+            while at != NIL {
+                let bucket = self.bucket_of(Slot(at));
+                let tail = &mut tails[usize::from(bucket >= half)];
+                match std::mem::replace(tail, at) {
+                    NIL => self.buckets[bucket] = at,
+                    tail => self.entries[tail as usize].next = at,
+                }
+                at = std::mem::replace(&mut self.entries[at as usize].next, NIL);
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Sets the alarm for when the timer fires, unless an earlier one is set.
+    fn set_alarm(&mut self, slot: Slot, clock: &mut Clock) {
+        let at = clock.fires(self.armed, self.expires);
+        if at < self.alarm {
+            self.alarm = at;
+            clock.post(at, Alarm::Connection(slot));
+        }
+    }
+}
+
+/// Two multiplications' worth of mixing; the same on every machine.
+#[inline]
+fn hash(protocol: u8, client: Addr, port: u16) -> usize {
+    let [high, low] = client.words();
+    let key = low ^ u64::from(port) << 48 ^ u64::from(protocol) << 40;
+    let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);
+    (product as u64 ^ (product >> 64) as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(client: u32, port: u16, real: u32) -> NewConnection {
+        NewConnection {
+            protocol: proto::TCP,
+            client: (Addr::v4(client), port),
+            virtual_: (Addr::v4(100), 80),
+            real: (Addr::v4(real), 80),
+            flags: flag::ROUTE,
+            mark: 0,
+            timeout: 60,
+        }
+    }
+
+    fn request(client: u32, port: u16) -> Tuple {
+        Tuple { protocol: proto::TCP, src: Addr::v4(client), dst: Addr::v4(100), sport: port, dport: 80 }
+    }
+
+    #[test]
+    fn the_newer_of_two_equal_entries_is_found_also_after_growth() {
+        let mut table = Connections::new();
+        for client in 0..5_000 {
+            table.insert(Time::ZERO, &entry(client, 1000, 1));
+            table.insert(Time::ZERO, &entry(client, 1000, 2));
+        }
+        assert!(table.chains() > 4096);
+        for client in 0..5_000 {
+            let slot = table.find_request(&request(client, 1000)).unwrap();
+            assert_eq!(table.get(slot).real, Addr::v4(2));
+            table.remove(slot);
+            let slot = table.find_request(&request(client, 1000)).unwrap();
+            assert_eq!(table.get(slot).real, Addr::v4(1));
+        }
+        assert_eq!(table.len(), 5_000);
+    }
+
+    #[test]
+    fn slots_are_reused_last_in_first_out() {
+        let mut table = Connections::new();
+        let [a, b] = [1, 2].map(|client| table.insert(Time::ZERO, &entry(client, 1, 1)));
+        table.remove(a);
+        table.remove(b);
+        assert_eq!(table.insert(Time::ZERO, &entry(3, 1, 1)), b);
+        assert_eq!(table.insert(Time::ZERO, &entry(4, 1, 1)), a);
+    }
+
+    #[test]
+    fn replies_match_by_the_real_address_only_when_masquerading() {
+        let mut table = Connections::new();
+        table.insert(Time::ZERO, &entry(1, 1000, 3));
+        table.insert(Time::ZERO, &NewConnection { flags: flag::MASQUERADE, ..entry(2, 1000, 3) });
+        let reply = |from: u32, client: u32| {
+            let tuple = Tuple { src: Addr::v4(from), ..request(client, 1000).reversed() };
+            table.find_reply(&tuple).is_some()
+        };
+        assert!(reply(100, 1) && !reply(3, 1));
+        assert!(reply(3, 2) && !reply(100, 2));
+    }
+}

@@ -1,0 +1,342 @@
+//! The director: IPVS of one host, the table of contents of LVS.
+//!
+//! The hooks of a packet, in order: replies of servers ([`Director::local_in`] at priority 98, FORWARD 100, LOCAL_OUT
+//! −99), then requests of clients (LOCAL_IN 99, LOCAL_OUT −98). A request goes through known entry or scheduling,
+//! state machine, forwarding method. Without a service of its family nothing is intercepted, not even packets of
+//! connections still in the table.
+
+use super::clock::{Alarm, Clock};
+use super::command::COLLECT;
+use super::connection::{Connections, NO_DESTINATION, Slot, Tuple, flag};
+use super::decision::Decision;
+use super::defence::Defences;
+use super::destination::Destinations;
+use super::estimator::Statistics;
+use super::forwarding::translate_reply;
+use super::kernel::Kernel;
+use super::sctp_state::chunk;
+use super::service::Services;
+use super::settings::Settings;
+use super::state::Timeouts;
+use super::sync::Sync;
+use super::timers::Timers;
+use super::verdict::{IcmpError, Surroundings, Verdict};
+use super::view::Counters;
+use super::{sctp_state, tcp_state};
+use crate::addr::{Addr, Family};
+use crate::packet::{Flags, Packet, Payload, proto};
+use crate::verdict::DropReason;
+use schedulers::DestinationId;
+use sim_core::{Duration, Stream, Time};
+
+/// The period of the estimator.
+const ESTIMATE: Duration = Duration::from_secs(2);
+
+/// IPVS of one host (one network namespace).
+#[derive(Debug)]
+pub struct Director {
+    pub(super) profile: Kernel,
+    pub(super) clock: Clock,
+    pub(super) settings: Settings,
+    pub(super) timeouts: Timeouts,
+    pub(super) services: Services,
+    pub(super) destinations: Destinations,
+    pub(super) connections: Connections,
+    pub(super) totals: Statistics,
+    pub(super) defences: Defences,
+    pub(super) decisions: Option<Vec<Decision>>,
+    pub(super) stream: Stream,
+    pub(super) sync: Sync,
+    estimating: bool,
+}
+
+/// Where a packet meets IPVS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Hook {
+    LocalIn,
+    LocalOut,
+    Forward,
+}
+
+impl Director {
+    /// An empty director. `stream` feeds what the kernel leaves to chance (drop_entry, scheduler twos).
+    pub fn new(profile: Kernel, timers: Timers, stream: Stream) -> Director {
+        Director {
+            profile,
+            clock: Clock::new(timers),
+            settings: Settings::default(),
+            timeouts: Timeouts::default(),
+            services: Services::default(),
+            destinations: Destinations::default(),
+            connections: Connections::new(),
+            totals: Statistics::default(),
+            defences: Defences::default(),
+            decisions: None,
+            stream,
+            sync: Sync::default(),
+            estimating: false,
+        }
+    }
+
+    /// Are the hooks registered for this family? They are while a service of the family exists.
+    #[inline]
+    pub fn intercepts(&self, family: Family) -> bool {
+        self.services.count(family) > 0
+    }
+
+    /// LOCAL_IN: replies (priority 98), then requests (99).
+    #[inline]
+    pub fn local_in(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
+        self.advance(now);
+        if !self.intercepts(packet.dst.family()) {
+            return Verdict::Accept;
+        }
+        match self.reply(now, packet) {
+            Some(verdict) => verdict,
+            None => self.request(now, packet, host, Hook::LocalIn),
+        }
+    }
+
+    /// LOCAL_OUT: replies of local servers (priority −99), then requests of local clients (−98). What IPVS itself has
+    /// sent does not come here again.
+    pub fn local_out(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
+        self.advance(now);
+        if !self.intercepts(packet.dst.family()) {
+            return Verdict::Accept;
+        }
+        match self.reply(now, packet) {
+            Some(verdict) => verdict,
+            None => self.request(now, packet, host, Hook::LocalOut),
+        }
+    }
+
+    /// FORWARD: ICMP errors about virtual services (priority 99), then replies (100).
+    pub fn forward(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
+        self.advance(now);
+        if !self.intercepts(packet.dst.family()) {
+            return Verdict::Accept;
+        }
+        if let Payload::Icmp(_) = packet.payload {
+            let verdict = self.icmp_request(now, packet, host, Hook::Forward);
+            if verdict != Verdict::Accept {
+                return verdict;
+            }
+        }
+        self.reply(now, packet).unwrap_or(Verdict::Accept)
+    }
+
+    /// When [`Director::advance`] has something to do next, if ever.
+    pub fn next_timer(&self) -> Option<Time> {
+        Some(self.clock.due()).filter(|due| *due != Time::NEVER)
+    }
+
+    /// Runs everything that is due: expiry, estimator, trash, collectors, defences. Every other entry point does
+    /// this first.
+    #[inline]
+    pub fn advance(&mut self, now: Time) {
+        if self.clock.due() <= now {
+            self.run_alarms(now);
+        }
+    }
+
+    fn run_alarms(&mut self, now: Time) {
+        while let Some((at, alarm)) = self.clock.ring(now) {
+            match alarm {
+                Alarm::Connection(slot) => self.expire_all(at, slot),
+                Alarm::Estimate => self.estimate(at),
+                Alarm::Trash => self.collect_trash(at),
+                Alarm::Defend => self.defend(at),
+                Alarm::ExpireGone => self.expire_gone(),
+                Alarm::Announce => self.look_at_announcements(at),
+                Alarm::Scheduler(id) => {
+                    if let Some(service) = self.services.get_mut(id) {
+                        let expiration = service.expiration(&self.settings);
+                        service.scheduler.collect(at, expiration);
+                        self.clock.post_after(at, COLLECT, alarm);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A packet from a client: known entry or scheduling, then state, forwarding, timer.
+    #[inline]
+    fn request(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings, hook: Hook) -> Verdict {
+        if self.settings.backup_only != 0 && self.sync.has_backup() {
+            return Verdict::Accept;
+        }
+        let Some(tuple) = Tuple::of(packet) else {
+            return match packet.payload {
+                Payload::Icmp(_) => self.icmp_request(now, packet, host, hook),
+                _ => Verdict::Accept,
+            };
+        };
+        let mut known = self.connections.find_request(&tuple);
+        if let Some(slot) = known {
+            if opens(packet) && self.reuses(slot) {
+                self.connections.expire_now(now, slot, &mut self.clock);
+                known = None;
+            } else if self.is_gone(self.connections.get(slot)) {
+                if self.settings.expire_nodest_conn == 0 {
+                    return Verdict::Drop(DropReason::DestinationGone);
+                }
+                self.connections.expire_now(now, slot, &mut self.clock);
+                known = None;
+            }
+        }
+        let slot = match known {
+            Some(slot) => slot,
+            None => match self.schedule(now, packet, tuple, host, hook) {
+                Ok(slot) => slot,
+                Err(verdict) => return verdict,
+            },
+        };
+        self.count_in(slot, packet.len);
+        self.track(slot, packet, false);
+        let verdict = self.transmit(now, self.connections.get(slot), packet, host, hook);
+        let connection = self.connections.get_mut(slot);
+        connection.in_packets = connection.in_packets.wrapping_add(1);
+        let flags = connection.flags;
+        if self.sync.has_master() {
+            self.announce(now, slot);
+        }
+        if flags & flag::ONE_PACKET != 0 {
+            self.remove(slot);
+        } else {
+            if flags & flag::NO_CLIENT_PORT != 0 {
+                self.connections.fill_client_port(slot, tuple.sport);
+            }
+            self.connections.rearm(now, slot, &mut self.clock);
+        }
+        verdict
+    }
+
+    /// A packet from a server: none if it belongs to no connection.
+    #[inline]
+    fn reply(&mut self, now: Time, packet: &mut Packet) -> Option<Verdict> {
+        let Some(tuple) = Tuple::of(packet) else {
+            return self.icmp_reply(packet);
+        };
+        let Some(slot) = self.connections.find_reply(&tuple) else {
+            return self.refuse_stray(packet, &tuple);
+        };
+        let connection = self.connections.get(slot);
+        if connection.method() == flag::MASQUERADE {
+            translate_reply(packet, connection);
+        }
+        self.count_out(slot, packet.len);
+        self.track(slot, packet, true);
+        self.connections.rearm(now, slot, &mut self.clock);
+        Some(Verdict::Accept)
+    }
+
+    /// `nat_icmp_send`: a masqueraded server that speaks without a connection is told so.
+    fn refuse_stray(&self, packet: &Packet, tuple: &Tuple) -> Option<Verdict> {
+        if self.settings.nat_icmp_send == 0 {
+            return None;
+        }
+        let harmless = match &packet.payload {
+            Payload::Tcp(segment) => segment.flags.has(Flags::RST),
+            Payload::Sctp(chunks) => chunks.first == chunk::ABORT,
+            Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+        };
+        let mut servers = self.services.iter().flat_map(|(_, service)| &service.order);
+        let masqueraded = servers.any(|id| {
+            let record = self.destinations.get(*id);
+            record.flags() & flag::METHOD == flag::MASQUERADE
+                && (record.key.addr, record.key.port) == (tuple.src, tuple.sport)
+        });
+        let refuse = masqueraded && !harmless;
+        refuse.then(|| Verdict::Reject(DropReason::NatIcmp, port_unreachable(tuple.src)))
+    }
+
+    /// Does a SYN or INIT on this entry start a new connection, with a new choice?
+    fn reuses(&self, slot: Slot) -> bool {
+        let connection = self.connections.get(slot);
+        if self.settings.expire_nodest_conn != 0 && connection.destination != NO_DESTINATION {
+            let server = &self.destinations.pool[connection.destination.index()];
+            if server.weight == 0 {
+                return true;
+            }
+        }
+        let mode = self.settings.conn_reuse_mode;
+        if mode == 0 || connection.control.some().is_some() {
+            return false;
+        }
+        use tcp_state::state as tcp;
+        match (connection.protocol, connection.state) {
+            (proto::TCP, tcp::TIME_WAIT | tcp::CLOSE) => true,
+            (proto::TCP, tcp::FIN_WAIT) => mode & 2 != 0 && connection.is(flag::NO_OUTPUT),
+            (proto::SCTP, state) => state == sctp_state::state::CLOSED,
+            _ => false,
+        }
+    }
+
+    /// Counts a client's packet of `bytes` at destination, service and total.
+    #[inline]
+    pub(super) fn count_in(&mut self, slot: Slot, bytes: u16) {
+        let destination = self.connections.get(slot).destination;
+        self.count(destination, |counters| counters.count_in(u64::from(bytes)));
+    }
+
+    /// Counts a server's packet.
+    #[inline]
+    pub(super) fn count_out(&mut self, slot: Slot, bytes: u16) {
+        let destination = self.connections.get(slot).destination;
+        self.count(destination, |counters| counters.count_out(u64::from(bytes)));
+    }
+
+    /// Counts an event, if the destination is in service.
+    #[inline]
+    pub(super) fn count(&mut self, destination: DestinationId, event: impl Fn(&mut Counters)) {
+        if destination == NO_DESTINATION || !self.destinations.is_available(destination) {
+            return;
+        }
+        let record = self.destinations.get_mut(destination);
+        event(&mut record.statistics.live);
+        if let Some(service) = self.services.get_mut(record.service) {
+            event(&mut service.statistics.live);
+        }
+        event(&mut self.totals.live);
+    }
+
+    /// The estimator runs since boot; here it begins to matter.
+    pub(super) fn start_estimator(&mut self, now: Time) {
+        if !self.estimating {
+            self.estimating = true;
+            let at = self.clock.next_of_series(now, ESTIMATE);
+            self.clock.post(at, Alarm::Estimate);
+        }
+    }
+
+    fn estimate(&mut self, now: Time) {
+        if self.settings.run_estimation != 0 {
+            let Director { services, destinations, .. } = self;
+            for service in services.iter_mut() {
+                service.statistics.estimate();
+                service.order.iter().for_each(|id| destinations.get_mut(*id).statistics.estimate());
+            }
+            self.totals.estimate();
+        }
+        self.clock.post_after(now, ESTIMATE, Alarm::Estimate);
+    }
+}
+
+/// Is this a segment or chunk that opens connections: SYN or INIT?
+#[inline]
+fn opens(packet: &Packet) -> bool {
+    match &packet.payload {
+        Payload::Tcp(segment) => segment.flags.has(Flags::SYN),
+        Payload::Sctp(chunks) => chunks.first == chunk::INIT,
+        Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+    }
+}
+
+/// ICMP port unreachable, ICMPv6 port unreachable.
+pub(super) fn port_unreachable(about: Addr) -> IcmpError {
+    if about.is_v4() {
+        IcmpError { kind: 3, code: 3, info: 0 }
+    } else {
+        IcmpError { kind: 1, code: 4, info: 0 }
+    }
+}

@@ -1,0 +1,83 @@
+//! The end of an entry.
+
+use super::Director;
+use super::connection::{NO_DESTINATION, Slot, flag};
+use super::persistence::ASSURED;
+use sim_core::Time;
+use std::cmp::Reverse;
+
+/// What an entry that others hang on gets when its timer fires, in seconds. It keeps this timeout.
+const GRACE: u32 = 60;
+
+impl Director {
+    /// An entry's alarm rang: fires all timers of this instant, the one that was set last first, as timer wheels do.
+    /// So a connection goes before the template that was re-armed for it.
+    pub(super) fn expire_all(&mut self, at: Time, first: Slot) {
+        let mut due = Vec::new();
+        let mut next = Some(first);
+        while let Some(slot) = next {
+            if self.connections.is_due(at, slot, &mut self.clock) {
+                let connection = self.connections.get(slot);
+                due.push((Reverse(connection.armed()), connection.controls > 0, slot));
+            }
+            next = self.clock.ring_connection(at);
+        }
+        due.sort_by_key(|(armed, controls, _)| (*armed, *controls));
+        for (_, _, slot) in due {
+            // It may have gone with another one.
+            if self.connections.get(slot).is(flag::HASHED) {
+                self.expire(at, slot);
+            }
+        }
+    }
+
+    /// The timer of an entry fired.
+    fn expire(&mut self, now: Time, slot: Slot) {
+        let connection = self.connections.get_mut(slot);
+        if connection.controls > 0 {
+            connection.timeout = GRACE;
+            self.connections.rearm(now, slot, &mut self.clock);
+        } else {
+            self.remove(slot);
+        }
+    }
+
+    /// Removes an entry on purpose, before its time: its template goes with it if nothing else hangs on that and it
+    /// is not assured.
+    pub(super) fn discard(&mut self, slot: Slot) {
+        self.connections.get_mut(slot).timeout = 0;
+        self.remove(slot);
+    }
+
+    /// Takes an entry out of the table, out of its destination's counts and off its template.
+    pub(super) fn remove(&mut self, slot: Slot) {
+        let connection = self.connections.get(slot).clone();
+        self.connections.remove(slot);
+        if let Some(control) = connection.control.some() {
+            let template = self.connections.get_mut(control);
+            template.controls -= 1;
+            let assured = template.is_template() && template.state == ASSURED;
+            if connection.timeout == 0 && template.controls == 0 && !assured {
+                self.discard(control);
+            }
+        }
+        if connection.destination != NO_DESTINATION {
+            let (template, inactive) = (connection.is_template(), connection.is(flag::INACTIVE));
+            self.destinations.release(self.profile, connection.destination, template, inactive);
+        }
+    }
+
+    /// `expire_nodest_conn`: entries without an available destination go, those that control others excepted.
+    pub(super) fn expire_gone(&mut self) {
+        let gone = |(slot, c): (Slot, &super::connection::Connection)| {
+            (self.is_gone(c) && c.controls == 0).then_some(slot)
+        };
+        let slots: Vec<Slot> = self.connections.iter().filter_map(gone).collect();
+        for slot in slots {
+            // A template may have gone with the last of its connections.
+            if self.connections.get(slot).is(flag::HASHED) {
+                self.discard(slot);
+            }
+        }
+    }
+}

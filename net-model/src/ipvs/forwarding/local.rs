@@ -1,0 +1,16 @@
+//! A server on the director. Direct routing and tunnels simply go on into the local stack; masquerading rewrites
+//! address and port first.
+
+use super::{Verdict, Way, nat};
+use crate::ipvs::connection::Connection;
+use crate::ipvs::director::Hook;
+use crate::packet::Packet;
+use crate::verdict::DropReason;
+
+pub(super) fn deliver_translated(packet: &mut Packet, connection: &Connection, way: Way) -> Verdict {
+    if way.to.is_loopback() && way.hook != Hook::LocalOut {
+        return Verdict::Drop(DropReason::IpvsLocalSource);
+    }
+    nat::translate_request(packet, connection);
+    Verdict::Accept
+}

@@ -1,0 +1,78 @@
+//! Tunnelling (`-i`): the packet travels inside another one, from the director to the real server.
+
+use super::{Verdict, Way, check, flow_hash};
+use crate::addr::Addr;
+use crate::ipvs::config::{GueChecksum, Tunnel};
+use crate::ipvs::verdict::Surroundings;
+use crate::packet::{Encapsulation, Outer, Packet};
+
+/// The source ports of GUE packets: an ephemeral port that the flow's hash chooses.
+const EPHEMERAL: std::ops::Range<u64> = 32_768..61_000;
+
+pub(super) fn send(packet: &mut Packet, way: Way, host: &impl Surroundings) -> Verdict {
+    let overhead = overhead(way.tunnel, way.to);
+    let path = match check(packet, way.to, way.path_mtu, overhead, way.pmtu_disc, host) {
+        Ok(path) => path,
+        Err(verdict) => return verdict,
+    };
+    packet.outer = Some(Outer {
+        src: path.source,
+        dst: way.to,
+        kind: encapsulation(way.tunnel, packet),
+        overhead,
+        id: 0,
+        df: packet.df && way.pmtu_disc && way.to.is_v4(),
+        ttl: packet.ttl,
+        tos: outer_tos(packet.tos),
+    });
+    Verdict::Send { to: way.to }
+}
+
+/// Bytes of the outer headers.
+pub(super) fn overhead(tunnel: Tunnel, to: Addr) -> u16 {
+    let ip = if to.is_v4() { 20 } else { 40 };
+    ip + match tunnel {
+        Tunnel::IpIp => 0,
+        Tunnel::Gre { checksum: false } => 4,
+        Tunnel::Gre { checksum: true } => 8,
+        Tunnel::Gue { .. } => 12,
+    }
+}
+
+fn encapsulation(tunnel: Tunnel, packet: &Packet) -> Encapsulation {
+    match tunnel {
+        Tunnel::IpIp => Encapsulation::IpIp,
+        Tunnel::Gre { checksum } => Encapsulation::Gre { checksum },
+        Tunnel::Gue { port, checksum } => Encapsulation::Gue {
+            sport: (EPHEMERAL.start + flow_hash(packet) % (EPHEMERAL.end - EPHEMERAL.start)) as u16,
+            dport: port,
+            checksum: checksum != GueChecksum::None,
+        },
+    }
+}
+
+/// DSCP is copied, and so is ECN, except that "congestion experienced" becomes ECT(0) (RFC 3168).
+fn outer_tos(inner: u8) -> u8 {
+    const ECT0: u8 = 2;
+    const CE: u8 = 3;
+    if inner & CE == CE { (inner & !CE) | ECT0 } else { inner }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn congestion_experienced_becomes_ect0_outside() {
+        assert_eq!([0xb8, 0xb9, 0xba, 0xbb].map(outer_tos), [0xb8, 0xb9, 0xba, 0xba]);
+    }
+
+    #[test]
+    fn the_overhead_of_each_encapsulation() {
+        let v4 = Addr::v4(0x0a00_0003);
+        let gue = Tunnel::Gue { port: 6080, checksum: GueChecksum::None };
+        let tunnels = [Tunnel::IpIp, Tunnel::Gre { checksum: false }, Tunnel::Gre { checksum: true }, gue];
+        assert_eq!(tunnels.map(|tunnel| 1500 - overhead(tunnel, v4)), [1480, 1476, 1472, 1468]);
+        assert_eq!(overhead(Tunnel::IpIp, Addr::v6(1)), 40);
+    }
+}

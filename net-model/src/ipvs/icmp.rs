@@ -1,0 +1,160 @@
+//! ICMP errors about connections. Everything else (ping) goes its normal way.
+//!
+//! An error from the client's side quotes a packet of the service and follows the connection to its server. An error
+//! from a masqueraded server's side gets the service's address. An error about one of our tunnel packets is told
+//! to the client as an error about its own packet.
+
+use super::Director;
+use super::config::Forwarding;
+use super::connection::{Slot, Tuple, flag};
+use super::director::Hook;
+use super::forwarding::{too_big, translate_icmp_reply, tunnel_overhead};
+use super::scheduling::Applicant;
+use super::verdict::{IcmpError, Surroundings, Verdict};
+use crate::packet::{Icmp, Packet, Payload};
+use crate::verdict::DropReason;
+use sim_core::{Duration, Time};
+
+/// How long a learnt path MTU holds.
+const PATH_MTU_LIFE: Duration = Duration::from_secs(600);
+
+/// An ICMP error and the packet it is about.
+struct Error<'a> {
+    icmp: &'a Icmp,
+    quote: &'a Packet,
+}
+
+impl<'a> Error<'a> {
+    /// Destination unreachable, source quench, time exceeded; any ICMPv6 error.
+    fn of(packet: &'a Packet) -> Option<Error<'a>> {
+        let Payload::Icmp(icmp) = &packet.payload else { return None };
+        let error = if packet.src.is_v4() { matches!(icmp.kind, 3 | 4 | 11) } else { icmp.kind < 128 };
+        Some(Error { icmp, quote: icmp.quote.as_deref().filter(|_| error)? })
+    }
+
+    fn is_too_big(&self) -> bool {
+        let v4 = (self.icmp.kind, self.icmp.code) == (3, 4);
+        if self.quote.routed_src().is_v4() { v4 } else { self.icmp.kind == 2 }
+    }
+}
+
+impl Director {
+    /// An error from the client's side, or about a tunnel packet of ours.
+    pub(super) fn icmp_request(
+        &mut self,
+        now: Time,
+        packet: &mut Packet,
+        host: &impl Surroundings,
+        hook: Hook,
+    ) -> Verdict {
+        let Some(error) = Error::of(packet) else { return Verdict::Accept };
+        if error.quote.outer.is_some() {
+            return self.tunnel_error(now, &error, host);
+        }
+        let Some(quoted) = Tuple::of(error.quote) else { return Verdict::Accept };
+        let tuple = quoted.reversed();
+        let slot = match self.connections.find_request(&tuple) {
+            Some(slot) => slot,
+            None if self.settings.schedule_icmp != 0 => {
+                match self.open(now, Applicant::of(packet, tuple, hook), host) {
+                    Ok(slot) => slot,
+                    Err(verdict) => return verdict,
+                }
+            }
+            None => return Verdict::Accept,
+        };
+        self.count_in(slot, packet.len);
+        let connection = self.connections.get(slot).clone();
+        let verdict = self.transmit(now, &connection, packet, host, hook);
+        if connection.in_packets == 0 {
+            // An entry that this error opened has no timer yet.
+            self.connections.rearm(now, slot, &mut self.clock);
+        }
+        verdict
+    }
+
+    /// An error from the server's side, or one of the director's own.
+    pub(super) fn icmp_reply(&mut self, packet: &mut Packet) -> Option<Verdict> {
+        let error = Error::of(packet)?;
+        if error.quote.outer.is_some() {
+            return None;
+        }
+        let slot = self.connections.find_reply(&Tuple::of(error.quote)?.reversed())?;
+        let connection = self.connections.get(slot);
+        if connection.method() == flag::MASQUERADE {
+            translate_icmp_reply(packet, connection);
+        }
+        self.count_out(slot, packet.len);
+        Some(Verdict::Accept)
+    }
+
+    /// A router or the real server complains about a tunnel packet: the client hears of it.
+    fn tunnel_error(&mut self, now: Time, error: &Error, host: &impl Surroundings) -> Verdict {
+        let Some((slot, inner)) = self.tunnelled(error.quote) else { return Verdict::Accept };
+        let connection = self.connections.get(slot);
+        let (to, destination) = (connection.real, connection.destination);
+        self.count_out(slot, inner.len);
+        let record = self.destinations.get_mut(destination);
+        let Forwarding::Tunnel(tunnel) = record.config.forwarding else { return Verdict::Accept };
+        if !error.is_too_big() {
+            return respond(inner, IcmpError { kind: error.icmp.kind, code: error.icmp.code, info: 0 });
+        }
+        // What the client is told is the route's MTU as it was before this error.
+        let learnt = record.path_mtu.filter(|(_, until)| now < *until).map(|(mtu, _)| mtu);
+        let known = learnt.or_else(|| host.route(to).map(|path| path.mtu));
+        record.path_mtu = Some((error.icmp.info as u16, now + PATH_MTU_LIFE));
+        match known {
+            Some(mtu) if inner.df || !inner.src.is_v4() => {
+                let mtu = mtu.saturating_sub(tunnel_overhead(tunnel, to));
+                respond(inner.clone(), too_big(inner.dst, mtu))
+            }
+            _ => Verdict::Drop(DropReason::UnansweredIcmp),
+        }
+    }
+
+    /// The entry of a tunnel packet that we sent, and what was inside.
+    fn tunnelled(&self, quote: &Packet) -> Option<(Slot, Packet)> {
+        let outer = quote.outer?;
+        let inner = Packet { outer: None, ..quote.clone() };
+        let slot = self.connections.find_request(&Tuple::of(&inner)?)?;
+        let connection = self.connections.get(slot);
+        let ours = connection.method() == flag::TUNNEL
+            && connection.real == outer.dst
+            && connection.destination != super::connection::NO_DESTINATION;
+        ours.then_some((slot, inner))
+    }
+}
+
+/// The error, from the service to the client, about the client's packet.
+fn respond(about: Packet, error: IcmpError) -> Verdict {
+    const HEADERS: u16 = 28;
+    const LONGEST: u16 = 576;
+    const LONGEST_V6: u16 = 1280;
+    let v4 = about.src.is_v4();
+    let len = if v4 {
+        (about.len.saturating_add(HEADERS)).min(LONGEST)
+    } else {
+        (about.len.saturating_add(48)).min(LONGEST_V6)
+    };
+    let response = Packet {
+        src: about.dst,
+        dst: about.src,
+        mark: 0,
+        flow: about.flow,
+        len,
+        id: 0,
+        fragment_offset: 0,
+        more_fragments: false,
+        df: false,
+        ttl: 64,
+        tos: if v4 { 0xc0 } else { 0 },
+        payload: Payload::Icmp(Icmp {
+            kind: error.kind,
+            code: error.code,
+            info: error.info,
+            quote: Some(Box::new(about)),
+        }),
+        outer: None,
+    };
+    Verdict::Respond(Box::new(response))
+}

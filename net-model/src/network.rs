@@ -1,0 +1,341 @@
+//! The network: hosts and wires, put together piece by piece, and the loop that runs them.
+
+use crate::addr::Mac;
+use crate::client::{ClientGroup, GroupId};
+use crate::cx::{Cx, Plans};
+use crate::event::Event;
+use crate::exchange::Exchanges;
+use crate::host::{Cable, Host, InterfaceId, InterfaceKind, Stack};
+use crate::link::{End, LinkId};
+use crate::measure::Measure;
+use crate::recorder::Recorder;
+use crate::server::{Requests, Server};
+use crate::spec::{Arrivals, ClientSpec, LinkSpec, ServerSpec};
+use crate::tcp::Sockets;
+use crate::wiring::{Arrival, Wiring};
+use sim_core::{Agenda, Duration, Fingerprint, Stream, Time, Timers};
+
+/// What holds for a whole run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The seed of all random streams.
+    pub seed: u64,
+    /// How kernel timers behave.
+    pub timers: Timers,
+    /// Distance of the samples of all series.
+    pub sampling: Duration,
+}
+
+/// A host of the network, by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct HostId(pub(crate) u32);
+
+/// A switch of the network, by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SwitchId(pub(crate) u32);
+
+/// Everything that exists in a run.
+pub struct Network {
+    pub(crate) options: Options,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) switch_names: Vec<String>,
+    pub(crate) link_names: Vec<String>,
+    pub(crate) cx: Cx,
+    pub(crate) measure: Measure,
+    /// Host and index on the host of each client group and server.
+    groups: Vec<(u32, usize)>,
+    servers: Vec<(u32, usize)>,
+    pub(crate) events: u64,
+    pub(crate) fingerprint: Fingerprint,
+    is_started: bool,
+}
+
+/// Building.
+impl Network {
+    /// An empty network at time 0.
+    pub fn new(options: Options) -> Network {
+        let recorder = Recorder::new(options.sampling);
+        let cx = Cx {
+            now: Time::ZERO,
+            agenda: Agenda::new(),
+            wiring: Wiring::default(),
+            sockets: Sockets::default(),
+            exchanges: Exchanges::default(),
+            requests: Requests::default(),
+            plans: Plans::default(),
+            recorder,
+            loopback: Vec::new(),
+        };
+        Network {
+            options,
+            hosts: Vec::new(),
+            switch_names: Vec::new(),
+            link_names: Vec::new(),
+            cx,
+            measure: Measure::default(),
+            groups: Vec::new(),
+            servers: Vec::new(),
+            events: 0,
+            fingerprint: Fingerprint::default(),
+            is_started: false,
+        }
+    }
+
+    /// Adds a switch.
+    pub fn add_switch(&mut self, name: &str) -> SwitchId {
+        self.switch_names.push(name.to_owned());
+        self.cx.wiring.switches.push(crate::switch::Switch::default());
+        SwitchId(self.switch_names.len() as u32 - 1)
+    }
+
+    /// Adds a host: it has lo and nothing else. The name also names its random streams.
+    pub fn add_host(&mut self, name: &str) -> HostId {
+        let id = self.hosts.len() as u32;
+        let stack = Stack::new(
+            Stream::new(self.options.seed, &format!("{name}/stack")),
+            crate::host::timers::Timers::Ideal,
+        );
+        self.hosts.push(Host::new(id, name, stack, self.options.timers));
+        HostId(id)
+    }
+
+    /// Adds an interface to a host.
+    pub fn add_interface(&mut self, host: HostId, name: &str, kind: InterfaceKind, mac: Mac) -> InterfaceId {
+        self.host_mut(host).stack.add_interface(name, kind, mac)
+    }
+
+    /// Plugs an interface into a switch.
+    pub fn plug(&mut self, host: HostId, interface: InterfaceId, switch: SwitchId, spec: &LinkSpec) {
+        let names = (self.interface_name(host, interface), self.switch_names[switch.0 as usize].clone());
+        let seed = self.options.seed;
+        let incoming = {
+            let name = format!("{} > {}", names.1, names.0);
+            let id = self.cx.wiring.lay(spec, End::Host(host.0, interface.0), true, seed, &name);
+            self.link_names.push(name);
+            id
+        };
+        let port = self.cx.wiring.switches[switch.0 as usize].attach(incoming);
+        let name = format!("{} > {}", names.0, names.1);
+        let outgoing = self.cx.wiring.lay(spec, End::Switch(switch.0, port), false, seed, &name);
+        self.link_names.push(name);
+        self.host_mut(host).plug(interface, Cable { outgoing, incoming });
+    }
+
+    /// Connects two switches.
+    pub fn connect_switches(&mut self, a: SwitchId, b: SwitchId, spec: &LinkSpec) {
+        // Each end's port number is needed before its link exists: links get their numbers in order.
+        let first = self.link_names.len() as u32;
+        let port_a = self.cx.wiring.switches[a.0 as usize].attach(LinkId(first));
+        let port_b = self.cx.wiring.switches[b.0 as usize].attach(LinkId(first + 1));
+        for (from, to, port) in [(a, b, port_b), (b, a, port_a)] {
+            let name =
+                format!("{} > {}", self.switch_names[from.0 as usize], self.switch_names[to.0 as usize]);
+            self.cx.wiring.lay(spec, End::Switch(to.0, port), true, self.options.seed, &name);
+            self.link_names.push(name);
+        }
+    }
+
+    /// Connects two interfaces directly.
+    pub fn connect_hosts(&mut self, a: (HostId, InterfaceId), b: (HostId, InterfaceId), spec: &LinkSpec) {
+        let mut ids = [LinkId(0); 2];
+        for (slot, (from, to)) in [(a, b), (b, a)].into_iter().enumerate() {
+            let name =
+                format!("{} > {}", self.interface_name(from.0, from.1), self.interface_name(to.0, to.1));
+            ids[slot] = self.cx.wiring.lay(spec, End::Host(to.0.0, to.1.0), false, self.options.seed, &name);
+            self.link_names.push(name);
+        }
+        self.host_mut(a.0).plug(a.1, Cable { outgoing: ids[0], incoming: ids[1] });
+        self.host_mut(b.0).plug(b.1, Cable { outgoing: ids[1], incoming: ids[0] });
+    }
+
+    /// Starts a server program on a host.
+    pub fn add_server(&mut self, host: HostId, spec: ServerSpec) {
+        let number = self.servers.len() as u32;
+        let seed = self.options.seed;
+        let on = self.host_mut(host);
+        let name = format!("{}/server{}", on.name, on.servers.len());
+        on.servers.push(Server::new(spec, number, seed, &name));
+        let index = on.servers.len() - 1;
+        self.servers.push((host.0, index));
+    }
+
+    /// Puts a client group on a host. Its source prefix, if it has one, becomes local there.
+    pub fn add_clients(&mut self, host: HostId, spec: ClientSpec) -> GroupId {
+        let id = GroupId(self.groups.len() as u32);
+        let rows = match &spec.arrivals {
+            Arrivals::Trace(rows) => Some(rows.clone()),
+            _ => None,
+        };
+        self.cx.plans.push(rows);
+        let seed = self.options.seed;
+        let on = self.host_mut(host);
+        on.clients.push(ClientGroup::new(id, host.0, spec, seed));
+        let index = on.clients.len() - 1;
+        self.groups.push((host.0, index));
+        id
+    }
+
+    /// Makes a host a director, if it is none yet: what `modprobe ip_vs` does.
+    pub fn director(&mut self, host: HostId, kernel: crate::ipvs::Kernel) -> &mut crate::ipvs::Director {
+        let (seed, timers) = (self.options.seed, crate::ipvs::Timers::ideal());
+        let on = self.host_mut(host);
+        let name = format!("{}/ipvs", on.name);
+        on.director.get_or_insert_with(|| {
+            Box::new(crate::ipvs::Director::new(kernel, timers, Stream::new(seed, &name)))
+        })
+    }
+
+    /// The host.
+    pub fn host(&self, id: HostId) -> &Host {
+        &self.hosts[id.0 as usize]
+    }
+
+    /// The host, to be administered.
+    pub fn host_mut(&mut self, id: HostId) -> &mut Host {
+        &mut self.hosts[id.0 as usize]
+    }
+
+    /// Follows the exchange with this number (from 1): see [`Network::transcript`].
+    pub fn follow(&mut self, number: u32) {
+        self.cx.recorder.follow(number);
+        self.cx.exchanges.keep_all();
+    }
+
+    fn interface_name(&self, host: HostId, interface: InterfaceId) -> String {
+        let host = self.host(host);
+        format!("{}.{}", host.name, host.stack.interface_at(interface).name)
+    }
+}
+
+/// Running.
+impl Network {
+    /// Virtual time.
+    pub fn now(&self) -> Time {
+        self.cx.now
+    }
+
+    /// Events handled so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The transcript of the exchange that [`Network::follow`] named.
+    pub fn transcript(&self) -> &[crate::transcript::Line] {
+        self.cx.recorder.transcript()
+    }
+
+    /// Frames delivered over a link so far.
+    pub fn hops(&self) -> u64 {
+        self.cx.wiring.hops
+    }
+
+    /// Runs everything up to and including the instant `until`.
+    pub fn run_until(&mut self, until: Time) {
+        if !self.is_started {
+            self.start();
+        }
+        while let Some(at) = self.cx.agenda.peek() {
+            if at > until {
+                break;
+            }
+            let (at, event) = self.cx.agenda.pop().expect("it was just seen");
+            self.cx.now = at;
+            self.events += 1;
+            self.handle(event);
+            while let Some((host, frame)) = self.cx.loopback.pop() {
+                let host = &mut self.hosts[host as usize];
+                host.ip_input(&mut self.cx, InterfaceId::LO, frame);
+            }
+        }
+        self.cx.now = until;
+    }
+
+    /// The first events: samples and first arrivals.
+    fn start(&mut self) {
+        self.is_started = true;
+        self.cx.agenda.post(Time::ZERO, Event::Sample);
+        for (host, index) in self.groups.clone() {
+            let group = &mut self.hosts[host as usize].clients[index];
+            let id = group.id;
+            for at in group.first_arrivals() {
+                self.cx.agenda.post(at, Event::Begin(id));
+            }
+        }
+    }
+
+    #[inline]
+    fn handle(&mut self, event: Event) {
+        let Network { hosts, cx, .. } = self;
+        let place = match event {
+            Event::Arrive(link) => {
+                let arrival = cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder);
+                if let Arrival::AtHost(host, interface, frame) = arrival {
+                    hosts[host as usize].input(cx, InterfaceId(interface), frame);
+                }
+                link.0
+            }
+            Event::Socket(id) => {
+                let socket = cx.sockets.get_mut(id);
+                if socket.posted == cx.now {
+                    socket.posted = Time::NEVER;
+                    let host = socket.host;
+                    hosts[host as usize].socket_timer(cx, id);
+                }
+                id.0
+            }
+            Event::Host(host) => {
+                hosts[host as usize].timer(cx);
+                host
+            }
+            Event::Served(id) => {
+                let host = cx.requests.host(id);
+                hosts[host as usize].request_served(cx, id);
+                id.0
+            }
+            Event::Shared(number) => {
+                let (host, index) = self.servers[number as usize];
+                hosts[host as usize].sharing_event(cx, index as u32);
+                number
+            }
+            Event::Begin(group) => {
+                let (host, index) = self.groups[group.0 as usize];
+                hosts[host as usize].begin_exchange(cx, index);
+                group.0
+            }
+            Event::Exchange(id) => {
+                let exchange = cx.exchanges.get(id);
+                if exchange.wake_at == cx.now {
+                    let (host, _) = self.groups[exchange.group.0 as usize];
+                    hosts[host as usize].exchange_wakes(cx, id);
+                }
+                id.0
+            }
+            Event::Sample => {
+                self.sample();
+                0
+            }
+        };
+        self.fingerprint.add(self.cx.now.as_nanos(), kind_of(event), place);
+    }
+
+    fn sample(&mut self) {
+        self.measure.sample(self.cx.now, &self.hosts);
+        let next = self.cx.now + self.options.sampling;
+        self.cx.agenda.post(next, Event::Sample);
+    }
+}
+
+/// A number for each kind of event, for the fingerprint.
+#[inline]
+fn kind_of(event: Event) -> u32 {
+    match event {
+        Event::Arrive(_) => 1,
+        Event::Socket(_) => 2,
+        Event::Host(_) => 3,
+        Event::Served(_) => 4,
+        Event::Shared(_) => 5,
+        Event::Begin(_) => 6,
+        Event::Exchange(_) => 7,
+        Event::Sample => 8,
+    }
+}

@@ -1,0 +1,467 @@
+//! Server programs: listening ports, an accept queue, workers, and the work of a request.
+//!
+//! **First come, first served**: like a pre-forking server, each of `workers` processes accepts a connection, reads its
+//! request, works, answers, and accepts the next; connections nobody has accepted wait in the kernel's accept queue.
+//! **Processor sharing**: like a threaded server, every connection is accepted at once and all requests share the
+//! power of `workers` processors, none getting more than one.
+
+use crate::addr::Addr;
+use crate::cx::Cx;
+use crate::event::Event;
+use crate::exchange::ExchangeId;
+use crate::frames::FrameId;
+use crate::host::Host;
+use crate::ipvs::Protocol;
+use crate::recorder::Place;
+use crate::spec::{Close, Discipline, ReplyFrom, ServerSpec};
+use crate::tcp::{App, SocketId};
+use crate::verdict::DropReason;
+use sim_core::{Duration, Histogram, Stream, Time};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A request at some server.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RequestId(pub(crate) u32);
+
+/// Where the answer goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asker {
+    /// Over the connection.
+    Tcp(SocketId),
+    /// To the sender of the datagram: the address that was asked, and who asked.
+    Udp { asked: (Addr, u16), from: (Addr, u16), flow: u32 },
+    /// The connection is gone; a worker may still be busy with it.
+    Gone,
+}
+
+/// A connection that was accepted or waits for it, or a datagram.
+#[derive(Clone, Debug)]
+pub struct Request {
+    host: u32,
+    server: u32,
+    asker: Asker,
+    /// When its last byte came; never while it is incomplete.
+    arrived: Time,
+    /// Bytes still to come.
+    missing: u32,
+    response_bytes: u32,
+    close: Close,
+    /// A worker has it.
+    has_worker: bool,
+}
+
+/// All requests of all servers.
+#[derive(Debug, Default)]
+pub struct Requests {
+    slots: Vec<Request>,
+    free: Vec<u32>,
+}
+
+impl Requests {
+    fn insert(&mut self, request: Request) -> RequestId {
+        if let Some(slot) = self.free.pop() {
+            self.slots[slot as usize] = request;
+            return RequestId(slot);
+        }
+        self.slots.push(request);
+        RequestId(u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 requests at a time"))
+    }
+
+    fn remove(&mut self, id: RequestId) {
+        self.free.push(id.0);
+    }
+
+    fn get(&self, id: RequestId) -> &Request {
+        &self.slots[id.0 as usize]
+    }
+
+    fn get_mut(&mut self, id: RequestId) -> &mut Request {
+        &mut self.slots[id.0 as usize]
+    }
+
+    /// The host of a request.
+    pub(crate) fn host(&self, id: RequestId) -> u32 {
+        self.get(id).host
+    }
+}
+
+/// A server program of a host.
+#[derive(Debug)]
+pub struct Server {
+    pub(crate) spec: ServerSpec,
+    stream: Stream,
+    /// Its number in the network, for events.
+    number: u32,
+    /// Requests that no worker has, oldest first.
+    queue: VecDeque<RequestId>,
+    busy: u32,
+    sharing: Sharing,
+    busy_ns: u128,
+    busy_since: Time,
+    /// Connections established (TCP), datagrams taken (UDP).
+    pub accepted: u64,
+    /// Requests answered.
+    pub completed: u64,
+    /// Connections and datagrams refused because the queue was full.
+    pub overflowed: u64,
+    /// From the arrival of a request to the hand-over of its answer.
+    pub sojourn: Histogram,
+}
+
+/// Processor sharing in virtual work: every request in service gains the same amount.
+#[derive(Debug, Default)]
+struct Sharing {
+    /// Work each request in service has gained since the start, in nanoseconds of one processor.
+    gained: f64,
+    updated: Time,
+    /// Requests by the work at which they are done (bits of a non-negative f64 sort like the number).
+    due: BTreeMap<(u64, RequestId), ()>,
+    /// The instant of the one valid event.
+    next: Time,
+}
+
+impl Server {
+    /// A server; `name` names its random stream.
+    pub fn new(spec: ServerSpec, number: u32, seed: u64, name: &str) -> Server {
+        Server {
+            spec,
+            stream: Stream::new(seed, name),
+            number,
+            queue: VecDeque::new(),
+            busy: 0,
+            sharing: Sharing::default(),
+            busy_ns: 0,
+            busy_since: Time::ZERO,
+            accepted: 0,
+            completed: 0,
+            overflowed: 0,
+            sojourn: Histogram::new(),
+        }
+    }
+
+    /// Linux counts a queue of n as full when more than n wait.
+    #[inline]
+    pub(crate) fn accept_queue_is_full(&self) -> bool {
+        self.spec.discipline == Discipline::Fifo && self.queue.len() > self.spec.backlog as usize
+    }
+
+    /// Requests waiting and in service.
+    pub fn load(&self) -> u32 {
+        self.busy + self.queue.len() as u32
+    }
+
+    /// Busy worker time so far, in nanoseconds.
+    pub fn busy_ns(&self, now: Time) -> u128 {
+        self.busy_ns + u128::from(self.power()) * u128::from(now.since(self.busy_since).as_nanos())
+    }
+
+    /// Processors at work.
+    fn power(&self) -> u32 {
+        self.busy.min(self.spec.workers)
+    }
+
+    fn change_busy(&mut self, now: Time, by: i32) {
+        self.busy_ns = self.busy_ns(now);
+        self.busy_since = now;
+        self.busy = self.busy.checked_add_signed(by).expect("as many workers end as begin");
+    }
+
+    fn draw_service(&mut self) -> Duration {
+        let seconds = self.spec.service_time.sample(&mut self.stream) / self.spec.speed;
+        Duration::from_secs_f64(seconds)
+    }
+
+    fn draw_response(&mut self) -> u32 {
+        crate::client::whole_bytes(self.spec.response_bytes.sample(&mut self.stream)).max(1)
+    }
+}
+
+impl Host {
+    /// The server that listens on a port, if one does.
+    pub(crate) fn listener(&self, udp: bool, port: u16) -> Option<u32> {
+        let serves = |server: &Server| {
+            (server.spec.protocol == Protocol::Udp) == udp && server.spec.ports.contains(&port)
+        };
+        self.servers.iter().position(serves).map(|at| at as u32)
+    }
+
+    /// A connection is established: it waits to be accepted.
+    pub(crate) fn connection_accepted(&mut self, cx: &mut Cx, server: u32, socket: SocketId) {
+        let plan = exchange_of(cx, socket);
+        let missing = plan.map_or(1, |id| cx.exchanges.get(id).request_bytes);
+        let request = Request {
+            host: self.id,
+            server,
+            asker: Asker::Tcp(socket),
+            arrived: Time::NEVER,
+            missing,
+            response_bytes: 0,
+            close: plan.map_or(Close::Server, |id| cx.exchanges.get(id).close),
+            has_worker: false,
+        };
+        let id = cx.requests.insert(request);
+        cx.sockets.get_mut(socket).app = App::Request(id);
+        let held = plan.is_some_and(|plan| cx.exchanges.get(plan).row.is_some());
+        let server = &mut self.servers[server as usize];
+        server.accepted += 1;
+        if !held && server.spec.discipline == Discipline::Fifo {
+            server.queue.push_back(id);
+            let number = cx.requests.get(id).server;
+            self.employ(cx, number);
+        }
+    }
+
+    /// Bytes of a request came; false if the socket is gone.
+    pub(crate) fn program_reads(&mut self, cx: &mut Cx, socket: SocketId, bytes: u32) -> bool {
+        match cx.sockets.get(socket).app {
+            App::Client(exchange) => return self.exchange_reads(cx, exchange, bytes),
+            App::Request(id) => {
+                let now = cx.now;
+                let request = cx.requests.get_mut(id);
+                if request.arrived == Time::NEVER {
+                    request.missing = request.missing.saturating_sub(bytes);
+                    if request.missing == 0 {
+                        request.arrived = now;
+                        self.request_complete(cx, id);
+                    }
+                }
+            }
+            App::Server(_) | App::Orphan => {}
+        }
+        true
+    }
+
+    /// The client has closed its side; false if the socket is gone. A server without work for it closes too.
+    pub(crate) fn program_reads_end(&mut self, cx: &mut Cx, socket: SocketId) -> bool {
+        match cx.sockets.get(socket).app {
+            App::Client(exchange) => self.exchange_reads_end(cx, exchange, socket),
+            App::Request(id) if cx.requests.get(id).arrived != Time::NEVER => true, // the answer is on its way
+            App::Request(id) => {
+                self.request_lost(cx, id);
+                cx.sockets.get_mut(socket).app = App::Orphan;
+                self.close(cx, socket);
+                true
+            }
+            App::Server(_) | App::Orphan => {
+                cx.sockets.get_mut(socket).app = App::Orphan;
+                self.close(cx, socket);
+                true
+            }
+        }
+    }
+
+    /// A datagram for a listening port.
+    pub(crate) fn datagram_asked(
+        &mut self,
+        cx: &mut Cx,
+        number: u32,
+        frame: FrameId,
+        asked: (Addr, u16),
+        from: (Addr, u16),
+    ) {
+        let server = &mut self.servers[number as usize];
+        if server.spec.discipline == Discipline::Fifo
+            && server.queue.len() >= server.spec.backlog.max(1) as usize
+        {
+            server.overflowed += 1;
+            return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
+        }
+        server.accepted += 1;
+        let flow = cx.wiring.frames.packet_mut(&frame).flow;
+        cx.deliver(frame);
+        let request = Request {
+            host: self.id,
+            server: number,
+            asker: Asker::Udp { asked, from, flow },
+            arrived: cx.now,
+            missing: 0,
+            response_bytes: 0,
+            close: Close::None,
+            has_worker: false,
+        };
+        let id = cx.requests.insert(request);
+        let held = cx.exchanges.by_tag(flow).is_some_and(|(_, exchange)| exchange.row.is_some());
+        if !held && self.servers[number as usize].spec.discipline == Discipline::Fifo {
+            self.servers[number as usize].queue.push_back(id);
+        }
+        self.request_complete(cx, id);
+        self.employ(cx, number);
+    }
+
+    /// A request is there: a trace's one is held as long as the trace says, another is worked on.
+    fn request_complete(&mut self, cx: &mut Cx, id: RequestId) {
+        if let Some((hold, bytes)) = self.planned(cx, id) {
+            cx.requests.get_mut(id).response_bytes = bytes;
+            cx.agenda.post(cx.now + hold, Event::Served(id));
+            return;
+        }
+        let request = cx.requests.get(id);
+        let (number, has_worker) = (request.server, request.has_worker);
+        match self.servers[number as usize].spec.discipline {
+            Discipline::Fifo if has_worker => self.work(cx, id),
+            Discipline::Fifo => {}
+            Discipline::ProcessorSharing => self.share(cx, id),
+        }
+    }
+
+    /// Hold time and answer of a request that follows a trace.
+    fn planned(&self, cx: &Cx, id: RequestId) -> Option<(Duration, u32)> {
+        let tag = match cx.requests.get(id).asker {
+            Asker::Tcp(socket) => crate::exchange::Exchanges::tag(exchange_of(cx, socket)?),
+            Asker::Udp { flow, .. } => flow,
+            Asker::Gone => return None,
+        };
+        let (_, exchange) = cx.exchanges.by_tag(tag)?;
+        cx.plans.get(exchange.group, exchange.row?)
+    }
+
+    /// Gives waiting requests to idle workers.
+    fn employ(&mut self, cx: &mut Cx, number: u32) {
+        loop {
+            let server = &mut self.servers[number as usize];
+            if server.busy >= server.spec.workers {
+                return;
+            }
+            let Some(id) = server.queue.pop_front() else { return };
+            if matches!(cx.requests.get(id).asker, Asker::Gone) {
+                cx.requests.remove(id); // accepted, found closed, dismissed
+                continue;
+            }
+            server.change_busy(cx.now, 1);
+            cx.requests.get_mut(id).has_worker = true;
+            if cx.requests.get(id).arrived != Time::NEVER {
+                self.work(cx, id);
+            }
+        }
+    }
+
+    fn work(&mut self, cx: &mut Cx, id: RequestId) {
+        let server = &mut self.servers[cx.requests.get(id).server as usize];
+        let service = server.draw_service();
+        cx.requests.get_mut(id).response_bytes = server.draw_response();
+        cx.agenda.post(cx.now + service, Event::Served(id));
+    }
+
+    /// The event of a request: its work is done, the answer goes out.
+    pub(crate) fn request_served(&mut self, cx: &mut Cx, id: RequestId) {
+        let request = cx.requests.get(id).clone();
+        cx.requests.remove(id);
+        let server = &mut self.servers[request.server as usize];
+        if request.has_worker {
+            server.change_busy(cx.now, -1);
+        }
+        if !matches!(request.asker, Asker::Gone) {
+            server.completed += 1;
+            server.sojourn.record(cx.now.since(request.arrived));
+        }
+        self.answer(cx, &request);
+        self.employ(cx, request.server);
+    }
+
+    fn answer(&mut self, cx: &mut Cx, request: &Request) {
+        match request.asker {
+            Asker::Tcp(socket) => {
+                if let Some(exchange) = exchange_of(cx, socket) {
+                    cx.exchanges.get_mut(exchange).response_bytes = Some(request.response_bytes);
+                }
+                let client_closed = cx.sockets.get(socket).state == crate::tcp::State::CloseWait;
+                let closes = request.close == Close::Server || client_closed;
+                cx.sockets.get_mut(socket).app =
+                    if closes { App::Orphan } else { App::Server(request.server) };
+                self.write(cx, socket, request.response_bytes);
+                if closes {
+                    self.close(cx, socket);
+                }
+            }
+            Asker::Udp { asked, from, flow } => {
+                let source = match self.servers[request.server as usize].spec.reply_from {
+                    ReplyFrom::Asked => asked.0,
+                    ReplyFrom::Routed => self.source_towards(from.0).unwrap_or(asked.0),
+                };
+                self.answer_datagram(cx, (source, asked.1), from, request.response_bytes, flow);
+            }
+            Asker::Gone => {}
+        }
+    }
+
+    /// The connection of a request is gone. A worker that has it finishes all the same.
+    pub(crate) fn request_lost(&mut self, cx: &mut Cx, id: RequestId) {
+        let request = cx.requests.get_mut(id);
+        request.asker = Asker::Gone;
+        let (number, has_worker, unread) =
+            (request.server, request.has_worker, request.arrived == Time::NEVER);
+        if unread && has_worker {
+            // The worker's read fails: it accepts the next connection.
+            cx.requests.remove(id);
+            self.servers[number as usize].change_busy(cx.now, -1);
+            self.employ(cx, number);
+        } else if unread && self.servers[number as usize].spec.discipline == Discipline::ProcessorSharing {
+            cx.requests.remove(id);
+        }
+    }
+}
+
+/// Processor sharing.
+impl Host {
+    fn share(&mut self, cx: &mut Cx, id: RequestId) {
+        let number = cx.requests.get(id).server;
+        let server = &mut self.servers[number as usize];
+        server.advance_sharing(cx.now);
+        let service = server.draw_service().as_nanos() as f64;
+        let done_at = server.sharing.gained + service;
+        let request = cx.requests.get_mut(id);
+        request.response_bytes = server.draw_response();
+        request.has_worker = true;
+        server.change_busy(cx.now, 1);
+        server.sharing.due.insert((done_at.to_bits(), id), ());
+        self.arm_sharing(cx, number);
+    }
+
+    /// The event of a processor-sharing server.
+    pub(crate) fn sharing_event(&mut self, cx: &mut Cx, number: u32) {
+        if self.servers[number as usize].sharing.next != cx.now {
+            return; // an arrival or a departure has moved it
+        }
+        self.servers[number as usize].advance_sharing(cx.now);
+        if let Some(((_, id), ())) = self.servers[number as usize].sharing.due.pop_first() {
+            self.request_served(cx, id);
+        }
+        self.arm_sharing(cx, number);
+    }
+
+    fn arm_sharing(&mut self, cx: &mut Cx, number: u32) {
+        let server = &mut self.servers[number as usize];
+        let Some(((work, _), ())) = server.sharing.due.first_key_value() else {
+            server.sharing.next = Time::NEVER;
+            return;
+        };
+        let left = (f64::from_bits(*work) - server.sharing.gained).max(0.0);
+        let next = cx.now + Duration::from_nanos((left / server.share()).ceil() as u64);
+        if next != server.sharing.next || next == cx.now {
+            server.sharing.next = next;
+            cx.agenda.post(next, Event::Shared(server.number));
+        }
+    }
+}
+
+impl Server {
+    /// How much of a processor each request in service has.
+    fn share(&self) -> f64 {
+        f64::from(self.spec.workers) / f64::from(self.busy.max(self.spec.workers))
+    }
+
+    fn advance_sharing(&mut self, now: Time) {
+        let passed = now.since(self.sharing.updated).as_nanos() as f64;
+        self.sharing.gained += passed * self.share();
+        self.sharing.updated = now;
+    }
+}
+
+/// The exchange at the other end of a server's socket, if it is still the one that opened it.
+fn exchange_of(cx: &Cx, socket: SocketId) -> Option<ExchangeId> {
+    let server_side = cx.sockets.get(socket);
+    let (id, exchange) = cx.exchanges.by_tag(server_side.flow)?;
+    let client_side = cx.sockets.get(exchange.socket?);
+    let same = (client_side.local, client_side.lport) == (server_side.remote, server_side.rport);
+    same.then_some(id)
+}

@@ -1,0 +1,361 @@
+//! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
+
+use super::output::stamp;
+use super::socket::{App, Socket, SocketId, State, before, size};
+use super::table::Key;
+use super::timer::TIME_WAIT;
+use crate::cx::Cx;
+use crate::frames::FrameId;
+use crate::host::Host;
+use crate::outcome::Failure;
+use crate::packet::{Flags, Packet, Payload, Segment};
+use crate::recorder::Place;
+use crate::verdict::DropReason;
+use sim_core::Time;
+
+impl Host {
+    /// A TCP packet for one of this host's addresses.
+    pub(crate) fn tcp_input(&mut self, cx: &mut Cx, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        let Payload::Tcp(segment) = packet.payload else {
+            unreachable!("the caller dispatched on the protocol")
+        };
+        let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
+        let key = Key { host: self.id, udp: false, local, remote };
+        match cx.sockets.find(&key) {
+            Some(id) => self.socket_input(cx, id, frame, segment),
+            None => self.no_socket(cx, frame, segment),
+        }
+    }
+
+    fn socket_input(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
+        match cx.sockets.get(id).state {
+            State::SynSent => self.in_syn_sent(cx, id, frame, segment),
+            State::TimeWait => self.in_time_wait(cx, id, frame, segment),
+            State::SynReceived if segment.flags.has(Flags::SYN) => {
+                cx.deliver(frame);
+                let seq = cx.sockets.get(id).snd_una;
+                self.send_segment(
+                    cx,
+                    id,
+                    super::output::Say { seq, len: 0, flags: Flags::SYN.with(Flags::ACK) },
+                );
+            }
+            _ => self.in_synchronised(cx, id, frame, segment),
+        }
+    }
+
+    /// Nobody owns the segment: a listener may take a SYN, everything else draws a reset.
+    fn no_socket(&mut self, cx: &mut Cx, frame: FrameId, segment: Segment) {
+        let is_open = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK.with(Flags::RST));
+        if let (true, Some(server)) = (is_open, self.listener(false, segment.dport)) {
+            return self.listen_input(cx, server, frame, segment);
+        }
+        let packet = cx.wiring.frames.packet_mut(&frame).clone();
+        cx.drop(Place::Host(self.id), frame, DropReason::NoSocket);
+        self.send_reset(cx, &packet, &segment);
+    }
+
+    /// A SYN for a listening port. Linux drops it while the accept queue is full.
+    fn listen_input(&mut self, cx: &mut Cx, server: u32, frame: FrameId, segment: Segment) {
+        if self.servers[server as usize].accept_queue_is_full() {
+            self.servers[server as usize].overflowed += 1;
+            return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
+        }
+        let packet: &Packet = cx.wiring.frames.packet_mut(&frame);
+        let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
+        let mut socket = Socket::new(self.id, local, remote, State::SynReceived, App::Server(server));
+        socket.flow = packet.flow;
+        cx.deliver(frame);
+        let sequence = super::output::initial_sequence(&socket, cx.now.as_nanos());
+        (socket.snd_una, socket.snd_nxt, socket.snd_max) = (sequence, sequence, sequence);
+        socket.rcv_nxt = segment.seq.wrapping_add(1);
+        socket.mss = self.mss_towards(remote.0).min(segment.mss.saturating_sub(12).max(88));
+        let id = cx.sockets.insert(socket);
+        self.send_syn(cx, id, Flags::SYN.with(Flags::ACK));
+    }
+
+    fn in_syn_sent(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
+        let socket = cx.sockets.get_mut(id);
+        let acks_us = segment.flags.has(Flags::ACK) && segment.ack == socket.snd_nxt;
+        if segment.flags.has(Flags::RST) {
+            if !acks_us {
+                return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
+            }
+            cx.deliver(frame);
+            return self.give_up(cx, id, Failure::Refused);
+        }
+        if !(acks_us && segment.flags.has(Flags::SYN)) {
+            return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
+        }
+        let timed = std::mem::take(&mut socket.timed_us);
+        socket.snd_una = segment.ack;
+        socket.rcv_nxt = segment.seq.wrapping_add(1);
+        socket.mss = socket.mss.min(segment.mss.saturating_sub(12).max(88));
+        socket.state = State::Established;
+        socket.tries = 0;
+        socket.timer_at = Time::NEVER;
+        let App::Client(exchange) = socket.app else { unreachable!("only clients connect") };
+        cx.deliver(frame);
+        sample_round_trip(cx, id, timed);
+        self.confirm_neighbour(cx, id);
+        self.send_ack(cx, id);
+        self.exchange_connected(cx, exchange);
+    }
+
+    /// TIME_WAIT: a new SYN may begin anew, a late FIN is acknowledged again.
+    fn in_time_wait(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
+        let socket = cx.sockets.get(id);
+        if segment.flags.has(Flags::RST) {
+            cx.deliver(frame);
+            cx.sockets.remove(id);
+        } else if segment.flags.has(Flags::SYN)
+            && !segment.flags.has(Flags::ACK)
+            && before(socket.rcv_nxt, segment.seq)
+        {
+            cx.sockets.remove(id);
+            self.no_socket(cx, frame, segment);
+        } else {
+            cx.deliver(frame);
+            if segment.flags.has(Flags::FIN) || segment.len > 0 {
+                self.start_timer(cx, id, TIME_WAIT);
+                self.send_ack(cx, id);
+            }
+        }
+    }
+
+    /// All states from SYN_RECEIVED on.
+    fn in_synchronised(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
+        let socket = cx.sockets.get(id);
+        if segment.flags.has(Flags::RST) {
+            if segment.seq != socket.rcv_nxt {
+                return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
+            }
+            cx.deliver(frame);
+            return self.give_up(cx, id, Failure::Reset);
+        }
+        if segment.flags.has(Flags::SYN) || !segment.flags.has(Flags::ACK) {
+            // A repeated SYN-ACK: our ACK was lost.
+            cx.deliver(frame);
+            return self.send_ack(cx, id);
+        }
+        if socket.state == State::SynReceived && !self.established(cx, id, &segment) {
+            return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
+        }
+        cx.deliver(frame);
+        if !self.acknowledged(cx, id, &segment) {
+            return; // the last acknowledgement of a closed connection
+        }
+        let news = segment.len > 0 || segment.flags.has(Flags::FIN);
+        if news && !self.received(cx, id, &segment) {
+            return;
+        }
+        self.push(cx, id);
+    }
+
+    /// The third segment of the handshake reached a server. False if its accept queue is full: Linux ignores the
+    /// segment, and the client believes the connection open.
+    fn established(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let App::Server(server) = cx.sockets.get(id).app else {
+            unreachable!("only servers are in SYN_RECEIVED")
+        };
+        if self.servers[server as usize].accept_queue_is_full() {
+            self.servers[server as usize].overflowed += 1;
+            return false;
+        }
+        let socket = cx.sockets.get_mut(id);
+        if segment.ack != socket.snd_nxt {
+            return true; // not ours; the acknowledgement check below ignores it
+        }
+        let timed = std::mem::take(&mut socket.timed_us);
+        socket.snd_una = segment.ack;
+        socket.state = State::Established;
+        socket.tries = 0;
+        socket.timer_at = Time::NEVER;
+        sample_round_trip(cx, id, timed);
+        self.connection_accepted(cx, server, id);
+        true
+    }
+
+    /// Takes the acknowledgement number; false if the socket is gone.
+    fn acknowledged(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let socket = cx.sockets.get_mut(id);
+        let is_news = before(socket.snd_una, segment.ack) && !before(socket.snd_max, segment.ack);
+        if !is_news {
+            let repeated = segment.ack == socket.snd_una && segment.len == 0 && socket.in_flight() > 0;
+            if repeated && !segment.flags.has(Flags::FIN) {
+                self.duplicate_ack(cx, id);
+            }
+            return true;
+        }
+        let timed = std::mem::take(&mut socket.timed_us);
+        let acked = segment.ack.wrapping_sub(socket.snd_una);
+        socket.catch_up(segment.ack);
+        socket.open_window(acked);
+        let all_acked = socket.snd_una == socket.snd_nxt;
+        socket.tries = 0;
+        socket.duplicates = 0;
+        socket.timer_at = Time::NEVER;
+        if timed != 0 && all_acked {
+            sample_round_trip(cx, id, timed);
+        } else if timed != 0 {
+            cx.sockets.get_mut(id).timed_us = timed;
+        }
+        self.confirm_neighbour(cx, id);
+        if !all_acked {
+            let timeout = super::output::timeout(cx.sockets.get(id));
+            self.start_timer(cx, id, timeout);
+            return true;
+        }
+        self.fin_acknowledged(cx, id)
+    }
+
+    /// Everything sent is acknowledged: if our FIN is among it, the connection moves on. False if it is over.
+    fn fin_acknowledged(&mut self, cx: &mut Cx, id: SocketId) -> bool {
+        let socket = cx.sockets.get_mut(id);
+        if !socket.fin_sent {
+            return true;
+        }
+        match socket.state {
+            State::FinWait1 => {
+                socket.state = State::FinWait2;
+                if socket.app == App::Orphan {
+                    self.start_timer(cx, id, TIME_WAIT); // tcp_fin_timeout has the same length
+                }
+            }
+            State::Closing => self.enter_time_wait(cx, id),
+            State::LastAck => {
+                cx.sockets.remove(id);
+                return false;
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn duplicate_ack(&mut self, cx: &mut Cx, id: SocketId) {
+        let socket = cx.sockets.get_mut(id);
+        socket.duplicates = socket.duplicates.saturating_add(1);
+        if socket.duplicates == 3 {
+            socket.ssthresh = (socket.cwnd / 2).max(2);
+            socket.cwnd = socket.ssthresh;
+            socket.rewind();
+            socket.duplicates = 4; // one recovery a flight
+            self.count_retransmission(cx, id);
+            self.push(cx, id);
+        }
+    }
+
+    /// Data or FIN; false if there is nothing more to do for this segment.
+    fn received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let socket = cx.sockets.get_mut(id);
+        if segment.seq != socket.rcv_nxt {
+            self.send_ack(cx, id); // a gap, or a repetition: say what is expected
+            return true;
+        }
+        socket.rcv_nxt = socket.rcv_nxt.wrapping_add(u32::from(segment.len));
+        if segment.len > 0 && !self.data_received(cx, id, segment) {
+            return false;
+        }
+        if segment.flags.has(Flags::FIN) {
+            self.fin_received(cx, id);
+            return false;
+        }
+        true
+    }
+
+    /// Acknowledges data by the rules of section 8.3, then hands it to the program. False if the socket is gone.
+    fn data_received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let socket = cx.sockets.get_mut(id);
+        if socket.app == App::Orphan {
+            // Nobody will read it.
+            let seq = segment.ack;
+            self.send_segment(cx, id, super::output::Say { seq, len: 0, flags: Flags::RST });
+            cx.sockets.remove(id);
+            return false;
+        }
+        socket.unacked = socket.unacked.saturating_add(1);
+        if segment.flags.has(Flags::FIN) {
+            // The FIN's acknowledgement covers the data.
+        } else if socket.quick > 0 {
+            socket.quick -= 1;
+            self.send_ack(cx, id);
+        } else if socket.unacked > 1 {
+            self.send_ack(cx, id);
+        } else {
+            self.delay_ack(cx, id);
+        }
+        self.program_reads(cx, id, u32::from(segment.len))
+    }
+
+    fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
+        let socket = cx.sockets.get_mut(id);
+        socket.rcv_nxt = socket.rcv_nxt.wrapping_add(1);
+        match socket.state {
+            State::Established => {
+                socket.state = State::CloseWait;
+                // A program that closes in the same instant lets the acknowledgement ride on its own FIN.
+                if self.program_reads_end(cx, id) && !cx.sockets.get(id).fin_sent {
+                    self.send_ack(cx, id);
+                }
+            }
+            State::FinWait1 => {
+                socket.state = State::Closing;
+                self.send_ack(cx, id);
+                self.program_reads_end(cx, id);
+            }
+            State::FinWait2 => {
+                self.send_ack(cx, id);
+                if self.program_reads_end(cx, id) {
+                    self.enter_time_wait(cx, id);
+                }
+            }
+            _ => self.send_ack(cx, id),
+        }
+    }
+
+    fn enter_time_wait(&mut self, cx: &mut Cx, id: SocketId) {
+        let socket = cx.sockets.get_mut(id);
+        socket.state = State::TimeWait;
+        socket.app = App::Orphan;
+        self.start_timer(cx, id, TIME_WAIT);
+    }
+}
+
+impl Socket {
+    /// Moves the left edge of the window to `ack`, which may lie beyond what was sent since a go-back.
+    fn catch_up(&mut self, ack: u32) {
+        if before(self.snd_nxt, ack) {
+            let ahead = ack.wrapping_sub(self.snd_nxt);
+            let data = ahead.min(self.unsent);
+            self.unsent -= data;
+            self.fin_sent |= self.closing && ahead > data;
+            self.snd_nxt = ack;
+        }
+        self.snd_una = ack;
+    }
+
+    /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
+    fn open_window(&mut self, acked: u32) {
+        let segments = (acked.div_ceil(u32::from(self.mss.max(1)))).min(u32::from(u16::MAX)) as u16;
+        let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
+        self.cwnd = self.cwnd.saturating_add(growth);
+    }
+}
+
+/// Smooths a round trip that began at `timed` (0: nothing was timed) into the socket's estimate.
+fn sample_round_trip(cx: &mut Cx, id: SocketId, timed: u32) {
+    if timed == 0 {
+        return;
+    }
+    let sample = stamp(cx).wrapping_sub(timed).max(1);
+    let socket = cx.sockets.get_mut(id);
+    socket.srtt_us =
+        if socket.srtt_us == 0 { sample } else { socket.srtt_us - socket.srtt_us / 8 + sample / 8 };
+}
+
+/// Bytes of a segment's data at most, for a path of this MTU.
+pub(crate) fn mss_for(mtu: u16, v4: bool) -> u16 {
+    let headers = size::PLAIN + if v4 { 0 } else { size::V6 };
+    mtu.saturating_sub(headers).max(36)
+}

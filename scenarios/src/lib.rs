@@ -1,5 +1,6 @@
 //! The languages users speak: scenarios in YAML, and inside them Linux's own commands.
 
+pub mod console;
 pub mod decode;
 pub mod emit;
 pub mod expect;

@@ -30,17 +30,20 @@ fn comment(text: &mut String, indent: usize, note: &str) {
 
 fn mapping(text: &mut String, indent: usize, node: &Node, top: bool) {
     let Value::Mapping(entries) = &node.value else { return };
+    let mut previous = 0;
     for (index, (key, value)) in entries.iter().enumerate() {
-        // The parts of the file, and the hosts in their part, stand apart.
-        let is_block = matches!(&value.value, Value::Mapping(inner) if inner.len() > 1);
-        if index > 0 && ((top && !matches!(value.value, Value::Scalar(_))) || (indent == 2 && is_block)) {
-            text.push('\n');
-        }
+        // The parts of the file, and long entries in a part (hosts, mostly), stand apart.
+        let begin = text.len();
         if let Some(note) = &value.note {
             comment(text, indent, note);
         }
         let _ = write!(text, "{:indent$}{}:", "", scalar(&key.text));
         entry(text, indent, value, top);
+        let lines = text[begin..].lines().count();
+        if index > 0 && ((top && has_parts(value)) || (indent == 2 && (lines > 2 || previous > 2))) {
+            text.insert(begin, '\n');
+        }
+        previous = lines;
     }
 }
 
@@ -207,7 +210,7 @@ mod tests {
     use expect_test::expect;
     use proptest::prelude::*;
 
-    fn check(input: &str, output: expect_test::Expect) {
+    fn check(input: &str, output: &expect_test::Expect) {
         output.assert_eq(&emit(&parse(input, &mut Vec::new()).unwrap()));
     }
 
@@ -215,7 +218,7 @@ mod tests {
     fn short_values_stay_on_one_line() {
         check(
             "hosts: {web: {eth0: {network: lan, address: [10.0.0.1/24, '::1/64']}}}",
-            expect![[r#"
+            &expect![[r#"
                 hosts:
                   web: {eth0: {network: lan, address: [10.0.0.1/24, "::1/64"]}}
             "#]],

@@ -159,8 +159,21 @@ pub struct ServerText {
     pub service_time: Option<Spanned<Distribution<Period>>>,
     /// Bytes of an answer; 1kB if left out.
     pub response: Option<Spanned<Distribution<Bytes>>>,
-    /// Connections that may wait to be accepted, 511 if left out.
+    /// Connections that may wait to be accepted (UDP: datagrams that may wait), 511 if left out.
     pub backlog: Option<Spanned<u32>>,
+    /// Which address UDP answers come from; `asked` if left out.
+    pub reply_from: Option<Spanned<ReplyFromText>>,
+}
+
+/// Which source address a UDP server's answers have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyFromText {
+    /// The address that was asked: the server is bound to it.
+    #[default]
+    Asked,
+    /// The address that routing selects: the server is bound to 0.0.0.0, which fails behind direct routing and tunnels.
+    Routed,
 }
 
 /// A transport protocol.
@@ -279,6 +292,8 @@ pub struct ClientText {
     pub sources: Option<Spanned<SourceAddresses>>,
     /// Bytes of a request, 200B if left out.
     pub request: Option<Spanned<Distribution<Bytes>>>,
+    /// Who closes the connection after the answer; `server` if left out.
+    pub close: Option<Spanned<CloseText>>,
     /// A client gives up after this time; the kernel's own limits if left out.
     pub timeout: Option<Spanned<Period>>,
     /// How often a failed exchange is tried again, 0 if left out.
@@ -289,6 +304,21 @@ pub struct ClientText {
     pub stop: Option<Spanned<Period>>,
     /// At most so many exchanges.
     pub limit: Option<Spanned<u64>>,
+}
+
+/// Who closes a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseText {
+    /// The server, right after the answer.
+    #[default]
+    Server,
+    /// The client, once it has the answer.
+    Client,
+    /// The client, with a reset.
+    Reset,
+    /// Nobody: the connection stays open.
+    None,
 }
 
 /// When exchanges begin.

@@ -23,7 +23,7 @@ pub trait Quantity: FromStr<Err = String> + Default {
 
 /// Declares quantities: their type, what they hold, their schema, and that they are read through `FromStr`.
 macro_rules! quantities {
-    ($($(#[$doc:meta])* $name:ident($inner:ty), $pattern:literal, [$($example:literal),*];)*) => {$(
+    ($($(#[$doc:meta])* $name:ident($inner:ty) = $default:expr, $pattern:literal, [$($example:literal),*];)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Debug)]
         pub struct $name(pub $inner);
@@ -32,6 +32,13 @@ macro_rules! quantities {
             const NAME: &'static str = stringify!($name);
             const PATTERN: &'static str = $pattern;
             const EXAMPLES: &'static [&'static str] = &[$($example),*];
+        }
+
+        /// Stands in for a value that could not be read.
+        impl Default for $name {
+            fn default() -> $name {
+                $name($default)
+            }
         }
 
         impl<'de> Deserialize<'de> for $name {
@@ -53,27 +60,27 @@ macro_rules! quantities {
 
 quantities! {
     /// A length of time.
-    Period(Duration), r"^(0|\d[\d_.]*\s*(ns|us|µs|ms|s|sec|min|h|d))$", ["5us", "200ms", "1.5s", "10min", "24h"];
+    Period(Duration) = Duration::ZERO, r"^(0|\d[\d_.]*\s*(ns|us|µs|ms|s|sec|min|h|d))$", ["5us", "200ms", "1.5s", "10min", "24h"];
     /// A bit rate in bits per second.
-    BitRate(u64), r"^\d[\d_.]*\s*[kMGT]?(bps|bit/s|bit)$", ["10Gbps", "100 Mbit/s"];
+    BitRate(u64) = 0, r"^\d[\d_.]*\s*[kMGT]?(bps|bit/s|bit)$", ["10Gbps", "100 Mbit/s"];
     /// A number of bytes.
-    Bytes(u64), r"^\d[\d_.]*\s*([kMGT]i?)?B?$", ["1500B", "64kB", "1.5MB", "64KiB"];
+    Bytes(u64) = 0, r"^\d[\d_.]*\s*([kMGT]i?)?B?$", ["1500B", "64kB", "1.5MB", "64KiB"];
     /// Something that happens so many times a second.
-    PerSecond(f64), r"^\d[\d_.]*k?/(s|min|h|d)$", ["200/s", "12k/s", "90/min"];
+    PerSecond(f64) = 0.0, r"^\d[\d_.]*k?/(s|min|h|d)$", ["200/s", "12k/s", "90/min"];
     /// A share of one.
-    Fraction(f64), r"^\d[\d.]*%?$", ["0.1%", "0.001"];
+    Fraction(f64) = 0.0, r"^\d[\d.]*%?$", ["0.1%", "0.001"];
     /// An IP address with the length of its network: one, or a range for a group of hosts.
-    Cidr(AddrRange), r"^[0-9a-fA-F.:]+(-[0-9a-fA-F.:]+)?/\d+$", ["10.0.0.1/24", "10.0.1.1-10.0.1.250/16", "10.0.0.100/32"];
+    Cidr(AddrRange) = AddrRange { first: Addr::UNSPECIFIED_V4, last: Addr::UNSPECIFIED_V4, len: 32 }, r"^[0-9a-fA-F.:]+(-[0-9a-fA-F.:]+)?/\d+$", ["10.0.0.1/24", "10.0.1.1-10.0.1.250/16", "10.0.0.100/32"];
     /// A network prefix.
-    Network(Prefix), r"^[0-9a-fA-F.:]+/\d+$", ["10.0.0.0/24"];
+    Network(Prefix) = Prefix::host(Addr::UNSPECIFIED_V4), r"^[0-9a-fA-F.:]+/\d+$", ["10.0.0.0/24"];
     /// One IP address.
-    Ip(Addr), r"^[0-9a-fA-F.:]+$", ["10.0.0.100"];
+    Ip(Addr) = Addr::UNSPECIFIED_V4, r"^[0-9a-fA-F.:]+$", ["10.0.0.100"];
     /// An Ethernet address.
-    MacAddress(Mac), r"^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$", ["02:00:00:00:00:0d"];
+    MacAddress(Mac) = Mac::ZERO, r"^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$", ["02:00:00:00:00:0d"];
     /// Where clients connect to: protocol (tcp if left out), address, port.
-    Endpoint(Target), r"^((tcp|udp) )?(\[[0-9a-fA-F:.]+\]|[0-9.]+):\d+$", ["10.0.0.100:80", "udp 10.0.0.100:53"];
+    Endpoint(Target) = Target { protocol: Protocol::Tcp, addr: Addr::UNSPECIFIED_V4, port: 0 }, r"^((tcp|udp) )?(\[[0-9a-fA-F:.]+\]|[0-9.]+):\d+$", ["10.0.0.100:80", "udp 10.0.0.100:53"];
     /// Source addresses of a client group.
-    SourceAddresses(Sources), r"^(host|[0-9a-fA-F.:]+/\d+( in turn)?)$", ["host", "10.1.0.0/16", "10.1.0.0/16 in turn"];
+    SourceAddresses(Sources) = Sources::Host, r"^(host|[0-9a-fA-F.:]+/\d+( in turn)?)$", ["host", "10.1.0.0/16", "10.1.0.0/16 in turn"];
 }
 
 /// Consecutive addresses with the length of their network.
@@ -91,63 +98,6 @@ impl AddrRange {
     /// How many addresses.
     pub fn count(self) -> u128 {
         (self.last.to_bits() - self.first.to_bits()).saturating_add(1)
-    }
-}
-
-impl Default for Period {
-    fn default() -> Period {
-        Period(Duration::ZERO)
-    }
-}
-impl Default for BitRate {
-    fn default() -> BitRate {
-        BitRate(0)
-    }
-}
-impl Default for Bytes {
-    fn default() -> Bytes {
-        Bytes(0)
-    }
-}
-impl Default for PerSecond {
-    fn default() -> PerSecond {
-        PerSecond(0.0)
-    }
-}
-impl Default for Fraction {
-    fn default() -> Fraction {
-        Fraction(0.0)
-    }
-}
-impl Default for Cidr {
-    fn default() -> Cidr {
-        Cidr(AddrRange { first: Addr::UNSPECIFIED_V4, last: Addr::UNSPECIFIED_V4, len: 32 })
-    }
-}
-impl Default for Network {
-    fn default() -> Network {
-        Network(Prefix::host(Addr::UNSPECIFIED_V4))
-    }
-}
-impl Default for Ip {
-    fn default() -> Ip {
-        Ip(Addr::UNSPECIFIED_V4)
-    }
-}
-impl Default for MacAddress {
-    fn default() -> MacAddress {
-        MacAddress(Mac::ZERO)
-    }
-}
-impl Default for Endpoint {
-    fn default() -> Endpoint {
-        Endpoint(Target { protocol: Protocol::Tcp, addr: Addr::UNSPECIFIED_V4, port: 0 })
-    }
-}
-
-impl Default for SourceAddresses {
-    fn default() -> SourceAddresses {
-        SourceAddresses(Sources::Host)
     }
 }
 

@@ -105,7 +105,7 @@ fn a_measure_of_nothing_does_not_hold() {
     assert!(!holds("arp 10.0.0.99 = director"));
 }
 
-fn check_failure(line: &str, text: Expect) {
+fn check_failure(line: &str, text: &Expect) {
     text.assert_eq(&Expectation::parse(line, KNOWN).unwrap().check(&outcome()).unwrap_err().to_string());
 }
 
@@ -113,14 +113,14 @@ fn check_failure(line: &str, text: Expect) {
 fn a_failure_says_what_came_instead_and_where_to_look() {
     check_failure(
         "served web[1-2] <= 50%",
-        expect![[r#"
+        &expect![[r#"
             expected served web[1-2] <= 50%
                  got web1 62.000%
                 look at the table of servers, and at the connections of each destination (ipvsadm -Ln)"#]],
     );
     check_failure(
         "arp 10.0.0.100 = web1",
-        expect![[r#"
+        &expect![[r#"
             expected arp 10.0.0.100 = web1
                  got director
                 look at arp_ignore on every host that has the address (ip addr show)"#]],

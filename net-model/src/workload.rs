@@ -12,7 +12,9 @@ use crate::addr::{Addr, Mac, Prefix};
 use crate::host::fib::RouteSpec;
 use crate::host::interface::AddressSpec;
 use crate::host::{InterfaceId, InterfaceKind};
-use crate::ipvs::{DestinationConfig, DestinationKey, Forwarding, Kernel, Protocol, ServiceConfig, ServiceKey};
+use crate::ipvs::{
+    DestinationConfig, DestinationKey, Forwarding, Kernel, Protocol, ServiceConfig, ServiceKey,
+};
 use crate::network::{HostId, Network, Options, SwitchId};
 use crate::spec::{
     Arrivals, ClientSpec, Close, Discipline, LinkSpec, ReplyFrom, ServerSpec, Sources, Target,
@@ -123,17 +125,20 @@ impl Workload {
         stack.add_address(InterfaceId::LO, AddressSpec::new(VIP, 32)).expect("the address is free");
         let default = RouteSpec::to(Prefix::new(Addr::UNSPECIFIED_V4, 0)).via(GATEWAY);
         stack.add_route(&default).expect("the gateway is on the link");
-        net.add_server(server, ServerSpec {
-            protocol: Protocol::Tcp,
-            ports: vec![PORT],
-            workers: u32::MAX,
-            discipline: Discipline::Fifo,
-            speed: 1.0,
-            service_time: Dist::Constant(0.0),
-            response_bytes: Dist::Constant(2896.0),
-            backlog: 4096,
-            reply_from: ReplyFrom::Asked,
-        });
+        net.add_server(
+            server,
+            ServerSpec {
+                protocol: Protocol::Tcp,
+                ports: vec![PORT],
+                workers: u32::MAX,
+                discipline: Discipline::Fifo,
+                speed: 1.0,
+                service_time: Dist::Constant(0.0),
+                response_bytes: Dist::Constant(2896.0),
+                backlog: 4096,
+                reply_from: ReplyFrom::Asked,
+            },
+        );
     }
 
     fn add_client(&self, net: &mut Network, switch: SwitchId, n: u32) {
@@ -151,19 +156,22 @@ impl Workload {
             net.host_mut(director).stack.add_route(&gateway).expect("the client is on the link");
             sources = Sources::RoundRobin(pool);
         }
-        net.add_clients(client, ClientSpec {
-            name: format!("client{n}"),
-            sources,
-            target: Target { protocol: Protocol::Tcp, addr: VIP, port: PORT },
-            arrivals: Arrivals::Poisson(self.rate / f64::from(self.clients)),
-            request_bytes: Dist::Constant(200.0),
-            close: self.close,
-            timeout: None,
-            retries: 0,
-            start: Time::ZERO,
-            stop: Time::NEVER,
-            limit: None,
-        });
+        net.add_clients(
+            client,
+            ClientSpec {
+                name: format!("client{n}"),
+                sources,
+                target: Target { protocol: Protocol::Tcp, addr: VIP, port: PORT },
+                arrivals: Arrivals::Poisson(self.rate / f64::from(self.clients)),
+                request_bytes: Dist::Constant(200.0),
+                close: self.close,
+                timeout: None,
+                retries: 0,
+                start: Time::ZERO,
+                stop: Time::NEVER,
+                limit: None,
+            },
+        );
     }
 }
 

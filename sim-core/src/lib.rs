@@ -15,4 +15,4 @@ pub use fingerprint::Fingerprint;
 pub use histogram::Histogram;
 pub use rng::Stream;
 pub use time::{Duration, Time};
-pub use wheel::Timers;
+pub use wheel::{Timers, Wheel};

@@ -98,7 +98,7 @@ impl<H> Stack<H> {
     }
 
     /// Removes the routes of an address that is gone, but those that other addresses need too, and every route that
-    /// prefers it as source.
+    /// prefers it as source (the `local` routes of its secondaries name it too).
     fn remove_kernel_routes(&mut self, id: InterfaceId, address: &Address) {
         let others = self.interfaces[id.index()].addresses.clone();
         let needed: Vec<_> = others.iter().flat_map(|a| self.kernel_routes(id, a)).collect();
@@ -129,8 +129,12 @@ impl<H> Stack<H> {
         let subnet = address.subnet();
         let is_host = address.len == address.addr.width();
         let is_lo = interface.kind == InterfaceKind::Loopback;
-        let mut routes =
-            vec![(TABLE_LOCAL, route(RouteKind::Local, Prefix::host(address.addr), Scope::Host))];
+        let mut local = route(RouteKind::Local, Prefix::host(address.addr), Scope::Host);
+        if address.secondary {
+            let is_primary = |a: &&Address| !a.secondary && a.subnet() == subnet;
+            local.src = interface.addresses.iter().find(is_primary).map(|a| a.addr);
+        }
+        let mut routes = vec![(TABLE_LOCAL, local)];
         if !interface.up {
             return routes;
         }
@@ -178,4 +182,188 @@ fn default_scope(addr: Addr) -> Scope {
 fn is_same(a: &RouteEntry, b: &RouteEntry) -> bool {
     let is_host = a.prefix.len() == a.prefix.addr().width();
     a.kind == b.kind && a.prefix == b.prefix && a.hops == b.hops && (is_host || a.src == b.src)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fib::RouteSpec;
+    use super::super::testing::*;
+    use super::*;
+
+    /// The routes with something to do with 10.0.0.0/8, as `ip route show table …` would print them.
+    fn routes(host: &Host, table: u32) -> Vec<String> {
+        let name = |id: InterfaceId| host.interface_at(id).name.clone();
+        let ten = prefix("10.0.0.0/8");
+        let routes = host.fib().table(table).unwrap().routes().iter();
+        let ours = routes.filter(|r| ten.contains(r.prefix.addr()) || r.prefix.len() == 0);
+        let print = |r: &RouteEntry| {
+            let kind = match r.kind {
+                RouteKind::Local => "local ",
+                RouteKind::Broadcast => "broadcast ",
+                _ => "",
+            };
+            let hop = r.hops.first().unwrap();
+            let via = hop.via.map_or(String::new(), |via| format!(" via {via}"));
+            let src = r.src.map_or(String::new(), |src| format!(" src {src}"));
+            format!("{kind}{}{via} dev {}{src}", r.prefix, name(hop.dev))
+        };
+        ours.map(print).collect()
+    }
+
+    fn check(interfaces: &[(&str, &str)], local: &[&str], main: &[&str]) {
+        let host = host(interfaces);
+        assert_eq!(routes(&host, TABLE_LOCAL), local, "table local of {interfaces:?}");
+        assert_eq!(routes(&host, TABLE_MAIN), main, "table main of {interfaces:?}");
+    }
+
+    /// The table of what an address brings along. [seen]
+    #[test]
+    fn an_address_brings_routes_along() {
+        check(
+            &[("eth0", "10.0.0.11/24")],
+            &["local 10.0.0.11/32 dev eth0 src 10.0.0.11", "broadcast 10.0.0.255/32 dev eth0 src 10.0.0.11"],
+            &["10.0.0.0/24 dev eth0 src 10.0.0.11"],
+        );
+        check(&[("eth0", "10.0.0.100/32")], &["local 10.0.0.100/32 dev eth0 src 10.0.0.100"], &[]);
+        check(&[("lo", "10.0.0.100/32")], &["local 10.0.0.100/32 dev lo src 10.0.0.100"], &[]);
+        check(
+            &[("lo", "10.0.0.100/24")],
+            &[
+                "local 10.0.0.100/32 dev lo src 10.0.0.100",
+                "broadcast 10.0.0.255/32 dev lo src 10.0.0.100",
+                "local 10.0.0.0/24 dev lo src 10.0.0.100",
+            ],
+            &[],
+        );
+        check(&[("tunl0", "10.0.0.100/32")], &["local 10.0.0.100/32 dev tunl0 src 10.0.0.100"], &[]);
+        check(&[("dummy0", "10.0.0.100/32")], &["local 10.0.0.100/32 dev dummy0 src 10.0.0.100"], &[]);
+    }
+
+    /// Seen on Linux 6.1.192: /31 subnets have no broadcast address; an explicit one stands behind the address itself.
+    #[test]
+    fn small_subnets_and_explicit_broadcast_addresses() {
+        check(
+            &[("eth0", "10.4.0.2/31")],
+            &["local 10.4.0.2/32 dev eth0 src 10.4.0.2"],
+            &["10.4.0.2/31 dev eth0 src 10.4.0.2"],
+        );
+        check(
+            &[("lo", "10.3.0.2/31")],
+            &["local 10.3.0.2/32 dev lo src 10.3.0.2", "local 10.3.0.2/31 dev lo src 10.3.0.2"],
+            &[],
+        );
+        let mut host = host(&[]);
+        let vip =
+            AddressSpec { broadcast: Some(addr("10.0.0.100")), ..AddressSpec::new(addr("10.0.0.100"), 32) };
+        host.add_address(InterfaceId::LO, vip).unwrap();
+        let expected =
+            ["local 10.0.0.100/32 dev lo src 10.0.0.100", "broadcast 10.0.0.100/32 dev lo src 10.0.0.100"];
+        assert_eq!(routes(&host, TABLE_LOCAL), expected);
+        assert!(host.is_local(addr("10.0.0.100")));
+    }
+
+    /// [seen] A virtual address on an interface that is down is local all the same; only the subnet needs it up.
+    #[test]
+    fn the_local_route_outlives_the_interface() {
+        let mut host = host(&[("dummy0", "10.7.0.9/24")]);
+        let dummy0 = host.interface("dummy0").unwrap();
+        host.set_up(dummy0, false);
+        assert_eq!(routes(&host, TABLE_LOCAL), ["local 10.7.0.9/32 dev dummy0 src 10.7.0.9"]);
+        assert_eq!(routes(&host, TABLE_MAIN), [""; 0]);
+        assert!(host.is_local(addr("10.7.0.9")));
+        host.set_up(dummy0, true);
+        assert_eq!(routes(&host, TABLE_MAIN), ["10.7.0.0/24 dev dummy0 src 10.7.0.9"]);
+        host.delete_address(dummy0, addr("10.7.0.9"), Some(24)).unwrap();
+        assert!(!host.is_local(addr("10.7.0.9")));
+        assert_eq!(routes(&host, TABLE_MAIN), [""; 0]);
+    }
+
+    fn listed(host: &Host) -> Vec<(String, bool)> {
+        host.interface_at(ETH0).addresses().iter().map(|a| (a.addr.to_string(), a.secondary)).collect()
+    }
+
+    /// [seen] Order: primaries by falling scope, in order of insertion within a scope; then secondaries.
+    #[test]
+    fn primaries_come_first_and_by_scope() {
+        let host =
+            host(&[("eth0", "10.0.0.1/24 10.0.0.2/24 10.1.0.1/24 10.0.0.3/32 10.2.0.1/24@link 10.0.0.4/24")]);
+        let expected = [
+            ("10.2.0.1", false),
+            ("10.0.0.1", false),
+            ("10.1.0.1", false),
+            ("10.0.0.3", false),
+            ("10.0.0.2", true),
+            ("10.0.0.4", true),
+        ];
+        assert_eq!(listed(&host), expected.map(|(a, s)| (a.to_owned(), s)));
+    }
+
+    /// [seen] The refusals and their texts.
+    #[test]
+    fn refusals() {
+        let mut host = host(&[("eth0", "10.0.0.1/24")]);
+        let mut add = |text: &str, len, scope| {
+            let spec = AddressSpec { scope, ..AddressSpec::new(addr(text), len) };
+            host.add_address(ETH0, spec).map_err(|e| e.to_string())
+        };
+        assert_eq!(add("10.0.0.1", 24, None), Err("RTNETLINK answers: File exists".to_owned()));
+        let other_scope = add("10.0.0.2", 24, Some(Scope::Link));
+        assert_eq!(other_scope, Err("RTNETLINK answers: Invalid argument".to_owned()));
+        assert_eq!(add("10.0.0.1", 25, None), Ok(()));
+        let missing = host.delete_address(ETH0, addr("10.0.0.9"), None).map_err(|e| e.to_string());
+        assert_eq!(missing, Err("RTNETLINK answers: Cannot assign requested address".to_owned()));
+    }
+
+    /// [seen] Deleting a primary deletes its secondaries and every route that prefers one of them as source.
+    #[test]
+    fn a_primary_takes_its_secondaries_along() {
+        let mut host = host(&[("eth0", "10.0.0.1/24 10.20.0.1/24 10.20.0.2/24")]);
+        let route = |src: &str| RouteSpec::to(prefix("10.56.0.0/16")).via(addr("10.0.0.254")).src(addr(src));
+        host.add_route(&route("10.20.0.2")).unwrap();
+        via(&mut host, "default", "10.0.0.254");
+        host.delete_address(ETH0, addr("10.20.0.1"), None).unwrap();
+        assert_eq!(listed(&host), [("10.0.0.1".to_owned(), false)]);
+        let main = ["10.0.0.0/24 dev eth0 src 10.0.0.1", "0.0.0.0/0 via 10.0.0.254 dev eth0"];
+        assert_eq!(routes(&host, TABLE_MAIN), main, "a default route without src stays");
+    }
+
+    /// Seen on Linux 6.1.192 with promote_secondaries=1.
+    #[test]
+    fn a_secondary_is_promoted() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.20.0.1/24 10.20.0.2/24 10.20.0.3/24")]);
+        sysctl(&mut host, "conf.all.promote_secondaries=1");
+        let route = RouteSpec::to(prefix("10.56.0.0/16")).via(addr("10.0.0.254")).src(addr("10.20.0.2"));
+        host.add_route(&route).unwrap();
+        host.delete_address(ETH0, addr("10.20.0.1"), None).unwrap();
+        let expected = [("10.0.0.11", false), ("10.20.0.2", false), ("10.20.0.3", true)];
+        assert_eq!(listed(&host), expected.map(|(a, s)| (a.to_owned(), s)));
+        let main = [
+            "10.0.0.0/24 dev eth0 src 10.0.0.11",
+            "10.20.0.0/24 dev eth0 src 10.20.0.2",
+            "10.56.0.0/16 via 10.0.0.254 dev eth0 src 10.20.0.2",
+        ];
+        assert_eq!(routes(&host, TABLE_MAIN), main);
+        let local = [
+            "local 10.0.0.11/32 dev eth0 src 10.0.0.11",
+            "broadcast 10.0.0.255/32 dev eth0 src 10.0.0.11",
+            "local 10.20.0.2/32 dev eth0 src 10.20.0.2",
+            "local 10.20.0.3/32 dev eth0 src 10.20.0.2",
+            "broadcast 10.20.0.255/32 dev eth0 src 10.20.0.2",
+        ];
+        assert_eq!(routes(&host, TABLE_LOCAL), local);
+    }
+
+    /// Seen on Linux 6.1.192: each interface keeps its own `local` route, and the last one frees the source.
+    #[test]
+    fn one_address_on_two_interfaces() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.200/32"), ("lo", "10.0.0.200/32")]);
+        let route = RouteSpec::to(prefix("10.55.0.0/16")).via(addr("10.0.0.254")).src(addr("10.0.0.200"));
+        host.add_route(&route).unwrap();
+        host.delete_address(ETH0, addr("10.0.0.200"), None).unwrap();
+        assert!(host.is_local(addr("10.0.0.200")));
+        assert_eq!(routes(&host, TABLE_MAIN).len(), 2);
+        host.delete_address(InterfaceId::LO, addr("10.0.0.200"), None).unwrap();
+        assert!(!host.is_local(addr("10.0.0.200")));
+        assert_eq!(routes(&host, TABLE_MAIN), ["10.0.0.0/24 dev eth0 src 10.0.0.11"]);
+    }
 }

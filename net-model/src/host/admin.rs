@@ -1,15 +1,14 @@
-//! What the administrator does to interfaces, routes, rules and neighbours: `ip link`, `ip route`, `ip rule`,
-//! `ip neigh`.
+//! What the administrator does to interfaces and neighbours: `ip link`, `ip neigh`, `arping`.
 //!
 //! Each operation either works or is refused with the message that ip(8) prints.
 
 use super::arp::ArpSend;
 use super::conf::ConfKey;
-use super::fib::{Key, NextHop, RouteEntry, RouteKind, RouteSpec, Rule, TABLE_LOCAL};
-use super::interface::{Interface, InterfaceId, InterfaceKind, Scope};
-use super::neighbour::{NeighbourId, NeighbourState};
+use super::interface::{Interface, InterfaceId, InterfaceKind};
+use super::neighbour::{Neighbour, NeighbourId, NeighbourState};
 use super::stack::{LinkChange, Stack};
 use crate::addr::{Addr, Mac};
+use crate::packet::{Arp, ArpOp};
 use sim_core::{Duration, Time};
 use std::fmt;
 
@@ -101,7 +100,7 @@ impl<H> Stack<H> {
         let mut dropped = Vec::new();
         let had_carrier = std::mem::replace(&mut self.interfaces[id.index()].carrier, carrier);
         if had_carrier && !carrier && self.is_on(id, ConfKey::ArpEvictNocarrier) {
-            let is_here = |n: &super::neighbour::Neighbour<H>| n.interface == id;
+            let is_here = |n: &Neighbour<H>| n.interface == id;
             self.neighbours
                 .remove_where(|n| is_here(n) && n.state != NeighbourState::Permanent, &mut dropped);
         }
@@ -130,69 +129,6 @@ impl<H> Stack<H> {
         self.interfaces[id.index()].mac = mac;
         self.neighbours.remove_where(|n| n.interface == id, &mut dropped);
         LinkChange { announce: self.announce(id), dropped }
-    }
-
-    /// `ip route add`
-    pub fn add_route(&mut self, spec: &RouteSpec) -> Result<(), AdminError> {
-        let entry = self.route_entry(spec)?;
-        let table = self.fib.table(spec.table);
-        let is_taken = |r: &RouteEntry| r.prefix == entry.prefix && r.metric == entry.metric;
-        if table.is_some_and(|t| t.routes().iter().any(is_taken)) {
-            return Err(AdminError::Exists);
-        }
-        self.fib.insert(spec.table, entry);
-        self.routes_changed(spec);
-        Ok(())
-    }
-
-    /// `ip route replace`: the route of the same prefix and metric, if any, makes room.
-    pub fn replace_route(&mut self, spec: &RouteSpec) -> Result<(), AdminError> {
-        let entry = self.route_entry(spec)?;
-        self.fib.remove_first(spec.table, |r| r.prefix == entry.prefix && r.metric == entry.metric);
-        self.fib.insert(spec.table, entry);
-        self.routes_changed(spec);
-        Ok(())
-    }
-
-    /// `ip route del`: the first route that has everything the description names.
-    pub fn delete_route(&mut self, spec: &RouteSpec) -> Result<(), AdminError> {
-        let is_meant = |r: &RouteEntry| {
-            let hop = r.hops.first();
-            r.prefix == spec.prefix
-                && (spec.kind == RouteKind::Unicast || spec.kind == r.kind)
-                && (spec.metric == 0 || spec.metric == r.metric)
-                && spec.via.is_none_or(|via| hop.is_some_and(|hop| hop.via == Some(via)))
-                && spec.dev.is_none_or(|dev| hop.is_some_and(|hop| hop.dev == dev))
-                && spec.src.is_none_or(|src| r.src == Some(src))
-        };
-        self.fib.remove_first(spec.table, is_meant).ok_or(AdminError::RouteNotFound)?;
-        self.routes_changed(spec);
-        Ok(())
-    }
-
-    /// `ip rule add`; without a preference it goes one before the first rule that is not 0.
-    pub fn add_rule(&mut self, preference: Option<u32>, rule: Rule) -> Result<(), AdminError> {
-        let first = self.fib.rules().iter().map(|r| r.preference).find(|&p| p > 0);
-        let preference = preference.unwrap_or_else(|| first.map_or(32765, |p| p - 1));
-        let rule = Rule { preference, ..rule };
-        if self.fib.rules().contains(&rule) {
-            return Err(AdminError::Exists);
-        }
-        self.fib.insert_rule(rule);
-        self.changed();
-        Ok(())
-    }
-
-    /// `ip rule del`; without a preference the first rule that is otherwise the same.
-    pub fn delete_rule(&mut self, preference: Option<u32>, rule: Rule) -> Result<(), AdminError> {
-        let is_meant = |r: &Rule| {
-            preference.is_none_or(|p| p == r.preference) && Rule { preference: r.preference, ..rule } == *r
-        };
-        if !self.fib.remove_rule(is_meant) {
-            return Err(AdminError::NotFound);
-        }
-        self.changed();
-        Ok(())
     }
 
     /// `ip neigh replace ADDR lladdr MAC dev DEV nud STATE` (`arp -s`). What waits may go if an entry comes back.
@@ -225,7 +161,7 @@ impl<H> Stack<H> {
     /// `ip neigh flush [dev DEV]`: all but permanent entries; what waited comes out.
     pub fn flush_neighbours(&mut self, dev: Option<InterfaceId>) -> Vec<H> {
         let mut dropped = Vec::new();
-        let is_meant = |n: &super::neighbour::Neighbour<H>| {
+        let is_meant = |n: &Neighbour<H>| {
             dev.is_none_or(|dev| n.interface == dev) && n.state != NeighbourState::Permanent
         };
         self.neighbours.remove_where(is_meant, &mut dropped);
@@ -240,100 +176,13 @@ impl<H> Stack<H> {
     }
 
     /// A gratuitous request or reply for an address, as `arping -U` and `arping -A` send them after a failover.
-    pub fn gratuitous(&self, id: InterfaceId, addr: Addr, op: crate::packet::ArpOp) -> ArpSend {
+    pub fn gratuitous(&self, id: InterfaceId, addr: Addr, op: ArpOp) -> ArpSend {
         let sender_mac = self.interfaces[id.index()].mac;
         let target_mac = match op {
-            crate::packet::ArpOp::Request => Mac::BROADCAST,
-            crate::packet::ArpOp::Reply => sender_mac,
+            ArpOp::Request => Mac::BROADCAST,
+            ArpOp::Reply => sender_mac,
         };
-        let arp = crate::packet::Arp { op, sender_mac, sender: addr, target_mac, target: addr };
+        let arp = Arp { op, sender_mac, sender: addr, target_mac, target: addr };
         ArpSend { interface: id, to: Mac::BROADCAST, arp, delay: Duration::ZERO }
-    }
-
-    /// A route as it would stand in its table, or why it cannot.
-    fn route_entry(&self, spec: &RouteSpec) -> Result<RouteEntry, AdminError> {
-        let hops = match spec.kind {
-            RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw => {
-                Vec::new()
-            }
-            RouteKind::Local => {
-                vec![NextHop { via: None, dev: spec.dev.unwrap_or(InterfaceId::LO), weight: 1 }]
-            }
-            RouteKind::Unicast | RouteKind::Broadcast if spec.multipath.is_empty() => {
-                let weight = 1;
-                let dev = match (spec.via, spec.dev) {
-                    (None, None) => return Err(AdminError::NoDevice),
-                    (None, Some(dev)) => dev,
-                    (Some(via), dev) => self.gateway_dev(spec.table, via, dev)?,
-                };
-                vec![NextHop { via: spec.via, dev, weight }]
-            }
-            RouteKind::Unicast | RouteKind::Broadcast => spec.multipath.clone(),
-        };
-        if hops.iter().any(|hop| !self.interfaces[hop.dev.index()].up) {
-            return Err(AdminError::DeviceDown);
-        }
-        for hop in &spec.multipath {
-            if let Some(via) = hop.via {
-                self.gateway_dev(spec.table, via, Some(hop.dev))?;
-            }
-        }
-        if spec.src.is_some_and(|src| !self.is_local(src)) {
-            return Err(AdminError::InvalidSource);
-        }
-        let has_gateway = hops.iter().any(|hop| hop.via.is_some());
-        let scope = spec.scope.unwrap_or(match spec.kind {
-            RouteKind::Local => Scope::Host,
-            RouteKind::Unicast if has_gateway => Scope::Global,
-            RouteKind::Unicast | RouteKind::Broadcast => Scope::Link,
-            RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw => {
-                Scope::Global
-            }
-        });
-        Ok(RouteEntry {
-            kind: spec.kind,
-            prefix: spec.prefix,
-            hops,
-            src: spec.src,
-            metric: spec.metric,
-            mtu: spec.mtu,
-            scope,
-            by_kernel: false,
-        })
-    }
-
-    /// The interface through which a gateway is reached directly: asked in the route's own table, and if that knows
-    /// nothing by all rules.
-    fn gateway_dev(
-        &self,
-        table: u32,
-        via: Addr,
-        dev: Option<InterfaceId>,
-    ) -> Result<InterfaceId, AdminError> {
-        let table = if table == TABLE_LOCAL { None } else { self.fib.table(table) };
-        let found = table.and_then(|t| t.lookup(via)).or_else(|| self.fib.lookup(&Key::to(via)));
-        let hop = found
-            .filter(|r| r.kind == RouteKind::Unicast && r.scope >= Scope::Link)
-            .and_then(|r| r.hops.iter().find(|hop| dev.is_none_or(|dev| dev == hop.dev)));
-        hop.filter(|hop| hop.via.is_none()).map(|hop| hop.dev).ok_or(AdminError::InvalidGateway)
-    }
-
-    fn remove_routes_through(&mut self, id: InterfaceId) {
-        self.fib.remove_all(|_, r| {
-            let is_own_address =
-                r.by_kernel && r.kind == RouteKind::Local && r.prefix.len() == r.prefix.addr().width();
-            let before = r.hops.len();
-            if !is_own_address {
-                r.hops.retain(|hop| hop.dev != id);
-            }
-            before > 0 && r.hops.is_empty()
-        });
-        self.fib.note_user_local_routes();
-    }
-
-    fn routes_changed(&mut self, spec: &RouteSpec) {
-        self.exceptions.forget(spec.prefix);
-        self.fib.note_user_local_routes();
-        self.changed();
     }
 }

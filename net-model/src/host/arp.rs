@@ -302,7 +302,8 @@ impl<H> Stack<H> {
         let interface = &self.interfaces[iif.index()];
         let policy = super::stack::policy(interface, thresholds);
         let updated = self.neighbours.update(now, id, claim, &policy);
-        Some((updated, (updated == Updated::Resolved).then_some(id)))
+        let is_awaited = updated == Updated::Resolved && self.neighbours.get(id).is_awaited();
+        Some((updated, is_awaited.then_some(id)))
     }
 
     /// The link address that a next hop has by its nature: groups, and interfaces that do not ask.
@@ -336,5 +337,411 @@ fn asking_mac(target: Addr) -> Mac {
         Mac::BROADCAST
     } else {
         Mac::from_bits(0x3333_ff00_0000 | target.to_bits() as u64 & 0xff_ffff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arptables::{ArpAction, ArpRule};
+    use super::super::neighbour::NeighbourState;
+    use super::super::stack::Resolution;
+    use super::super::testing::*;
+    use super::*;
+
+    const ASKER: Mac = Mac::from_bits(0x0200_0000_0050);
+
+    fn is_answered(host: &mut Host, target: &str, sender: &str) -> bool {
+        let outcome = host.arp_input(at(1.0), ETH0, &who_has(target, sender, ASKER), Mac::BROADCAST);
+        outcome.reply.is_some()
+    }
+
+    /// Which requests of 10.0.0.50 on eth0 are answered, by `arp_ignore` and by where the address is. [seen]
+    #[test]
+    fn arp_ignore_decides_by_the_receiving_interface() {
+        let targets =
+            ["10.0.0.11", "10.0.0.12", "10.1.0.1", "172.16.0.1", "10.0.0.100", "10.0.0.101", "10.0.0.102"];
+        let table = [
+            (0, [true, true, true, true, true, true, true]),
+            (1, [true, true, true, false, false, false, false]),
+            (2, [true, true, false, false, false, false, false]),
+            (3, [true, true, true, true, true, true, false]),
+            (4, [true, true, true, true, true, true, true]),
+            (8, [false; 7]),
+            (9, [true; 7]),
+            (-1, [true; 7]),
+        ];
+        for (value, answers) in table {
+            for place in ["all", "eth0"] {
+                let mut host = host(&[
+                    ("eth0", "10.0.0.11/24 10.0.0.12/24 10.1.0.1/24"),
+                    ("eth1", "172.16.0.1/24"),
+                    ("lo", "10.0.0.100/32 10.0.0.101/32@link 10.0.0.102/32@host"),
+                ]);
+                if place == "eth0" && value < 0 {
+                    continue; // the larger of 0 and a negative value is 0
+                }
+                sysctl(&mut host, &format!("conf.{place}.arp_ignore={value}"));
+                for (target, expected) in targets.iter().zip(answers) {
+                    let answered = is_answered(&mut host, target, "10.0.0.50");
+                    assert_eq!(answered, expected, "{place}/arp_ignore={value}, {target}");
+                }
+            }
+        }
+    }
+
+    /// [seen] The value on the interface that carries the address does not matter.
+    #[test]
+    fn arp_ignore_on_lo_alone_hides_nothing() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/32")]);
+        sysctl(&mut host, "conf.lo.arp_ignore=1");
+        assert!(is_answered(&mut host, "10.0.0.100", "10.0.0.50"));
+        sysctl(&mut host, "conf.all.arp_ignore=1");
+        assert!(!is_answered(&mut host, "10.0.0.100", "10.0.0.50"));
+    }
+
+    /// [seen] For value 2 the address and the subnet may come from different entries.
+    #[test]
+    fn arp_ignore_2_takes_the_subnet_from_any_address() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.100/32")]);
+        sysctl(&mut host, "conf.eth0.arp_ignore=2");
+        assert!(is_answered(&mut host, "10.0.0.100", "10.0.0.50"));
+        assert!(!is_answered(&mut host, "10.0.0.100", "10.9.0.50"));
+    }
+
+    /// [seen] A virtual address on an interface that is down, or on one that does not speak ARP, is answered for.
+    #[test]
+    fn addresses_of_silent_interfaces_are_answered_for() {
+        let mut host =
+            host(&[("eth0", "10.0.0.11/24"), ("dummy0", "10.0.0.100/32"), ("tunl0", "10.0.0.101/32")]);
+        assert!(is_answered(&mut host, "10.0.0.100", "10.0.0.50"));
+        assert!(is_answered(&mut host, "10.0.0.101", "10.0.0.50"));
+        let tunl0 = host.interface("tunl0").unwrap();
+        host.set_up(tunl0, false);
+        assert!(is_answered(&mut host, "10.0.0.101", "10.0.0.50"));
+        let lo = InterfaceId::LO;
+        host.set_arp(lo, false);
+        add(&mut host, "lo", "10.0.0.102/32");
+        assert!(is_answered(&mut host, "10.0.0.102", "10.0.0.50"), "-arp on lo hides nothing");
+    }
+
+    /// [seen] A host without default route is asked by 10.9.9.9, to which it has no route.
+    #[test]
+    fn the_source_check_applies_to_requests() {
+        for (rp_filter, answered) in [(0, true), (1, false), (2, false)] {
+            let mut host = host(&[("eth0", "10.0.0.11/24")]);
+            sysctl(&mut host, &format!("conf.all.rp_filter={rp_filter}"));
+            assert_eq!(is_answered(&mut host, "10.0.0.11", "10.9.9.9"), answered, "rp_filter={rp_filter}");
+        }
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.12/24")]);
+        assert!(!is_answered(&mut host, "10.0.0.11", "10.0.0.12"), "an own address asks");
+    }
+
+    /// [seen] arp_filter: silence if the way to the asker leaves by another interface.
+    #[test]
+    fn arp_filter_wants_the_way_back() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("eth1", "172.16.0.1/24")]);
+        sysctl(&mut host, "conf.eth0.arp_filter=1");
+        assert!(is_answered(&mut host, "10.0.0.11", "10.0.0.50"));
+        assert!(!is_answered(&mut host, "10.0.0.11", "172.16.0.50"));
+        assert!(!is_answered(&mut host, "10.0.0.11", "10.9.9.9"), "no route at all");
+    }
+
+    #[test]
+    fn the_reply_has_the_address_asked_for_and_the_link_address_of_the_receiving_interface() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("eth1", "172.16.0.1/24")]);
+        let outcome =
+            host.arp_input(at(1.0), ETH0, &who_has("172.16.0.1", "10.0.0.50", ASKER), Mac::BROADCAST);
+        let reply = outcome.reply.expect("weak host: answered");
+        assert_eq!(reply.arp, is_at("172.16.0.1", host.interface_at(ETH0).mac, "10.0.0.50", ASKER));
+        assert_eq!((reply.interface, reply.to, reply.delay), (ETH0, ASKER, Duration::ZERO));
+    }
+
+    /// [seen] A probe with sender 0.0.0.0 is answered without learning; other packets of 0.0.0.0 are nothing.
+    #[test]
+    fn duplicate_address_probes_are_answered() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/32")]);
+        let probe = |target| who_has(target, "0.0.0.0", ASKER);
+        let reply = host.arp_input(at(1.0), ETH0, &probe("10.0.0.11"), Mac::BROADCAST).reply.unwrap();
+        assert_eq!(reply.arp.target, addr("0.0.0.0"));
+        assert!(host.neighbours().next().is_none());
+        for value in [1, 2] {
+            sysctl(&mut host, &format!("conf.all.arp_ignore={value}"));
+            assert!(host.arp_input(at(1.0), ETH0, &probe("10.0.0.11"), Mac::BROADCAST).reply.is_some());
+            assert!(host.arp_input(at(1.0), ETH0, &probe("10.0.0.100"), Mac::BROADCAST).reply.is_none());
+        }
+        assert!(host.arp_input(at(1.0), ETH0, &probe("10.0.0.77"), Mac::BROADCAST).reply.is_none());
+    }
+
+    /// The sender address of requests: rows by `arp_announce` and source of the waiting packet; columns by target. [seen]
+    #[test]
+    fn arp_announce_chooses_the_sender() {
+        let every = ["10.0.0.11", "10.0.0.12", "10.0.0.14", "10.1.0.1", "172.16.0.1", "10.0.0.100"]
+            .map(|s| (s, s, s, s));
+        let lan = ["10.0.0.11", "10.0.0.12", "10.0.0.14", "10.0.0.100"].map(|s| (s, s, "10.1.0.1", s));
+        let other = ["10.1.0.1", "172.16.0.1"].map(|s| (s, "10.0.0.11", "10.1.0.1", "10.0.0.11"));
+        let best = every.map(|(s, ..)| (s, "10.0.0.11", "10.1.0.1", "10.0.0.11"));
+        let table: [(i64, &[_]); 4] = [(0, &every), (1, &lan), (1, &other), (2, &best)];
+        for (value, rows) in table {
+            for place in ["all", "eth0"] {
+                let mut host = host(&[
+                    ("eth0", "10.0.0.11/24 10.0.0.12/24 10.1.0.1/24 10.0.0.14/32"),
+                    ("eth1", "172.16.0.1/24"),
+                    ("lo", "10.0.0.100/32"),
+                ]);
+                sysctl(&mut host, &format!("conf.{place}.arp_announce={value}"));
+                for &(source, lan, other_lan, gateway) in rows {
+                    for (target, sender) in
+                        [("10.0.0.60", lan), ("10.1.0.9", other_lan), ("10.0.0.254", gateway)]
+                    {
+                        let announced = host.announced_sender(ETH0, addr(target), Some(addr(source)));
+                        assert_eq!(announced, addr(sender), "{place}={value}, from {source}, for {target}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn forwarded_packets_and_probes_announce_the_interface() {
+        let host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/32")]);
+        for source in [None, Some(addr("192.168.1.10"))] {
+            assert_eq!(host.announced_sender(ETH0, addr("10.0.0.254"), source), addr("10.0.0.11"));
+        }
+    }
+
+    /// [seen] Without an address on eth0 the virtual address is announced even with 2.
+    #[test]
+    fn an_interface_without_address_announces_what_lo_has() {
+        let mut host = host(&[("eth0", ""), ("lo", "10.0.0.100/32")]);
+        sysctl(&mut host, "conf.all.arp_announce=2");
+        assert_eq!(
+            host.announced_sender(ETH0, addr("10.0.0.254"), Some(addr("10.0.0.100"))),
+            addr("10.0.0.100")
+        );
+        assert_eq!(
+            super::super::testing::host(&[("eth0", "")]).announced_sender(ETH0, addr("10.0.0.254"), None),
+            addr("0.0.0.0")
+        );
+    }
+
+    /// A host that has (or has not) an entry for 10.0.0.50 at link address A0.
+    fn knowing(state: Option<NeighbourState>, since: f64) -> Host {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        if let Some(state) = state {
+            host.set_neighbour(at(since), ETH0, addr("10.0.0.50"), A, state).unwrap();
+        }
+        host
+    }
+
+    const A: Mac = Mac::from_bits(0x0200_0000_00a0);
+    const B: Mac = Mac::from_bits(0x0200_0000_00b0);
+
+    fn entry(host: &Host) -> Option<(NeighbourState, Mac)> {
+        host.neighbour(addr("10.0.0.50"), ETH0).map(|n| (n.state, n.mac))
+    }
+
+    fn hear(host: &mut Host, now: f64, arp: Arp) -> ArpOutcome {
+        host.arp_input(at(now), ETH0, &arp, Mac::BROADCAST)
+    }
+
+    fn gratuitous_request(from: Mac) -> Arp {
+        who_has("10.0.0.50", "10.0.0.50", from)
+    }
+
+    fn gratuitous_reply(from: Mac) -> Arp {
+        is_at("10.0.0.50", from, "10.0.0.50", from)
+    }
+
+    fn for_a_third(from: Mac) -> Arp {
+        who_has("10.0.0.77", "10.0.0.50", from)
+    }
+
+    fn for_us(from: Mac) -> Arp {
+        who_has("10.0.0.11", "10.0.0.50", from)
+    }
+
+    /// [seen] The experiments on what is learnt without an entry.
+    #[test]
+    fn strangers_are_not_learnt_unless_they_ask_us_or_arp_accept() {
+        use NeighbourState::Stale;
+        for arp in [for_a_third(A), gratuitous_request(A), gratuitous_reply(A)] {
+            let mut host = knowing(None, 0.0);
+            hear(&mut host, 1.0, arp);
+            assert_eq!(entry(&host), None);
+        }
+        let mut host = knowing(None, 0.0);
+        hear(&mut host, 1.0, for_us(A));
+        assert_eq!(entry(&host), Some((Stale, A)));
+        for (arp, learnt) in [
+            (for_a_third(A), None),
+            (gratuitous_request(A), Some((Stale, A))),
+            (gratuitous_reply(A), Some((Stale, A))),
+        ] {
+            let mut host = knowing(None, 0.0);
+            sysctl(&mut host, "conf.eth0.arp_accept=1");
+            hear(&mut host, 1.0, arp);
+            assert_eq!(entry(&host), learnt, "{arp:?}");
+        }
+    }
+
+    #[test]
+    fn arp_accept_2_wants_the_sender_in_a_subnet_of_the_interface() {
+        let mut host = knowing(None, 0.0);
+        sysctl(&mut host, "conf.all.arp_accept=2");
+        hear(&mut host, 1.0, who_has("10.9.0.50", "10.9.0.50", A));
+        assert!(host.neighbour(addr("10.9.0.50"), ETH0).is_none());
+        hear(&mut host, 1.0, gratuitous_request(A));
+        assert_eq!(entry(&host), Some((NeighbourState::Stale, A)));
+    }
+
+    /// [seen] The experiments on what replaces a known link address: entry made at 10 s, packet heard at `t`.
+    #[test]
+    fn a_known_link_address_is_replaced_by_rule() {
+        use NeighbourState::{Permanent, Reachable, Stale};
+        let table = [
+            (Stale, 11.0, gratuitous_reply(B), (Stale, B)),
+            (Stale, 10.02, for_a_third(B), (Stale, A)),
+            (Stale, 13.0, for_a_third(B), (Stale, B)),
+            (Stale, 10.02, for_us(B), (Stale, B)),
+            (Reachable, 10.02, gratuitous_request(B), (Stale, B)),
+            (Reachable, 13.0, for_a_third(A), (Reachable, A)),
+            (Permanent, 13.0, gratuitous_request(B), (Permanent, A)),
+            (Permanent, 13.0, gratuitous_reply(B), (Permanent, A)),
+        ];
+        for (state, t, arp, expected) in table {
+            let mut host = knowing(Some(state), 10.0);
+            hear(&mut host, t, arp);
+            assert_eq!(entry(&host), Some(expected), "{state:?} at 10 s, {arp:?} at {t} s");
+        }
+        let mut host = knowing(Some(Permanent), 10.0);
+        let outcome = hear(&mut host, 13.0, for_us(B));
+        assert_eq!(outcome.reply.unwrap().to, B, "answered to where the request came from");
+        assert_eq!(entry(&host), Some((Permanent, A)));
+    }
+
+    /// Seen on Linux 6.1.192: hearing the known address again does not start `locktime` anew.
+    #[test]
+    fn hearing_the_same_again_is_no_update() {
+        for state in [NeighbourState::Stale, NeighbourState::Reachable] {
+            let mut host = knowing(Some(state), 0.0);
+            hear(&mut host, 3.0, for_a_third(A));
+            hear(&mut host, 3.3, for_a_third(B));
+            assert_eq!(entry(&host), Some((NeighbourState::Stale, B)));
+        }
+    }
+
+    /// [seen] Of two answers to one request the first wins; a third, later than locktime, would not.
+    #[test]
+    fn the_first_of_two_answers_wins() {
+        let mut host = knowing(None, 0.0);
+        let Resolution::Wait { ask, .. } = host.resolve(at(1.0), ETH0, addr("10.0.0.50"), None) else {
+            panic!("nobody knows it yet");
+        };
+        assert_eq!(ask.unwrap().to, Mac::BROADCAST);
+        let own = host.interface_at(ETH0).mac;
+        let first = host.arp_input(at(1.001), ETH0, &is_at("10.0.0.50", A, "10.0.0.11", own), own);
+        assert_eq!((first.verdict, first.resolved), (ArpVerdict::Learnt, None), "nothing waited");
+        let second = host.arp_input(at(1.002), ETH0, &is_at("10.0.0.50", B, "10.0.0.11", own), own);
+        assert_eq!(second.verdict, ArpVerdict::Distrusted);
+        assert_eq!(entry(&host), Some((NeighbourState::Reachable, A)));
+        host.arp_input(at(2.5), ETH0, &is_at("10.0.0.50", B, "10.0.0.11", own), own);
+        assert_eq!(entry(&host), Some((NeighbourState::Reachable, B)));
+    }
+
+    /// [seen] arp_notify: a gratuitous request for each address when the interface comes up, none when one is added.
+    #[test]
+    fn arp_notify_announces_addresses_when_the_interface_comes_up() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.100/32")]);
+        host.set_up(ETH0, false);
+        assert!(host.set_up(ETH0, true).announce.is_empty(), "off by default");
+        host.set_up(ETH0, false);
+        sysctl(&mut host, "conf.all.arp_notify=1");
+        let announced: Vec<_> =
+            host.set_up(ETH0, true).announce.iter().map(|a| (a.arp.sender, a.arp.target, a.to)).collect();
+        let each = ["10.0.0.11", "10.0.0.100"].map(|a| (addr(a), addr(a), Mac::BROADCAST));
+        assert_eq!(announced, each);
+    }
+
+    /// [seen] `ip link set eth0 arp off`: neither answers nor asks; frames leave with the interface's own address.
+    #[test]
+    fn an_interface_without_arp_is_mute() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        host.set_arp(ETH0, false);
+        assert!(!is_answered(&mut host, "10.0.0.11", "10.0.0.50"));
+        let own = host.interface_at(ETH0).mac;
+        assert_eq!(host.resolve(at(1.0), ETH0, addr("10.0.0.50"), None), Resolution::Mac(own));
+    }
+
+    /// [seen] Proxy ARP needs forwarding, the sysctl, and a route through another interface.
+    #[test]
+    fn proxy_arp_answers_for_what_is_routed_elsewhere() {
+        let router = || {
+            let mut host = host(&[("eth0", "10.0.0.254/24"), ("eth1", "192.168.1.1/24")]);
+            sysctl(&mut host, "ip_forward=1 conf.eth0.proxy_arp=1");
+            host
+        };
+        let mut host = router();
+        let outcome = hear(&mut host, 1.0, who_has("192.168.1.10", "10.0.0.50", ASKER));
+        assert_eq!(outcome.verdict, ArpVerdict::AnsweredForOther);
+        assert!(outcome.reply.unwrap().delay < Duration::from_millis(800));
+        assert!(!is_answered(&mut host, "172.16.0.1", "10.0.0.50"), "no route");
+        assert!(!is_answered(&mut host, "10.0.0.77", "10.0.0.50"), "same interface");
+        let mut silent = router();
+        sysctl(&mut silent, "conf.eth0.forwarding=0");
+        assert!(!is_answered(&mut silent, "192.168.1.10", "10.0.0.50"));
+        let mut publishing = router();
+        sysctl(&mut publishing, "conf.eth0.proxy_arp=0");
+        publishing.publish(ETH0, addr("192.168.1.10"));
+        assert!(is_answered(&mut publishing, "192.168.1.10", "10.0.0.50"));
+        assert!(!is_answered(&mut publishing, "192.168.1.11", "10.0.0.50"));
+    }
+
+    /// The classic recipe for a virtual address on eth0 itself (seen to work).
+    #[test]
+    fn arptables_hide_an_address() {
+        let mut host = host(&[("eth0", "10.0.0.12/24 10.0.0.100/32")]);
+        let vip = Some((prefix("10.0.0.100"), true));
+        host.arptables.input.push(ArpRule { target: vip, ..ArpRule::all(ArpAction::Drop) });
+        assert!(!is_answered(&mut host, "10.0.0.100", "10.0.0.50"));
+        assert!(is_answered(&mut host, "10.0.0.12", "10.0.0.50"));
+        let asked_with = |host: &mut Host, gateway: &str| match host.resolve(
+            at(1.0),
+            ETH0,
+            addr(gateway),
+            Some(addr("10.0.0.100")),
+        ) {
+            Resolution::Wait { ask: Some(ask), .. } => ask.arp.sender,
+            other => panic!("a request was due, not {other:?}"),
+        };
+        assert_eq!(asked_with(&mut host, "10.0.0.254"), addr("10.0.0.100"));
+        let own = host.interface_at(ETH0).mac;
+        let answer = host.arp_input(at(1.0), ETH0, &is_at("10.0.0.254", A, "10.0.0.100", own), own);
+        assert_eq!(answer.verdict, ArpVerdict::RuleDropped, "without the second rule no gateway");
+        let mangle = ArpAction::MangleSender(addr("10.0.0.12"));
+        host.arptables.output.push(ArpRule { sender: vip, ..ArpRule::all(mangle) });
+        assert_eq!(asked_with(&mut host, "10.0.0.253"), addr("10.0.0.12"));
+    }
+
+    #[test]
+    fn groups_and_ipv6_neighbours_have_their_own_link_addresses() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 2001:db8::11/64")]);
+        let mut mac_of = |next_hop: &str| match host.resolve(at(1.0), ETH0, addr(next_hop), None) {
+            Resolution::Mac(mac) => mac.to_string(),
+            Resolution::Wait { ask, .. } => format!("asks {}", ask.unwrap().to),
+            Resolution::TableFull => "full".to_owned(),
+        };
+        assert_eq!(mac_of("224.0.0.81"), "01:00:5e:00:00:51");
+        assert_eq!(mac_of("239.255.1.2"), "01:00:5e:7f:01:02");
+        assert_eq!(mac_of("255.255.255.255"), "ff:ff:ff:ff:ff:ff");
+        assert_eq!(mac_of("10.0.0.255"), "ff:ff:ff:ff:ff:ff");
+        assert_eq!(mac_of("ff02::1"), "33:33:00:00:00:01");
+        assert_eq!(mac_of("2001:db8::99"), "asks 33:33:ff:00:00:99");
+    }
+
+    #[test]
+    fn ipv6_is_answered_on_the_interface_that_has_the_address_only() {
+        let mut host = host(&[("eth0", "2001:db8::11/64"), ("lo", "2001:db8::100/128")]);
+        assert!(is_answered(&mut host, "2001:db8::11", "2001:db8::50"));
+        assert!(!is_answered(&mut host, "2001:db8::100", "2001:db8::50"));
     }
 }

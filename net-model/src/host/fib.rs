@@ -211,9 +211,28 @@ pub struct Table {
     id: u32,
     /// By falling prefix length, then address, then metric, then age.
     routes: Vec<RouteEntry>,
+    /// The network address of each route, close together for the look-up.
+    networks: Vec<Addr>,
+    /// Runs of routes of one family and prefix length.
+    runs: Vec<Run>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    is_v4: bool,
+    len: u8,
+    start: usize,
+    end: usize,
+}
+
+/// Up to this many addresses a walk is faster than a binary search.
+const WALKED: usize = 8;
+
 impl Table {
+    fn new(id: u32) -> Table {
+        Table { id, routes: Vec::new(), networks: Vec::new(), runs: Vec::new() }
+    }
+
     /// The number of the table.
     pub fn id(&self) -> u32 {
         self.id
@@ -225,19 +244,33 @@ impl Table {
     }
 
     /// The route of the longest prefix around `dst`.
+    #[inline]
     pub fn lookup(&self, dst: Addr) -> Option<&RouteEntry> {
-        let mut rest = &self.routes[..];
-        while let Some(first) = rest.first() {
-            let len = first.prefix.len();
-            let group = rest.partition_point(|r| r.prefix.len() == len);
-            let wanted = dst.masked(len);
-            let at = rest[..group].partition_point(|r| r.prefix.addr() < wanted);
-            if at < group && rest[at].prefix.contains(dst) {
-                return Some(&rest[at]);
+        let is_v4 = dst.is_v4();
+        self.runs.iter().filter(|run| run.is_v4 == is_v4).find_map(|run| {
+            let networks = &self.networks[run.start..run.end];
+            let wanted = dst.masked(run.len);
+            let at = if networks.len() <= WALKED {
+                networks.iter().position(|network| *network == wanted)?
+            } else {
+                let at = networks.partition_point(|network| *network < wanted);
+                (networks.get(at) == Some(&wanted)).then_some(at)?
+            };
+            Some(&self.routes[run.start + at])
+        })
+    }
+
+    /// Rebuilds what the look-up uses; after every change of the routes.
+    fn reindex(&mut self) {
+        self.networks = self.routes.iter().map(|route| route.prefix.addr()).collect();
+        self.runs.clear();
+        for (at, route) in self.routes.iter().enumerate() {
+            let (is_v4, len) = (route.prefix.addr().is_v4(), route.prefix.len());
+            match self.runs.last_mut() {
+                Some(run) if run.is_v4 == is_v4 && run.len == len => run.end = at + 1,
+                _ => self.runs.push(Run { is_v4, len, start: at, end: at + 1 }),
             }
-            rest = &rest[group..];
         }
-        None
     }
 
     fn place(&self, entry: &RouteEntry) -> usize {
@@ -266,7 +299,7 @@ pub struct Fib {
 impl Fib {
     /// The empty tables and three rules of a fresh host.
     pub fn new() -> Fib {
-        let tables = [TABLE_LOCAL, TABLE_MAIN].map(|id| Table { id, routes: Vec::new() });
+        let tables = [TABLE_LOCAL, TABLE_MAIN].map(Table::new);
         Fib {
             tables: tables.to_vec(),
             rules: FIRST_RULES.to_vec(),
@@ -305,12 +338,13 @@ impl Fib {
         let table = match self.tables.iter().position(|t| t.id == table) {
             Some(at) => &mut self.tables[at],
             None => {
-                self.tables.push(Table { id: table, routes: Vec::new() });
+                self.tables.push(Table::new(table));
                 self.tables.last_mut().expect("a table was just pushed")
             }
         };
         let at = table.place(&entry);
         table.routes.insert(at, entry);
+        table.reindex();
     }
 
     /// Removes the first route of a table for which `which` holds.
@@ -321,7 +355,9 @@ impl Fib {
     ) -> Option<RouteEntry> {
         let table = self.tables.iter_mut().find(|t| t.id == table)?;
         let at = table.routes.iter().position(which)?;
-        Some(table.routes.remove(at))
+        let removed = table.routes.remove(at);
+        table.reindex();
+        Some(removed)
     }
 
     /// Removes the routes of all tables for which `which` holds; the closure may also change them.
@@ -329,6 +365,7 @@ impl Fib {
         for table in &mut self.tables {
             let id = table.id;
             table.routes.retain_mut(|r| !which(id, r));
+            table.reindex();
         }
     }
 

@@ -181,3 +181,143 @@ pub fn is_icmp_error(packet: &Packet) -> bool {
         Payload::Tcp(_) | Payload::Udp(_) | Payload::Sctp(_) | Payload::Other(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::packet::{Encapsulation, Outer};
+
+    fn director() -> Host {
+        let mut host = host(&[("eth0", "10.0.0.1/24 10.0.0.100/32")]);
+        via(&mut host, "default", "10.0.0.254");
+        sysctl(&mut host, "ip_forward=1");
+        host
+    }
+
+    fn error(host: &mut Host, error: Error, cause: Cause, about: &Packet) -> Option<Packet> {
+        host.icmp_error(at(1.0), error, cause, about, false)
+    }
+
+    /// [seen] A 60-byte SYN is quoted whole (88 bytes); a full-size segment is cut so that the error has 576 bytes.
+    #[test]
+    fn layout() {
+        for (len, expected) in [(60, 88), (548, 576), (549, 576), (1500, 576)] {
+            let about = tcp("192.168.1.10", "10.0.0.100", len);
+            let made = error(&mut director(), Error::PortUnreachable, Cause::Packet, &about).unwrap();
+            assert_eq!(made.len, expected);
+            assert_eq!((made.tos, made.ttl, made.df), (0xc0, 64, false));
+            let Payload::Icmp(icmp) = &made.payload else { panic!("an ICMP error") };
+            assert_eq!((icmp.kind, icmp.code, icmp.info), (3, 3, 0));
+            assert_eq!(icmp.quote.as_deref(), Some(&about));
+        }
+        let big = Error::FragmentationNeeded { mtu: 1480 };
+        let made =
+            error(&mut director(), big, Cause::Packet, &tcp("192.168.1.10", "10.0.0.100", 1500)).unwrap();
+        assert!(matches!(made.payload, Payload::Icmp(Icmp { kind: 3, code: 4, info: 1480, .. })));
+    }
+
+    /// [seen] Errors about packets to the virtual address come from it, but for a real server whose link address is
+    /// unknown; errors about packets passing through come from the host's own address towards the recipient.
+    #[test]
+    fn source() {
+        let to_vip = tcp("192.168.1.10", "10.0.0.100", 60);
+        let passing = tcp("192.168.1.10", "10.9.0.1", 60);
+        let table = [
+            (&to_vip, Cause::Packet, "10.0.0.100"),
+            (&to_vip, Cause::Neighbour, "10.0.0.1"),
+            (&passing, Cause::Packet, "10.0.0.1"),
+            (&passing, Cause::Route, "10.0.0.1"),
+        ];
+        for (about, cause, source) in table {
+            let made = error(&mut director(), Error::HostUnreachable, cause, about).unwrap();
+            assert_eq!((made.src, made.dst), (addr(source), addr("192.168.1.10")), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_tunnelled_packet_is_answered_to_the_tunnel() {
+        let mut server = host(&[("eth0", "10.0.0.12/24")]);
+        let mut about = tcp("192.168.1.10", "10.0.0.100", 60);
+        about.outer = Some(Outer {
+            src: addr("10.0.0.1"),
+            dst: addr("10.0.0.12"),
+            kind: Encapsulation::IpIp,
+            overhead: 20,
+            id: 0,
+            df: true,
+            ttl: 62,
+            tos: 0,
+        });
+        let made = error(&mut server, Error::PortUnreachable, Cause::Packet, &about).unwrap();
+        assert_eq!((made.src, made.dst), (addr("10.0.0.12"), addr("10.0.0.1")));
+        assert_eq!(made.len, 108, "as recorded: the outer packet of a SYN is quoted");
+    }
+
+    #[test]
+    fn some_packets_never_get_an_error() {
+        let plain = tcp("192.168.1.10", "10.0.0.100", 60);
+        let mut host = director();
+        assert!(error(&mut host, Error::PortUnreachable, Cause::Packet, &plain).is_some());
+        assert!(host.icmp_error(at(1.0), Error::PortUnreachable, Cause::Packet, &plain, true).is_none());
+        let about_error = error(&mut host, Error::PortUnreachable, Cause::Packet, &plain).unwrap();
+        let later_fragment = Packet { fragment_offset: 1480, ..plain.clone() };
+        let about = |src: &str, dst: &str| tcp(src, dst, 60);
+        let never = [
+            about_error,
+            later_fragment,
+            about("0.0.0.0", "10.0.0.100"),
+            about("224.0.0.1", "10.0.0.100"),
+            about("255.255.255.255", "10.0.0.100"),
+            about("10.0.0.255", "10.0.0.100"),
+            about("192.168.1.10", "10.0.0.255"),
+            about("192.168.1.10", "224.0.0.1"),
+        ];
+        for about in never {
+            assert_eq!(error(&mut host, Error::TimeExceeded, Cause::Packet, &about), None, "{about:?}");
+        }
+        let mut ping = plain;
+        ping.payload = Payload::Icmp(Icmp { kind: 8, code: 0, info: 0, quote: None });
+        assert!(error(&mut host, Error::TimeExceeded, Cause::Packet, &ping).is_some(), "an echo request may");
+    }
+
+    #[test]
+    fn without_a_route_to_the_sender_nothing_is_said() {
+        let mut host = host(&[("eth0", "10.0.0.1/24")]);
+        let about = tcp("192.168.1.10", "10.0.0.1", 60);
+        assert_eq!(error(&mut host, Error::PortUnreachable, Cause::Packet, &about), None);
+    }
+
+    /// Six at once to one recipient; 3/4 is free, and other recipients have accounts of their own. A missing route
+    /// costs two tokens.
+    #[test]
+    fn limits() {
+        let count = |kind: Error, cause| {
+            let mut host = director();
+            let about = tcp("192.168.1.10", "10.9.0.1", 60);
+            let sent = (0..20).filter(|_| error(&mut host, kind, cause, &about).is_some()).count();
+            let other = tcp("192.168.1.11", "10.9.0.1", 60);
+            assert!(error(&mut host, kind, cause, &other).is_some());
+            sent
+        };
+        assert_eq!(count(Error::TimeExceeded, Cause::Packet), 6);
+        assert_eq!(count(Error::NetUnreachable, Cause::Route), 2);
+        assert_eq!(count(Error::FragmentationNeeded { mtu: 1400 }, Cause::Packet), 20);
+        let mut unlimited = director();
+        sysctl(&mut unlimited, "icmp_ratelimit=0 icmp_msgs_burst=1000");
+        let about = tcp("192.168.1.10", "10.9.0.1", 60);
+        let sent =
+            (0..20).filter(|_| error(&mut unlimited, Error::TimeExceeded, Cause::Packet, &about).is_some());
+        assert_eq!(sent.count(), 20);
+    }
+
+    #[test]
+    fn ipv6_errors_have_their_own_types() {
+        let mut host = host(&[("eth0", "2001:db8::1/64")]);
+        let about = tcp("2001:db8::50", "2001:db8::1", 1500);
+        let made = error(&mut host, Error::PortUnreachable, Cause::Packet, &about).unwrap();
+        assert_eq!(made.len, 1280);
+        assert!(matches!(made.payload, Payload::Icmp(Icmp { kind: 1, code: 4, .. })));
+        assert!(is_icmp_error(&made));
+    }
+}

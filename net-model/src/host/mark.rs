@@ -241,3 +241,107 @@ fn is_syn(packet: &Packet) -> bool {
         Payload::Tcp(_) | Payload::Udp(_) | Payload::Sctp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::packet::{Flags, Payload, Segment};
+
+    fn rule(matches: &[(Condition, bool)], target: Target) -> FilterRule {
+        let matches =
+            matches.iter().map(|(what, holds)| Match { what: what.clone(), holds: *holds }).collect();
+        FilterRule { matches, target }
+    }
+
+    fn ruling(netfilter: &Netfilter, chain: Chain, packet: &Packet) -> Ruling {
+        netfilter.pass(chain, Passing { packet, iif: Some(ETH0), oif: None })
+    }
+
+    /// `-d VIP -p tcp -m multiport --dports 80,443 -j MARK --set-mark 1`
+    #[test]
+    fn services_are_grouped_by_a_mark() {
+        let mut netfilter = Netfilter::default();
+        let web = [
+            (Condition::Destination(prefix("10.0.0.100")), true),
+            (Condition::Protocol(6), true),
+            (Condition::DestinationPorts(vec![(80, 80), (443, 443)]), true),
+        ];
+        netfilter.chain_mut(Chain::ManglePrerouting).push(rule(&web, Target::set_mark(1, u32::MAX)));
+        let mut packet = tcp("192.168.1.10", "10.0.0.100", 60);
+        assert_eq!(ruling(&netfilter, Chain::ManglePrerouting, &packet), Ruling::Accept { mark: 1 });
+        packet.set_dport(8080);
+        assert_eq!(ruling(&netfilter, Chain::ManglePrerouting, &packet), Ruling::Accept { mark: 0 });
+        packet.set_dport(443);
+        packet.dst = addr("10.0.0.101");
+        assert_eq!(ruling(&netfilter, Chain::ManglePrerouting, &packet), Ruling::Accept { mark: 0 });
+    }
+
+    #[test]
+    fn masks_change_only_their_bits() {
+        let cases = [
+            (Target::set_mark(0x10, 0xf0), 0xabcd, 0xab1d),
+            (Target::set_mark(0x7, u32::MAX), 0xabcd, 0x7),
+            (Target::set_mark(0x0f, 0xf0), 0xab55, 0xab0f),
+            (Target::Mark { value: 0x11, mask: 0xff }, 0xabcd, 0xab11),
+            (Target::or_mark(0xf0), 0x0d, 0xfd),
+            (Target::and_mark(0x0f), 0xcd, 0x0d),
+            (Target::xor_mark(0xff), 0x0f, 0xf0),
+        ];
+        for (target, before, after) in cases {
+            let mut netfilter = Netfilter::default();
+            netfilter.chain_mut(Chain::ManglePrerouting).push(rule(&[], target));
+            let packet = Packet { mark: before, ..tcp("192.168.1.10", "10.0.0.100", 60) };
+            let found = ruling(&netfilter, Chain::ManglePrerouting, &packet);
+            assert_eq!(found, Ruling::Accept { mark: after }, "{target:x?} on {before:x}");
+        }
+    }
+
+    #[test]
+    fn a_later_rule_sees_the_mark_of_an_earlier_one() {
+        let mut netfilter = Netfilter::default();
+        let chain = netfilter.chain_mut(Chain::ManglePrerouting);
+        chain.push(rule(&[], Target::set_mark(1, u32::MAX)));
+        chain.push(rule(&[(Condition::Mark { value: 1, mask: 1 }, true)], Target::or_mark(2)));
+        chain.push(rule(&[(Condition::Mark { value: 0, mask: 2 }, true)], Target::Drop));
+        let packet = tcp("192.168.1.10", "10.0.0.100", 60);
+        assert_eq!(ruling(&netfilter, Chain::ManglePrerouting, &packet), Ruling::Accept { mark: 3 });
+    }
+
+    #[test]
+    fn the_first_accept_or_drop_decides_and_then_the_policy() {
+        let mut netfilter = Netfilter::default();
+        let packet = tcp("192.168.1.10", "10.0.0.100", 60);
+        assert_eq!(ruling(&netfilter, Chain::Input, &packet), Ruling::Accept { mark: 0 });
+        netfilter.set_policy(Chain::Input, true);
+        assert_eq!(ruling(&netfilter, Chain::Input, &packet), Ruling::Drop);
+        let from_lan = [(Condition::Source(prefix("10.0.0.0/24")), false), (Condition::In(ETH0), true)];
+        netfilter.chain_mut(Chain::Input).push(rule(&from_lan, Target::Accept));
+        netfilter.chain_mut(Chain::Input).push(rule(&[], Target::Drop));
+        assert_eq!(ruling(&netfilter, Chain::Input, &packet), Ruling::Accept { mark: 0 });
+        let local = tcp("10.0.0.50", "10.0.0.100", 60);
+        assert_eq!(ruling(&netfilter, Chain::Input, &local), Ruling::Drop);
+    }
+
+    #[test]
+    fn syn_ports_and_interfaces() {
+        let mut netfilter = Netfilter::default();
+        let opening = [(Condition::Syn, true), (Condition::Ports(vec![(1000, 2000)]), true)];
+        netfilter.chain_mut(Chain::Forward).push(rule(&opening, Target::Drop));
+        let with = |flags: Flags| {
+            let segment = Segment { sport: 1024, dport: 80, flags, ..Segment::default() };
+            Packet { payload: Payload::Tcp(segment), ..tcp("192.168.1.10", "10.0.0.100", 60) }
+        };
+        assert_eq!(ruling(&netfilter, Chain::Forward, &with(Flags::SYN)), Ruling::Drop);
+        let answer = with(Flags::SYN.with(Flags::ACK));
+        assert_eq!(ruling(&netfilter, Chain::Forward, &answer), Ruling::Accept { mark: 0 });
+        let mut other = with(Flags::SYN);
+        other.set_sport(3000);
+        assert_eq!(ruling(&netfilter, Chain::Forward, &other), Ruling::Accept { mark: 0 });
+        netfilter.chain_mut(Chain::Output).push(rule(&[(Condition::Out(ETH0), true)], Target::Drop));
+        netfilter
+            .chain_mut(Chain::Output)
+            .push(rule(&[(Condition::SourcePorts(vec![(1024, 1024)]), false)], Target::Drop));
+        assert_eq!(ruling(&netfilter, Chain::Output, &answer), Ruling::Accept { mark: 0 });
+    }
+}

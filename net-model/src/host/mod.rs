@@ -25,9 +25,12 @@ mod reachability;
 pub mod redirect;
 pub mod route;
 pub mod route_input;
+mod routes;
 pub mod stack;
 mod surroundings;
 pub mod sysctl;
+#[cfg(test)]
+mod testing;
 pub mod timers;
 
 pub use interface::{InterfaceId, InterfaceKind};

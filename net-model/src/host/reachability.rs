@@ -199,4 +199,245 @@ impl<H> super::neighbour::Neighbour<H> {
     pub(super) fn oldest_source(&self) -> Option<Addr> {
         self.waiting.front().map(|w| w.source)
     }
+
+    /// Does anything wait for its link address?
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::neighbour::NeighbourState;
+    use super::super::stack::{NeighbourAction, Resolution, truesize};
+    use super::super::testing::*;
+    use super::super::timers::Timers;
+    use crate::addr::Mac;
+    use crate::packet::ArpOp;
+    use sim_core::Time;
+
+    const PEER: &str = "10.0.0.50";
+    const A: Mac = Mac::from_bits(0x0200_0000_00a0);
+
+    /// A host on the wheel of Linux whose jiffy clock is `phase` ms ahead.
+    fn on_wheel(phase: u64) -> Host {
+        let mut host = bare(Timers::Wheel { phase_ns: phase * 1_000_000 });
+        let eth0 = host.add_interface("eth0", super::super::interface::InterfaceKind::Ethernet, mac(0x11));
+        host.set_up(eth0, true);
+        add(&mut host, "eth0", "10.0.0.11/24");
+        host
+    }
+
+    /// What happens until `until`: seconds since `start` and what is asked (`who`: broadcast, `probe`: unicast) or `failed`.
+    fn run(host: &mut Host, start: Time, until: f64) -> Vec<(f64, &'static str)> {
+        let mut seen = Vec::new();
+        let mut actions = Vec::new();
+        while let Some(next) = host.next_timer().filter(|&t| t <= start + at(until).since(Time::ZERO)) {
+            host.on_timer(next, &mut actions);
+            for action in actions.drain(..) {
+                let what = match action {
+                    NeighbourAction::Ask(ask) if ask.to == Mac::BROADCAST => "who",
+                    NeighbourAction::Ask(ask) => {
+                        assert_eq!((ask.to, ask.arp.op), (A, ArpOp::Request));
+                        "probe"
+                    }
+                    NeighbourAction::Failed(_) => "failed",
+                };
+                seen.push((next.since(start).as_secs_f64(), what));
+            }
+        }
+        seen
+    }
+
+    fn state(host: &Host) -> NeighbourState {
+        host.neighbour_state(addr(PEER), ETH0).expect("the entry exists")
+    }
+
+    /// [seen] Requests at 0, 1.02, 2.05 s; failure 3.05 to 3.10 s after the first.
+    #[test]
+    fn an_unresolvable_address_fails_after_three_seconds() {
+        for phase in 0..32 {
+            let mut host = on_wheel(phase);
+            let start = at(100.0);
+            let Resolution::Wait { id, ask: Some(_) } = host.resolve(start, ETH0, addr(PEER), None) else {
+                panic!("the first request goes out at once");
+            };
+            for n in 0..3 {
+                host.hold(id, n, addr("10.0.0.11"), truesize(60), &mut Vec::new());
+            }
+            let seen = run(&mut host, start, 60.0);
+            let whats: Vec<_> = seen.iter().map(|(_, what)| *what).collect();
+            assert_eq!(whats, ["who", "who", "failed"]);
+            for ((t, _), (from, to)) in seen.iter().zip([(1.0, 1.033), (2.0, 2.065), (3.0, 3.10)]) {
+                assert!((from..=to).contains(t), "{seen:?}");
+            }
+            assert_eq!(state(&host), NeighbourState::Failed);
+            let waited: Vec<_> = std::iter::from_fn(|| host.discard(id)).collect();
+            assert_eq!(waited, [0, 1, 2], "oldest first");
+            let again = host.resolve(at(200.0), ETH0, addr(PEER), None);
+            assert!(matches!(again, Resolution::Wait { ask: Some(_), .. }), "no negative cache");
+        }
+    }
+
+    /// [seen] A STALE entry is used at once, probed 5.0 to 5.26 s later by three unicasts, and given up 3 s after.
+    #[test]
+    fn a_dead_neighbour_is_probed_to_death() {
+        let mut host = on_wheel(1);
+        let start = at(50.0);
+        host.set_neighbour(start, ETH0, addr(PEER), A, NeighbourState::Stale).unwrap();
+        assert_eq!(host.resolve(start, ETH0, addr(PEER), None), Resolution::Mac(A));
+        assert_eq!(state(&host), NeighbourState::Delay);
+        let seen = run(&mut host, start, 60.0);
+        let whats: Vec<_> = seen.iter().map(|(_, what)| *what).collect();
+        assert_eq!(whats, ["probe", "probe", "probe", "failed"]);
+        assert!((5.0..=5.26).contains(&seen[0].0));
+        let since_first: Vec<_> = seen.iter().map(|(t, _)| t - seen[0].0).collect();
+        assert!((2.0..=2.07).contains(&since_first[2]) && (3.0..=3.10).contains(&since_first[3]));
+    }
+
+    /// [seen] In PROBE packets keep flowing, and a unicast answer makes the entry REACHABLE again.
+    #[test]
+    fn an_answer_to_a_probe_confirms() {
+        let mut host = on_wheel(0);
+        host.set_neighbour(at(50.0), ETH0, addr(PEER), A, NeighbourState::Stale).unwrap();
+        host.resolve(at(50.0), ETH0, addr(PEER), None);
+        let seen = run(&mut host, at(50.0), 5.5);
+        assert_eq!(seen.len(), 1);
+        assert_eq!(state(&host), NeighbourState::Probe);
+        assert_eq!(host.resolve(at(55.5), ETH0, addr(PEER), None), Resolution::Mac(A));
+        let own = host.interface_at(ETH0).mac;
+        host.arp_input(at(55.5), ETH0, &is_at(PEER, A, "10.0.0.11", own), own);
+        assert_eq!(state(&host), NeighbourState::Reachable);
+    }
+
+    /// REACHABLE lasts 15 to 45 s, then STALE if nobody used it; with traffic DELAY, and a confirmation prevents both.
+    #[test]
+    fn a_confirmation_ages() {
+        let mut idle = on_wheel(0);
+        let lasts = idle.interface_at(ETH0).reachable_time.as_secs_f64();
+        assert!((15.0..45.0).contains(&lasts));
+        idle.set_neighbour(at(50.0), ETH0, addr(PEER), A, NeighbourState::Reachable).unwrap();
+        run(&mut idle, at(50.0), lasts - 0.1);
+        assert_eq!(state(&idle), NeighbourState::Reachable);
+        run(&mut idle, at(50.0), lasts + 2.1);
+        assert_eq!(state(&idle), NeighbourState::Stale);
+
+        let mut busy = on_wheel(0);
+        busy.set_neighbour(at(50.0), ETH0, addr(PEER), A, NeighbourState::Reachable).unwrap();
+        let used = at(50.0 + lasts - 1.0);
+        busy.resolve(used, ETH0, addr(PEER), None);
+        run(&mut busy, at(50.0), lasts + 2.1);
+        assert_eq!(state(&busy), NeighbourState::Delay);
+
+        let mut confirmed = on_wheel(0);
+        confirmed.set_neighbour(at(50.0), ETH0, addr(PEER), A, NeighbourState::Reachable).unwrap();
+        confirmed.confirm(at(60.0), ETH0, addr(PEER));
+        run(&mut confirmed, at(50.0), lasts + 2.1);
+        assert_eq!(state(&confirmed), NeighbourState::Reachable);
+    }
+
+    /// [seen] On the wheel a confirmation right at the beginning of DELAY is more than 5 s old when the timer fires.
+    #[test]
+    fn an_early_confirmation_in_delay_comes_too_early() {
+        for (confirmed, expected) in [(50.001, NeighbourState::Probe), (52.0, NeighbourState::Reachable)] {
+            let mut host = on_wheel(0);
+            host.set_neighbour(at(49.0), ETH0, addr(PEER), A, NeighbourState::Stale).unwrap();
+            host.resolve(at(50.0), ETH0, addr(PEER), None);
+            host.confirm(at(confirmed), ETH0, addr(PEER));
+            run(&mut host, at(50.0), 5.5);
+            assert_eq!(state(&host), expected, "confirmed at {confirmed}");
+        }
+    }
+
+    /// [seen] On resolution all that waited goes out in order, and its use makes a STALE entry DELAY.
+    #[test]
+    fn what_waited_goes_out_in_order() {
+        let mut host = on_wheel(0);
+        let Resolution::Wait { id, .. } = host.resolve(at(1.0), ETH0, addr(PEER), None) else {
+            panic!("unknown")
+        };
+        for n in 0..3 {
+            host.hold(id, n, addr("10.0.0.11"), truesize(1500), &mut Vec::new());
+        }
+        let outcome = host.arp_input(at(1.1), ETH0, &who_has("10.0.0.11", PEER, A), Mac::BROADCAST);
+        assert_eq!(outcome.resolved, Some(id));
+        let released: Vec<_> = std::iter::from_fn(|| host.release(at(1.1), id)).collect();
+        assert_eq!(released, [(0, A), (1, A), (2, A)]);
+        assert_eq!(state(&host), NeighbourState::Delay);
+    }
+
+    #[test]
+    fn requests_carry_the_source_of_the_oldest_waiting_packet() {
+        let mut host = on_wheel(0);
+        add(&mut host, "lo", "10.0.0.100/32");
+        let vip = addr("10.0.0.100");
+        let Resolution::Wait { id, ask } = host.resolve(at(1.0), ETH0, addr(PEER), Some(vip)) else {
+            panic!("unknown")
+        };
+        assert_eq!(ask.unwrap().arp.sender, vip);
+        host.hold(id, 0, vip, truesize(60), &mut Vec::new());
+        host.hold(id, 1, addr("10.0.0.11"), truesize(60), &mut Vec::new());
+        let mut actions = Vec::new();
+        let next = host.next_timer().unwrap();
+        host.on_timer(next, &mut actions);
+        assert!(matches!(actions[..], [NeighbourAction::Ask(ask)] if ask.arp.sender == vip));
+    }
+
+    /// The queue is measured in buffer memory: some 92 full-size packets, the oldest go first.
+    #[test]
+    fn the_waiting_queue_is_bounded() {
+        let mut host = on_wheel(0);
+        let Resolution::Wait { id, .. } = host.resolve(at(1.0), ETH0, addr(PEER), None) else {
+            panic!("unknown")
+        };
+        let mut dropped = Vec::new();
+        for n in 0..100 {
+            host.hold(id, n, addr("10.0.0.11"), truesize(1500), &mut dropped);
+        }
+        let kept = 212_992 / truesize(1500);
+        assert_eq!(dropped, (0..100 - kept).collect::<Vec<_>>());
+        assert_eq!(host.set_up(ETH0, false).dropped.len(), kept as usize);
+        assert_eq!(host.neighbours().count(), 0, "an interface that goes down forgets its neighbours");
+    }
+
+    /// Loss of carrier leaves what was set by hand; `ip neigh flush` too; the interface going down leaves nothing.
+    #[test]
+    fn forgetting() {
+        let mut host = on_wheel(0);
+        let fill = |host: &mut Host| {
+            host.set_neighbour(at(1.0), ETH0, addr(PEER), A, NeighbourState::Stale).unwrap();
+            host.set_neighbour(at(1.0), ETH0, addr("10.0.0.51"), A, NeighbourState::Permanent).unwrap();
+        };
+        fill(&mut host);
+        host.set_carrier(ETH0, false);
+        assert_eq!(host.neighbours().count(), 1);
+        fill(&mut host);
+        host.flush_neighbours(Some(ETH0));
+        assert_eq!(host.neighbours().count(), 1);
+        assert!(host.delete_neighbour(ETH0, addr(PEER)).is_err());
+        host.set_up(ETH0, false);
+        assert_eq!(host.neighbours().count(), 0);
+    }
+
+    /// Entries stay for ever while there are few (gc_thresh1); many old ones are collected; gc_thresh3 is the end.
+    #[test]
+    fn collection_of_old_entries() {
+        let mut host = on_wheel(0);
+        let learn = |host: &mut Host, now: f64, n: u128| {
+            let arp =
+                crate::packet::Arp { sender: addr("10.0.1.0").offset(n), ..who_has("10.0.0.11", PEER, A) };
+            host.arp_input(at(now), ETH0, &arp, Mac::BROADCAST).reply.is_some()
+        };
+        for n in 0..128 {
+            learn(&mut host, 1.0, n);
+        }
+        learn(&mut host, 720.0, 128);
+        assert_eq!(host.neighbours().count(), 129, "128 entries are kept however old");
+        learn(&mut host, 800.0, 129);
+        assert_eq!(host.neighbours().count(), 1, "more than that are collected when unused for a minute");
+        let answered = (200..2000).filter(|&n| learn(&mut host, 900.0, n)).count();
+        assert_eq!(answered, 1024);
+        assert_eq!(host.resolve(at(900.0), ETH0, addr("10.0.9.9"), None), Resolution::TableFull);
+        assert!(matches!(host.resolve(at(910.0), ETH0, addr("10.0.9.9"), None), Resolution::Wait { .. }));
+    }
 }

@@ -118,3 +118,137 @@ impl<H> Stack<H> {
         self.neighbour(addr, interface).map(|n| n.state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::addr::Mac;
+    use crate::packet::{Icmp, Payload};
+
+    const ROUTER: Mac = Mac::from_bits(0x0200_0000_00fe);
+
+    /// A real server whose gateway is the director 10.0.0.1 in one network with the router 10.0.0.254.
+    fn server() -> Host {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        via(&mut host, "default", "10.0.0.1");
+        host
+    }
+
+    fn told(host: &mut Host, now: f64, from: &str, gateway: &str) -> Redirected {
+        host.redirect_input(at(now), ETH0, addr(from), addr("192.168.1.10"), addr(gateway))
+    }
+
+    fn next_hop(host: &mut Host) -> Addr {
+        host.route_output(addr("192.168.1.10"), None, 0).unwrap().next_hop
+    }
+
+    fn meets_router(host: &mut Host, now: f64) {
+        let own = host.interface_at(ETH0).mac;
+        host.arp_input(at(now), ETH0, &is_at("10.0.0.254", ROUTER, "10.0.0.11", own), own);
+    }
+
+    /// [seen] Catalogue 21: the first redirect only starts to resolve the router; a later one is recorded for 300 s.
+    #[test]
+    fn a_redirect_is_recorded_once_the_new_gateway_is_known() {
+        let mut host = server();
+        let Redirected::Resolving(Some(ask)) = told(&mut host, 1.0, "10.0.0.1", "10.0.0.254") else {
+            panic!("an ARP request for the router");
+        };
+        assert_eq!((ask.arp.sender, ask.arp.target), (addr("10.0.0.11"), addr("10.0.0.254")));
+        assert_eq!(next_hop(&mut host), addr("10.0.0.1"));
+        meets_router(&mut host, 1.1);
+        assert_eq!(told(&mut host, 2.0, "10.0.0.1", "10.0.0.254"), Redirected::Recorded);
+        assert_eq!(next_hop(&mut host), addr("10.0.0.254"));
+        let other = host.route_output(addr("192.168.1.11"), None, 0).unwrap();
+        assert_eq!(other.next_hop, addr("10.0.0.1"), "only that destination");
+        assert_eq!(
+            told(&mut host, 3.0, "10.0.0.1", "10.0.0.253"),
+            Redirected::Ignored,
+            "no longer its gateway"
+        );
+        host.on_timer(at(301.9), &mut Vec::new());
+        assert_eq!(next_hop(&mut host), addr("10.0.0.254"));
+        host.on_timer(at(302.0), &mut Vec::new());
+        assert_eq!(next_hop(&mut host), addr("10.0.0.1"));
+    }
+
+    #[test]
+    fn redirects_that_are_not_believed() {
+        let check = |settings: &str, from: &str, gateway: &str, expected: Redirected| {
+            let mut host = server();
+            sysctl(&mut host, settings);
+            meets_router(&mut host, 0.5);
+            host.resolve(at(0.5), ETH0, addr("10.0.0.254"), None);
+            meets_router(&mut host, 0.6);
+            let found = told(&mut host, 1.0, from, gateway);
+            assert_eq!(found, expected, "{settings}, from {from} to {gateway}");
+        };
+        let (gateway, router) = ("10.0.0.1", "10.0.0.254");
+        check("conf.all.accept_redirects=0", gateway, router, Redirected::Recorded);
+        check("conf.eth0.accept_redirects=0", gateway, router, Redirected::Recorded);
+        check(
+            "conf.all.accept_redirects=0 conf.eth0.accept_redirects=0",
+            gateway,
+            router,
+            Redirected::Ignored,
+        );
+        check("ip_forward=1", gateway, router, Redirected::Ignored);
+        check("ip_forward=1 conf.all.accept_redirects=1", gateway, router, Redirected::Recorded);
+        check("ip_forward=0", "10.0.0.99", router, Redirected::Ignored);
+        check("ip_forward=0", gateway, "10.0.0.11", Redirected::Ignored);
+        check("ip_forward=0", gateway, gateway, Redirected::Ignored);
+        check("conf.all.shared_media=0 conf.eth0.shared_media=0", gateway, router, Redirected::Ignored);
+        let trusting = "conf.all.shared_media=0 conf.eth0.shared_media=0 conf.all.secure_redirects=0 conf.eth0.secure_redirects=0";
+        check(trusting, gateway, router, Redirected::Recorded);
+    }
+
+    /// A router names the better gateway, from its own address.
+    #[test]
+    fn the_redirect_itself() {
+        let mut host = host(&[("eth0", "10.0.0.1/24 10.0.0.100/32")]);
+        via(&mut host, "default", "10.0.0.254");
+        let about = tcp("10.0.0.11", "192.168.1.10", 60);
+        let made = host.redirect(at(60.0), &about, addr("10.0.0.254")).unwrap();
+        assert_eq!((made.src, made.dst, made.len, made.tos), (addr("10.0.0.1"), addr("10.0.0.11"), 88, 0xc0));
+        assert!(matches!(made.payload, Payload::Icmp(Icmp { kind: 5, code: 1, info: 0x0a00_00fe, .. })));
+        assert_eq!(host.redirect(at(60.01), &about, addr("10.0.0.254")), None, "too soon");
+    }
+
+    /// [seen] A path MTU is stored for 600 s if it is smaller; below 552 it becomes 552 and packets go without DF.
+    #[test]
+    fn path_mtu() {
+        let mut host = server();
+        let mtu = |host: &mut Host| {
+            let route = host.route_output(addr("192.168.1.10"), None, 0).unwrap();
+            (route.mtu, route.mtu_locked)
+        };
+        assert_eq!(mtu(&mut host), (1500, false));
+        assert!(!host.path_mtu_input(at(1.0), addr("192.168.1.10"), 1500), "no news");
+        assert!(host.path_mtu_input(at(1.0), addr("192.168.1.10"), 1480));
+        assert!(!host.path_mtu_input(at(2.0), addr("192.168.1.10"), 1490), "only smaller ones");
+        assert_eq!(mtu(&mut host), (1480, false));
+        host.on_timer(at(601.0), &mut Vec::new());
+        assert_eq!(mtu(&mut host), (1500, false));
+        assert!(host.path_mtu_input(at(700.0), addr("192.168.1.10"), 68));
+        assert_eq!(mtu(&mut host), (552, true));
+        host.delete_route(&super::super::fib::RouteSpec::to(prefix("default"))).unwrap();
+        via(&mut host, "default", "10.0.0.1");
+        assert_eq!(mtu(&mut host), (1500, false), "it went with the route");
+    }
+
+    /// A forwarding host does not apply what it learnt to packets of others, unless told to.
+    #[test]
+    fn path_mtu_is_for_own_packets() {
+        let mut host = server();
+        sysctl(&mut host, "ip_forward=1");
+        host.path_mtu_input(at(1.0), addr("192.168.1.10"), 1400);
+        let mtu = |host: &mut Host| match host.route_input(addr("10.0.0.50"), addr("192.168.1.10"), 0, ETH0) {
+            Ok(super::super::route_input::Inbound::Forward { route, .. }) => route.mtu,
+            other => panic!("forwarded, not {other:?}"),
+        };
+        assert_eq!(mtu(&mut host), 1500);
+        sysctl(&mut host, "ip_forward_use_pmtu=1");
+        assert_eq!(mtu(&mut host), 1400);
+    }
+}

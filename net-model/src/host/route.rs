@@ -208,8 +208,11 @@ impl<H> Stack<H> {
     }
 
     #[inline(never)]
-    pub(super) fn look_up(&mut self, key: &Key, slot: usize) -> Answer {
-        let Some(entry) = self.fib.lookup(key) else {
+    fn look_up(&mut self, key: &Key, slot: usize) -> Answer {
+        // A packet to 0.0.0.0 is for the host itself.
+        let to_self = Key { dst: Addr::v4(0x7f00_0001), ..*key };
+        let asked = if key.dst == Addr::UNSPECIFIED_V4 { &to_self } else { key };
+        let Some(entry) = self.fib.lookup(asked) else {
             if self.fib.is_cacheable {
                 self.remember(key, slot, NO_ROUTE);
             }
@@ -217,7 +220,7 @@ impl<H> Stack<H> {
         };
         let is_cacheable = self.fib.is_cacheable && entry.hops.len() <= 1;
         let hop = self.choose_hop(entry, key);
-        let mut answer = self.describe(entry, hop, key.dst);
+        let mut answer = self.describe(entry, hop, asked.dst);
         if let Some(exception) = self.exceptions.get(key.dst)
             && entry.kind == RouteKind::Unicast
         {
@@ -328,4 +331,266 @@ fn slot_of(key: &Key) -> usize {
     let [high, low] = key.dst.words();
     let mixed = (low ^ high.rotate_left(32) ^ u64::from(key.mark)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 59) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fib::{RouteSpec, Rule, TABLE_MAIN};
+    use super::super::testing::*;
+    use super::*;
+    use crate::addr::Prefix;
+
+    /// `ip route get DST`: interface, next hop, source.
+    fn get(host: &mut Host, dst: &str) -> String {
+        match host.route_output(addr(dst), None, 0) {
+            Ok(route) => {
+                let name = &host.interface_at(route.oif).name;
+                format!("{} dev {name} src {}", route.next_hop, route.source)
+            }
+            Err(error) => error.errno().to_owned(),
+        }
+    }
+
+    /// [seen] Source selection: eth0 has .11/24, .21/24 (secondary), .22/25, .23/32.
+    #[test]
+    fn the_source_suits_the_next_hop() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.21/24 10.0.0.22/25 10.0.0.23/32")]);
+        via(&mut host, "default", "10.0.0.254");
+        assert_eq!(get(&mut host, "10.0.0.1"), "10.0.0.1 dev eth0 src 10.0.0.22");
+        assert_eq!(get(&mut host, "10.0.0.200"), "10.0.0.200 dev eth0 src 10.0.0.11");
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.254 dev eth0 src 10.0.0.11");
+    }
+
+    /// [seen] eth0 has only a host-scope address, lo a global one.
+    #[test]
+    fn an_interface_without_acceptable_address_borrows_one_of_lo() {
+        let mut host = host(&[("eth0", "192.168.7.1/32@host"), ("lo", "192.168.5.1/32")]);
+        host.add_route(&RouteSpec::to(prefix("10.0.0.0/24")).dev(ETH0)).unwrap();
+        via(&mut host, "default", "10.0.0.254");
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.254 dev eth0 src 192.168.5.1");
+    }
+
+    #[test]
+    fn a_preferred_source_is_used_and_a_given_one_kept() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/32")]);
+        let route = RouteSpec::to(prefix("default")).via(addr("10.0.0.254")).src(addr("10.0.0.100"));
+        host.add_route(&route).unwrap();
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.254 dev eth0 src 10.0.0.100");
+        let bound = host.route_output(addr("8.8.8.8"), Some(addr("10.0.0.11")), 0).unwrap();
+        assert_eq!(bound.source, addr("10.0.0.11"));
+        let stranger = host.route_output(addr("8.8.8.8"), Some(addr("10.0.0.12")), 0);
+        assert_eq!(stranger, Err(RouteError::SourceNotLocal));
+    }
+
+    /// Seen on Linux 6.1.192, by `ip route get`.
+    #[test]
+    fn special_destinations() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.12/24")]);
+        assert_eq!(get(&mut host, "10.0.0.12"), "10.0.0.12 dev lo src 10.0.0.11", "a secondary");
+        assert_eq!(get(&mut host, "255.255.255.255"), "ENETUNREACH");
+        assert_eq!(get(&mut host, "224.0.0.81"), "ENETUNREACH");
+        via(&mut host, "default", "10.0.0.50");
+        for group in ["255.255.255.255", "224.0.0.81", "10.0.0.255"] {
+            assert_eq!(get(&mut host, group), format!("{group} dev eth0 src 10.0.0.11"));
+            assert_eq!(host.route_output(addr(group), None, 0).unwrap().kind, RouteClass::Broadcast);
+        }
+        assert_eq!(get(&mut host, "0.0.0.0"), "0.0.0.0 dev lo src 127.0.0.1");
+    }
+
+    /// Seen on Linux 6.1.192: no address of global scope anywhere means no source towards a gateway.
+    #[test]
+    fn narrow_scopes_do_not_speak_to_gateways() {
+        let mut host = host(&[("eth0", "10.0.0.11/24@link"), ("lo", "10.0.0.77/32@link 10.0.0.78/32@host")]);
+        via(&mut host, "default", "10.0.0.50");
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.50 dev eth0 src 0.0.0.0");
+        assert_eq!(get(&mut host, "10.0.0.9"), "10.0.0.9 dev eth0 src 10.0.0.11");
+    }
+
+    #[test]
+    fn own_addresses_never_leave_the_host() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/32")]);
+        let route = host.route_output(addr("10.0.0.100"), None, 0).unwrap();
+        assert_eq!(
+            (route.kind, route.oif, route.source),
+            (RouteClass::Local, InterfaceId::LO, addr("10.0.0.100"))
+        );
+        assert_eq!(route.mtu, 65536);
+    }
+
+    /// Seen on Linux 6.1.192: `ip route get 10.99.1.2` after `ip route add local 10.99.0.0/16 dev lo`.
+    #[test]
+    fn a_host_stands_for_every_address_of_a_local_prefix() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        host.add_local_prefix(prefix("10.99.0.0/16")).unwrap();
+        assert_eq!(get(&mut host, "10.99.1.2"), "10.99.1.2 dev lo src 10.99.1.2");
+        assert!(host.is_local(addr("10.99.255.255")));
+        assert!(host.route_output(addr("10.0.0.50"), Some(addr("10.99.3.3")), 0).is_ok());
+    }
+
+    /// [seen] What each type of route means to a local sender and, as ICMP type and code, to a packet passing through.
+    #[test]
+    fn route_types() {
+        use RouteKind::{Blackhole, Prohibit, Throw, Unicast, Unreachable};
+        let table = [
+            (Blackhole, "EINVAL", None),
+            (Unreachable, "EHOSTUNREACH", Some((3, 1))),
+            (Prohibit, "EACCES", Some((3, 13))),
+            (Throw, "ENETUNREACH", Some((3, 0))),
+            (Unicast, "ENETUNREACH", Some((3, 0))),
+        ];
+        for (kind, errno, icmp) in table {
+            let mut host = host(&[("eth0", "10.0.0.254/24")]);
+            sysctl(&mut host, "ip_forward=1");
+            if kind != Unicast {
+                host.add_route(&RouteSpec::to(prefix("10.9.0.0/16")).kind(kind)).unwrap();
+            }
+            assert_eq!(get(&mut host, "10.9.0.1"), errno);
+            let refusal = host.route_input(addr("10.0.0.50"), addr("10.9.0.1"), 0, ETH0).unwrap_err();
+            let header = refusal.icmp.map(|e| e.header(true)).map(|(kind, code, _)| (kind, code));
+            assert_eq!(header, icmp, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn throw_goes_on_with_the_next_rule() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        host.add_rule(Some(100), Rule::lookup(0, 7)).unwrap();
+        host.add_route(&RouteSpec::to(prefix("10.0.0.64/26")).kind(RouteKind::Throw).table(7)).unwrap();
+        host.add_route(&RouteSpec::to(prefix("10.0.0.0/8")).kind(RouteKind::Prohibit).table(7)).unwrap();
+        assert_eq!(get(&mut host, "10.0.0.65"), "10.0.0.65 dev eth0 src 10.0.0.11");
+        assert_eq!(get(&mut host, "10.0.0.1"), "EACCES");
+    }
+
+    #[test]
+    fn longest_prefix_then_lowest_metric_wins() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        let to = |gateway: &str, metric| RouteSpec::to(prefix("default")).via(addr(gateway)).metric(metric);
+        host.add_route(&to("10.0.0.1", 100)).unwrap();
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.1 dev eth0 src 10.0.0.11");
+        host.add_route(&to("10.0.0.2", 0)).unwrap();
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.2 dev eth0 src 10.0.0.11");
+        assert_eq!(
+            host.add_route(&to("10.0.0.3", 100)).unwrap_err().to_string(),
+            "RTNETLINK answers: File exists"
+        );
+        via(&mut host, "8.8.0.0/16", "10.0.0.4");
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.4 dev eth0 src 10.0.0.11");
+        host.delete_route(&RouteSpec::to(prefix("8.8.0.0/16"))).unwrap();
+        host.delete_route(&to("10.0.0.2", 0)).unwrap();
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.1 dev eth0 src 10.0.0.11");
+        let gone = host.delete_route(&RouteSpec::to(prefix("8.8.0.0/16"))).unwrap_err();
+        assert_eq!(gone.to_string(), "RTNETLINK answers: No such process");
+    }
+
+    /// Seen on Linux 6.1.192, the texts included.
+    #[test]
+    fn routes_that_are_refused() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("dummy0", "")]);
+        let dummy0 = host.interface("dummy0").unwrap();
+        host.set_up(dummy0, false);
+        let to = |text: &str| RouteSpec::to(prefix(text));
+        let table = [
+            (to("10.5.0.0/16").via(addr("10.0.0.1")).src(addr("9.9.9.9")), "Error: Invalid prefsrc address."),
+            (to("10.6.0.0/16").dev(dummy0), "Error: Device for nexthop is not up."),
+            (to("10.6.0.0/16"), "RTNETLINK answers: No such device"),
+            (to("default").via(addr("10.77.0.1")), "Error: Nexthop has invalid gateway."),
+            (to("default").via(addr("10.0.0.254")).dev(dummy0), "Error: Nexthop has invalid gateway."),
+        ];
+        for (spec, text) in table {
+            assert_eq!(host.add_route(&spec).unwrap_err().to_string(), text, "{spec:?}");
+        }
+    }
+
+    /// [seen] A virtual address /24 on lo makes the subnet local, but a gateway in it is still accepted.
+    #[test]
+    fn a_gateway_is_looked_up_in_table_main() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/24")]);
+        via(&mut host, "default", "10.0.0.254");
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.254 dev eth0 src 10.0.0.11");
+        assert_eq!(
+            get(&mut host, "10.0.0.50"),
+            "10.0.0.50 dev lo src 10.0.0.100",
+            "the subnet never leaves the host"
+        );
+    }
+
+    /// Seen on Linux 6.1.192: a rule without preference goes before the others, the same one twice included.
+    #[test]
+    fn marks_choose_the_table() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        let marked = Rule { mark: Some((1, u32::MAX)), ..Rule::lookup(0, 100) };
+        host.add_rule(None, marked).unwrap();
+        host.add_rule(None, marked).unwrap();
+        let preferences: Vec<_> = host.fib().rules().iter().map(|r| r.preference).collect();
+        assert_eq!(preferences, [0, 32764, 32765, 32766, 32767]);
+        let everything =
+            RouteSpec::to(Prefix::new(Addr::UNSPECIFIED_V4, 0)).kind(RouteKind::Local).table(100);
+        host.add_route(&everything).unwrap();
+        let kind = |host: &mut Host, mark| host.route_output(addr("10.0.0.50"), None, mark).map(|r| r.kind);
+        assert_eq!(kind(&mut host, 1), Ok(RouteClass::Local));
+        assert_eq!(kind(&mut host, 0), Ok(RouteClass::Unicast));
+        host.delete_rule(None, marked).unwrap();
+        host.delete_rule(Some(32765), marked).unwrap();
+        assert_eq!(kind(&mut host, 1), Ok(RouteClass::Unicast));
+        let gone = host.delete_rule(None, marked).unwrap_err();
+        assert_eq!(gone.to_string(), "RTNETLINK answers: No such file or directory");
+    }
+
+    #[test]
+    fn a_rule_by_source_is_asked_every_time() {
+        let mut host = host(&[("eth0", "10.0.0.11/24 10.0.0.100/32")]);
+        via(&mut host, "default", "10.0.0.254");
+        host.add_rule(Some(100), Rule { from: Some(prefix("10.0.0.100")), ..Rule::lookup(0, 7) }).unwrap();
+        host.add_route(&RouteSpec::to(prefix("default")).via(addr("10.0.0.253")).table(7)).unwrap();
+        let mut next_hop = |src| host.route_output(addr("8.8.8.8"), src, 0).unwrap().next_hop;
+        for _ in 0..2 {
+            assert_eq!(next_hop(Some(addr("10.0.0.100"))), addr("10.0.0.253"));
+            assert_eq!(next_hop(Some(addr("10.0.0.11"))), addr("10.0.0.254"));
+            assert_eq!(next_hop(None), addr("10.0.0.254"));
+        }
+    }
+
+    #[test]
+    fn several_ways_share_the_flows() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        let hop = |gateway: &str, weight| NextHop { via: Some(addr(gateway)), dev: ETH0, weight };
+        let multipath = vec![hop("10.0.0.1", 1), hop("10.0.0.2", 3)];
+        host.add_route(&RouteSpec { multipath, ..RouteSpec::to(prefix("default")) }).unwrap();
+        let mut firsts = 0;
+        for n in 0..400 {
+            let dst = addr("8.0.0.0").offset(n);
+            let next_hop = host.route_output(dst, None, 0).unwrap().next_hop;
+            assert_eq!(host.route_output(dst, None, 0).unwrap().next_hop, next_hop, "one way for each flow");
+            firsts += usize::from(next_hop == addr("10.0.0.1"));
+        }
+        assert!((60..140).contains(&firsts), "a quarter of the flows, not {firsts} of 400");
+    }
+
+    #[test]
+    fn answers_are_forgotten_when_anything_changes() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        assert_eq!(get(&mut host, "8.8.8.8"), "ENETUNREACH");
+        let before = host.fib_generation();
+        via(&mut host, "default", "10.0.0.254");
+        assert_ne!(host.fib_generation(), before);
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.254 dev eth0 src 10.0.0.11");
+        add(&mut host, "lo", "8.8.8.8/32");
+        assert_eq!(get(&mut host, "8.8.8.8"), "8.8.8.8 dev lo src 8.8.8.8");
+        host.set_up(ETH0, false);
+        assert_eq!(get(&mut host, "9.9.9.9"), "ENETUNREACH");
+        assert_eq!(host.fib().table(TABLE_MAIN).unwrap().routes().len(), 0);
+    }
+
+    #[test]
+    fn ipv6_routes_and_sources() {
+        let mut host = host(&[("eth0", "fe80::11/64 2001:db8::11/64 2001:db8:1::11/64")]);
+        host.add_route(&RouteSpec::to(Prefix::new(Addr::UNSPECIFIED_V6, 0)).via(addr("2001:db8::254")))
+            .unwrap();
+        assert_eq!(get(&mut host, "2001:db8::50"), "2001:db8::50 dev eth0 src 2001:db8::11");
+        assert_eq!(get(&mut host, "2001:db8:1::50"), "2001:db8:1::50 dev eth0 src 2001:db8:1::11");
+        assert_eq!(get(&mut host, "fe80::50"), "fe80::50 dev eth0 src fe80::11");
+        assert_eq!(get(&mut host, "2001:db9::1"), "2001:db8::254 dev eth0 src 2001:db8::11");
+        assert_eq!(get(&mut host, "10.0.0.1"), "ENETUNREACH");
+        assert!(host.is_local(addr("::1")) && host.is_local(addr("2001:db8:1::11")));
+    }
 }

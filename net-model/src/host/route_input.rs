@@ -212,3 +212,183 @@ fn refusal_of(kind: Option<RouteKind>) -> Refusal {
     };
     Refusal { reason: error.drop_reason(), icmp: error.icmp() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fib::{RouteSpec, Rule};
+    use super::super::testing::*;
+    use super::*;
+
+    /// In one word: what becomes of a packet from `src` to `dst` on the interface `name`.
+    fn fate(host: &mut Host, name: &str, src: &str, dst: &str) -> &'static str {
+        let iif = host.interface(name).unwrap();
+        match host.route_input(addr(src), addr(dst), 0, iif) {
+            Ok(Inbound::Deliver) => "deliver",
+            Ok(Inbound::Broadcast) => "broadcast",
+            Ok(Inbound::Forward { redirect: false, .. }) => "forward",
+            Ok(Inbound::Forward { redirect: true, .. }) => "forward and redirect",
+            Err(refusal) => refusal.reason.name(),
+        }
+    }
+
+    #[test]
+    fn impossible_addresses() {
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        let table = [
+            ("224.0.0.1", "10.0.0.11", "martian-source"),
+            ("255.255.255.255", "10.0.0.11", "martian-source"),
+            ("0.0.0.0", "255.255.255.255", "broadcast"),
+            ("0.0.0.0", "0.0.0.0", "broadcast"),
+            ("10.0.0.50", "255.255.255.255", "broadcast"),
+            ("10.0.0.50", "10.0.0.255", "broadcast"),
+            ("10.0.0.50", "224.0.0.81", "broadcast"),
+            ("0.0.0.0", "10.0.0.11", "martian-source"),
+            ("0.1.2.3", "10.0.0.11", "martian-source"),
+            ("10.0.0.50", "0.1.2.3", "martian-destination"),
+            ("10.0.0.50", "127.0.0.1", "martian-destination"),
+            ("127.0.0.1", "10.0.0.11", "martian-source"),
+            ("10.0.0.11", "10.0.0.11", "martian-source"),
+            ("10.0.0.50", "10.0.0.11", "deliver"),
+        ];
+        for (src, dst, expected) in table {
+            assert_eq!(fate(&mut host, "eth0", src, dst), expected, "{src} to {dst}");
+        }
+        sysctl(&mut host, "conf.eth0.route_localnet=1");
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.50", "127.0.0.1"), "deliver");
+    }
+
+    /// [seen] Weak host: an own address is local wherever its packet comes in.
+    #[test]
+    fn local_whatever_the_interface() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("eth1", "172.16.0.1/24"), ("lo", "10.0.0.100/32")]);
+        for dst in ["10.0.0.11", "172.16.0.1", "10.0.0.100"] {
+            assert_eq!(fate(&mut host, "eth0", "10.0.0.50", dst), "deliver");
+        }
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.50", "10.0.0.77"), "not-forwarding");
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.50", "8.8.8.8"), "not-forwarding");
+    }
+
+    /// [seen] Catalogue 07: VIP/24 on lo. Requests of the subnet are accepted all the same, but answers go nowhere.
+    #[test]
+    fn a_subnet_made_local_by_lo_may_still_send() {
+        let mut host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/24")]);
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.50", "10.0.0.100"), "deliver");
+        assert_eq!(fate(&mut host, "eth0", "192.168.1.10", "10.0.0.100"), "deliver");
+        let back = host.route_output(addr("10.0.0.50"), Some(addr("10.0.0.100")), 0).unwrap();
+        assert_eq!(back.kind, RouteClass::Local);
+    }
+
+    /// [seen] Catalogue 14: strict filtering on tunl0 wants the way back to the client to leave by tunl0.
+    #[test]
+    fn rp_filter_on_a_tunnel() {
+        let table = [
+            ("0", "0", "deliver"),
+            ("1", "0", "rp-filter"),
+            ("0", "1", "rp-filter"),
+            ("1", "2", "deliver"),
+            ("2", "1", "deliver"),
+        ];
+        for (all, tunl0, expected) in table {
+            let mut host = host(&[("eth0", "10.0.0.12/24"), ("tunl0", "10.0.0.100/32")]);
+            via(&mut host, "default", "10.0.0.254");
+            sysctl(&mut host, &format!("conf.all.rp_filter={all} conf.tunl0.rp_filter={tunl0}"));
+            let found = fate(&mut host, "tunl0", "192.168.1.10", "10.0.0.100");
+            assert_eq!(found, expected, "all={all} tunl0={tunl0}");
+        }
+        let mut outer = host(&[("eth0", "10.0.0.12/24"), ("tunl0", "10.0.0.100/32")]);
+        sysctl(&mut outer, "conf.eth0.rp_filter=1");
+        assert_eq!(fate(&mut outer, "eth0", "10.0.0.1", "10.0.0.12"), "deliver", "the outer packet");
+    }
+
+    #[test]
+    fn rp_filter_without_any_way_back() {
+        for (value, expected) in [(0, "deliver"), (1, "rp-filter"), (2, "rp-filter")] {
+            let mut host = host(&[("eth0", "10.0.0.11/24")]);
+            sysctl(&mut host, &format!("conf.eth0.rp_filter={value}"));
+            assert_eq!(fate(&mut host, "eth0", "192.168.1.10", "10.0.0.11"), expected, "rp_filter={value}");
+        }
+    }
+
+    /// [seen] Catalogue 20: answers of real servers come to a director that owns their source address.
+    #[test]
+    fn a_director_refuses_answers_from_its_own_virtual_address() {
+        for (settings, expected) in [
+            ("ip_forward=1", "martian-source"),
+            ("ip_forward=1 conf.all.accept_local=1", "forward"),
+            ("ip_forward=1 conf.eth0.accept_local=1", "forward"),
+        ] {
+            let mut host = host(&[("eth0", "10.0.0.1/24 10.0.0.100/32")]);
+            via(&mut host, "default", "10.0.0.254");
+            sysctl(&mut host, settings);
+            let found = fate(&mut host, "eth0", "10.0.0.100", "192.168.1.10");
+            assert_eq!(found.split(' ').next().unwrap(), expected, "{settings}");
+        }
+    }
+
+    /// [seen] Catalogue 21: a packet that leaves by the interface it came in deserves a redirect if its source is on
+    /// the link; `send_redirects` is on if either `all` or the interface says so.
+    #[test]
+    fn redirects_are_due_on_one_network() {
+        let mut host = host(&[("eth0", "10.0.0.1/24")]);
+        via(&mut host, "default", "10.0.0.254");
+        sysctl(&mut host, "ip_forward=1");
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.11", "192.168.1.10"), "forward and redirect");
+        assert_eq!(
+            fate(&mut host, "eth0", "192.168.1.10", "10.0.0.11"),
+            "forward",
+            "its source is behind a router"
+        );
+        sysctl(&mut host, "conf.all.send_redirects=0");
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.11", "192.168.1.10"), "forward and redirect", "the trap");
+        sysctl(&mut host, "conf.eth0.send_redirects=0");
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.11", "192.168.1.10"), "forward");
+    }
+
+    #[test]
+    fn without_shared_media_only_within_one_subnet() {
+        let mut host = host(&[("eth0", "10.0.0.1/24 10.1.0.1/24")]);
+        via(&mut host, "172.16.0.0/16", "10.0.0.254");
+        sysctl(&mut host, "ip_forward=1 conf.all.shared_media=0 conf.eth0.shared_media=0");
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.11", "172.16.0.1"), "forward and redirect");
+        assert_eq!(fate(&mut host, "eth0", "10.1.0.11", "172.16.0.1"), "forward");
+    }
+
+    #[test]
+    fn forwarding_belongs_to_the_receiving_interface() {
+        let mut host = host(&[("eth0", "10.0.0.254/24"), ("eth1", "192.168.1.1/24")]);
+        sysctl(&mut host, "ip_forward=1 conf.eth1.forwarding=0");
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.11", "192.168.1.10"), "forward");
+        assert_eq!(fate(&mut host, "eth1", "192.168.1.10", "10.0.0.11"), "not-forwarding");
+    }
+
+    /// [seen] The way to serve firewall marks without any virtual address on the director.
+    #[test]
+    fn a_mark_makes_packets_local() {
+        let mut host = host(&[("eth0", "10.0.0.1/24")]);
+        host.add_rule(None, Rule { mark: Some((1, u32::MAX)), ..Rule::lookup(0, 100) }).unwrap();
+        host.add_route(&RouteSpec::to(prefix("default")).kind(RouteKind::Local).table(100)).unwrap();
+        let mut of = |mark| host.route_input(addr("192.168.1.10"), addr("10.0.0.100"), mark, ETH0).is_ok();
+        assert!(of(1));
+        assert!(!of(0));
+    }
+
+    #[test]
+    fn a_host_that_stands_for_a_prefix_takes_answers_to_it() {
+        let mut host = host(&[("eth0", "10.0.0.50/24")]);
+        host.add_local_prefix(prefix("172.16.0.0/16")).unwrap();
+        assert_eq!(fate(&mut host, "eth0", "10.0.0.100", "172.16.3.4"), "deliver");
+        assert_eq!(fate(&mut host, "eth0", "8.8.8.8", "172.16.3.4"), "deliver", "no way back, rp_filter 0");
+        assert_eq!(fate(&mut host, "eth0", "172.16.3.5", "172.16.3.4"), "martian-source");
+    }
+
+    #[test]
+    fn ipv6_needs_its_own_switch() {
+        let mut host = host(&[("eth0", "2001:db8::1/64"), ("eth1", "2001:db8:1::1/64")]);
+        sysctl(&mut host, "ip_forward=1");
+        assert_eq!(fate(&mut host, "eth0", "2001:db8::11", "2001:db8:1::10"), "not-forwarding");
+        host.sysctl_set("net.ipv6.conf.all.forwarding", "1").unwrap();
+        assert_eq!(fate(&mut host, "eth0", "2001:db8::11", "2001:db8:1::10"), "forward");
+        assert_eq!(fate(&mut host, "eth0", "2001:db8::11", "2001:db8::1"), "deliver");
+        assert_eq!(fate(&mut host, "eth0", "ff02::1", "2001:db8::1"), "martian-source");
+    }
+}

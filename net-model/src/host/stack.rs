@@ -13,6 +13,7 @@ use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Expired, Lookup, Neighbour, NeighbourId, Neighbours, Policy, Thresholds};
 use super::route::RouteCache;
+use super::surroundings::Remembered;
 use super::timers::Timers;
 use crate::addr::{Addr, Mac};
 use sim_core::{Duration, Stream, Time};
@@ -28,6 +29,7 @@ pub struct Stack<H> {
     pub(super) fib: Fib,
     pub(super) exceptions: Exceptions,
     pub(super) cache: RouteCache,
+    pub(super) remembered: Remembered,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
     pub(super) generation: u32,
@@ -96,6 +98,7 @@ impl<H> Stack<H> {
             fib: Fib::new(),
             exceptions: Exceptions::new(),
             cache: RouteCache::new(),
+            remembered: Remembered::default(),
             own: Vec::new(),
             generation: 1,
             neighbours: Neighbours::new(timers),

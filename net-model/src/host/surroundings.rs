@@ -1,17 +1,64 @@
 //! What a host's director learns from the host: which addresses are its own, and the way to a real server.
+//!
+//! The kernel keeps the way to a real server with the destination; here the host remembers its last answers, one slot
+//! for each of a few hash values, until an address, route or learnt MTU changes.
 
 use super::fib::{Key, RouteKind};
 use super::stack::Stack;
 use crate::addr::Addr;
 use crate::ipvs::{Path, Surroundings};
+use std::cell::{Cell, OnceCell};
+
+const SLOTS: usize = 1024;
+
+/// The last answers to a director's questions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remembered(OnceCell<Box<[Cell<Slot>]>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    addr: Addr,
+    generation: u32,
+    is_local: bool,
+    path: Option<Path>,
+}
+
+const NOTHING: Slot = Slot { addr: Addr::UNSPECIFIED_V4, generation: 0, is_local: false, path: None };
 
 impl<H> Surroundings for Stack<H> {
     #[inline]
     fn is_local(&self, addr: Addr) -> bool {
-        Stack::is_local(self, addr)
+        self.remembered(addr).is_local
     }
 
+    #[inline]
     fn route(&self, dst: Addr) -> Option<Path> {
+        self.remembered(dst).path
+    }
+}
+
+impl<H> Stack<H> {
+    #[inline]
+    fn remembered(&self, addr: Addr) -> Slot {
+        let slots = self.remembered.0.get_or_init(|| vec![Cell::new(NOTHING); SLOTS].into());
+        let [high, low] = addr.words();
+        let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let cell = &slots[(mixed >> 54) as usize];
+        let slot = cell.get();
+        if slot.addr == addr && slot.generation == self.generation {
+            return slot;
+        }
+        let slot = Slot {
+            addr,
+            generation: self.generation,
+            is_local: Stack::is_local(self, addr),
+            path: self.path_towards(addr),
+        };
+        cell.set(slot);
+        slot
+    }
+
+    fn path_towards(&self, dst: Addr) -> Option<Path> {
         let key = Key { dst, src: None, mark: 0, iif: None };
         let entry = self.fib.lookup(&key)?;
         if !matches!(entry.kind, RouteKind::Unicast | RouteKind::Local) {

@@ -267,3 +267,108 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conf::{ConfKey, HostKey};
+    use super::super::testing::*;
+    use super::*;
+
+    /// [seen] Defaults of a fresh Debian 12.
+    #[test]
+    fn defaults() {
+        let host = host(&[("eth0", "")]);
+        let table = [
+            ("net.ipv4.ip_forward", "0"),
+            ("net.ipv4.conf.all.rp_filter", "0"),
+            ("net.ipv4.conf.eth0.rp_filter", "0"),
+            ("net.ipv4.conf.all.accept_source_route", "0"),
+            ("net.ipv4.conf.eth0.accept_source_route", "1"),
+            ("net.ipv4.conf.all.send_redirects", "1"),
+            ("net.ipv4.neigh.eth0.base_reachable_time_ms", "30000"),
+            ("net.ipv4.neigh.default.gc_thresh3", "1024"),
+            ("net.ipv4.route.min_pmtu", "552"),
+            ("net.ipv4.icmp_ratemask", "6168"),
+            ("net.ipv4.ip_local_port_range", "32768\t60999"),
+            ("net.ipv4.tcp_syn_retries", "6"),
+        ];
+        for (name, value) in table {
+            assert_eq!(host.sysctl_get(name).as_deref(), Ok(value), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_may_be_written_with_slashes() {
+        let mut host = host(&[("eth0", ""), ("eth0.10", "")]);
+        for name in [
+            "net/ipv4/conf/eth0.10/arp_ignore",
+            "net.ipv4.conf.eth0/10.arp_ignore",
+            "/proc/sys/net/ipv4/conf/eth0.10/arp_ignore",
+        ] {
+            host.sysctl_set(name, " 1 ").unwrap();
+            assert_eq!(host.sysctl_get("net.ipv4.conf.eth0.10.arp_ignore").unwrap(), "1");
+            host.sysctl_set(name, "0").unwrap();
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_cure() {
+        let mut host = host(&[("eth0", "")]);
+        let mut text = |name: &str, value: &str| host.sysctl_set(name, value).unwrap_err().to_string();
+        assert_eq!(
+            text("net.ipv4.conf.eth0.arp_ignor", "1"),
+            "there is no setting net.ipv4.conf.eth0.arp_ignor; the most similar is net.ipv4.conf.eth0.arp_ignore"
+        );
+        assert_eq!(text("net.ipv4.conf.eth7.arp_ignore", "1"), "there is no interface eth7");
+        assert_eq!(text("net.ipv4.ip_forward", "yes"), "\"yes\" is not a number");
+        assert_eq!(text("net.ipv4.conf.all.arp_announce", "3"), "the value must be from 0 to 2");
+        assert_eq!(text("net.ipv4.ip_local_port_range", "9 5"), "the value must be from 1 to 65535");
+    }
+
+    #[test]
+    fn every_name_can_be_read_and_written_back() {
+        let mut host = host(&[("eth0", "")]);
+        for name in host.sysctl_names() {
+            let value = host.sysctl_get(&name).unwrap_or_else(|e| panic!("{name}: {e}"));
+            host.sysctl_set(&name, &value).unwrap_or_else(|e| panic!("{name}: {e}"));
+        }
+    }
+
+    /// ip_forward reaches every interface and those to come, and turns `all/accept_redirects` (seen on 6.1.192).
+    #[test]
+    fn ip_forward_is_copied() {
+        let mut host = host(&[("eth0", "")]);
+        host.sysctl_set("net.ipv4.ip_forward", "1").unwrap();
+        let eth1 = host.add_interface("eth1", super::super::interface::InterfaceKind::Ethernet, mac(2));
+        assert_eq!(host.effective(ETH0, ConfKey::Forwarding), 1);
+        assert_eq!(host.effective(eth1, ConfKey::Forwarding), 1);
+        assert_eq!(host.sysctl_get("net.ipv4.conf.all.accept_redirects").unwrap(), "0");
+        assert_eq!(host.sysctl_get("net.ipv4.conf.eth0.accept_redirects").unwrap(), "1");
+        assert_eq!(host.effective(ETH0, ConfKey::AcceptRedirects), 0);
+    }
+
+    #[test]
+    fn default_reaches_interfaces_on_which_nothing_was_written() {
+        let mut host = host(&[("eth0", ""), ("eth1", "")]);
+        sysctl(&mut host, "conf.eth0.rp_filter=0 conf.default.rp_filter=2");
+        assert_eq!(host.sysctl_get("net.ipv4.conf.eth0.rp_filter").unwrap(), "0");
+        assert_eq!(host.sysctl_get("net.ipv4.conf.eth1.rp_filter").unwrap(), "2");
+    }
+
+    #[test]
+    fn names_are_unique_and_defaults_in_range() {
+        let mut names = host(&[]).sysctl_names();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        let conf = ConfKey::ALL.iter().map(|k| k.setting());
+        let all = conf
+            .chain(NeighKey::ALL.iter().map(|k| k.setting()))
+            .chain(HostKey::ALL.iter().map(|k| k.setting()));
+        for setting in all {
+            assert!((setting.min..=setting.max).contains(&setting.default), "{}", setting.name);
+            assert!(setting.meaning.ends_with('.'), "{}", setting.name);
+        }
+    }
+}

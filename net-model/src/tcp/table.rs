@@ -1,7 +1,7 @@
 //! All sockets, and the index from the addresses and ports of a packet to its socket.
 //!
-//! The index is a table of slot numbers with linear probing; keys live in the sockets themselves, so that an open
-//! connection costs four to eight bytes here.
+//! The index is a table of slot numbers with linear probing. Beside each number stand 32 bits of the key's hash, so that
+//! a collision does not touch the other socket; the keys live in the sockets themselves.
 
 use super::socket::{Socket, SocketId, State};
 use crate::addr::Addr;
@@ -19,13 +19,20 @@ pub struct Key {
     pub remote: (Addr, u16),
 }
 
+/// An entry of the index: slot number + 1 (0 if the entry is free) and the upper half of the key's hash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Entry {
+    slot: u32,
+    tag: u32,
+}
+
 /// All sockets of all hosts.
 #[derive(Debug, Default)]
 pub struct Sockets {
     slots: Vec<Socket>,
     free: Vec<u32>,
-    /// Slot number + 1, or 0; a power of two long.
-    index: Vec<u32>,
+    /// A power of two long, at most half full.
+    index: Vec<Entry>,
 }
 
 impl Sockets {
@@ -41,7 +48,9 @@ impl Sockets {
 
     /// Bytes that the sockets and their index occupy.
     pub fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Socket>() + (self.index.capacity() + self.free.capacity()) * 4
+        self.slots.capacity() * size_of::<Socket>()
+            + self.index.capacity() * size_of::<Entry>()
+            + self.free.capacity() * 4
     }
 
     /// The socket.
@@ -63,19 +72,23 @@ impl Sockets {
             return None;
         }
         let mask = self.index.len() - 1;
-        let mut at = hash(key) & mask;
+        let hash = hash(key);
+        let mut at = hash as usize & mask;
         loop {
-            match self.index[at] {
-                0 => return None,
-                entry if key_of(&self.slots[entry as usize - 1]) == *key => return Some(SocketId(entry - 1)),
-                _ => at = (at + 1) & mask,
+            let entry = self.index[at];
+            if entry.slot == 0 {
+                return None;
             }
+            if entry.tag == tag(hash) && key_of(&self.slots[entry.slot as usize - 1]) == *key {
+                return Some(SocketId(entry.slot - 1));
+            }
+            at = (at + 1) & mask;
         }
     }
 
     /// Adds a socket whose key is not in use.
     pub fn insert(&mut self, socket: Socket) -> SocketId {
-        if (self.len() + 1) * 4 > self.index.len() * 3 {
+        if (self.len() + 1) * 2 > self.index.len() {
             self.grow();
         }
         let slot = match self.free.pop() {
@@ -95,8 +108,8 @@ impl Sockets {
     /// Removes a socket.
     pub fn remove(&mut self, id: SocketId) {
         let mask = self.index.len() - 1;
-        let mut hole = hash(&key_of(self.get(id))) & mask;
-        while self.index[hole] != id.0 + 1 {
+        let mut hole = hash(&key_of(self.get(id))) as usize & mask;
+        while self.index[hole].slot != id.0 + 1 {
             hole = (hole + 1) & mask;
         }
         // Close the gap: whoever was pushed past it by a collision moves back.
@@ -104,16 +117,16 @@ impl Sockets {
         loop {
             at = (at + 1) & mask;
             let entry = self.index[at];
-            if entry == 0 {
+            if entry.slot == 0 {
                 break;
             }
-            let home = hash(&key_of(&self.slots[entry as usize - 1])) & mask;
+            let home = hash(&key_of(&self.slots[entry.slot as usize - 1])) as usize & mask;
             if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
                 self.index[hole] = entry;
                 hole = at;
             }
         }
-        self.index[hole] = 0;
+        self.index[hole] = Entry::default();
         let socket = self.get_mut(id);
         socket.posted = sim_core::Time::NEVER;
         socket.timer_at = sim_core::Time::NEVER;
@@ -123,18 +136,19 @@ impl Sockets {
 
     fn enter(&mut self, slot: u32) {
         let mask = self.index.len() - 1;
-        let mut at = hash(&key_of(&self.slots[slot as usize])) & mask;
-        while self.index[at] != 0 {
+        let hash = hash(&key_of(&self.slots[slot as usize]));
+        let mut at = hash as usize & mask;
+        while self.index[at].slot != 0 {
             at = (at + 1) & mask;
         }
-        self.index[at] = slot + 1;
+        self.index[at] = Entry { slot: slot + 1, tag: tag(hash) };
     }
 
     fn grow(&mut self) {
-        let bigger = vec![0; (self.index.len() * 2).max(64)];
+        let bigger = vec![Entry::default(); (self.index.len() * 2).max(64)];
         let old = std::mem::replace(&mut self.index, bigger);
-        for entry in old.into_iter().filter(|entry| *entry != 0) {
-            self.enter(entry - 1);
+        for entry in old.into_iter().filter(|entry| entry.slot != 0) {
+            self.enter(entry.slot - 1);
         }
     }
 }
@@ -151,7 +165,7 @@ fn key_of(socket: &Socket) -> Key {
 
 /// Mixes all parts of a key; multiply and fold.
 #[inline]
-fn hash(key: &Key) -> usize {
+fn hash(key: &Key) -> u64 {
     let [a, b] = key.local.0.words();
     let [c, d] = key.remote.0.words();
     let ports = u64::from(key.local.1) << 32
@@ -159,7 +173,12 @@ fn hash(key: &Key) -> usize {
         | u64::from(key.host) << 1
         | u64::from(key.udp);
     let first = mix(a.rotate_left(32) ^ b ^ ports, 0x9e37_79b9_7f4a_7c15);
-    mix(first ^ c.rotate_left(17) ^ d, 0xd6e8_feb8_6659_fd93) as usize
+    mix(first ^ c.rotate_left(17) ^ d, 0xd6e8_feb8_6659_fd93)
+}
+
+#[inline]
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 #[inline]

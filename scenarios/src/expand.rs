@@ -51,7 +51,7 @@ pub fn expand(root: &Node, changes: &Changes, problems: &mut Vec<Problem>) -> Op
         };
         match (made, own) {
             (Some(made), Some(own)) if matches!(part, "networks" | "hosts") => {
-                long.push(part, lay_over(made, own))
+                long.push(part, lay_over(made, own));
             }
             (Some(made), _) => long.push(part, made),
             (None, _) => {}

@@ -1,5 +1,7 @@
 //! The languages users speak: scenarios in YAML, and inside them Linux's own commands.
 
+pub mod apply;
+pub mod assemble;
 pub mod check;
 pub mod console;
 pub mod decode;
@@ -12,6 +14,7 @@ pub mod names;
 pub mod native;
 pub mod problem;
 pub mod resolve;
+pub mod run;
 pub mod scenario;
 pub mod schema;
 pub mod source;

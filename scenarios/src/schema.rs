@@ -391,7 +391,7 @@ pub struct EventText {
     pub unplug: Option<Spanned<String>>,
     /// The interface whose cable is plugged in again.
     pub plug: Option<Spanned<String>>,
-    /// The host crashes, or comes back as it was set up.
+    /// The host is cut off from all its networks, or comes back.
     pub host: Option<Spanned<HostChange>>,
 }
 
@@ -399,10 +399,10 @@ pub struct EventText {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HostChange {
-    /// It stops at once: nothing is received or sent any more.
+    /// From now on it receives and sends nothing.
     #[default]
     Crash,
-    /// It works again, with the settings it had and without connections.
+    /// It works again, with the settings and connections it had.
     Return,
 }
 

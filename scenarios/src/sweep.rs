@@ -90,11 +90,11 @@ impl Variant {
         for group in &mut scenario.clients {
             match &mut group.spec.arrivals {
                 Arrivals::Poisson(rate) | Arrivals::Constant(rate) | Arrivals::Bursts { rate, .. } => {
-                    *rate *= factor
+                    *rate *= factor;
                 }
                 Arrivals::Curve(points) => points.iter_mut().for_each(|(_, rate)| *rate *= factor),
                 Arrivals::Users { users, .. } => {
-                    *users = ((f64::from(*users) * factor).round() as u32).max(1)
+                    *users = ((f64::from(*users) * factor).round() as u32).max(1);
                 }
                 Arrivals::Trace(_) => {
                     let problem = Problem::error(group.span, "the load of a trace cannot be changed");

@@ -42,7 +42,7 @@ impl Facts {
                     settings.iter().for_each(|setting| facts.set(&setting.dotted(), &setting.value));
                 }
                 Ok(Some(Command::Ip(changes))) => {
-                    changes.iter().for_each(|change| facts.change(line, change))
+                    changes.iter().for_each(|change| facts.change(line, change));
                 }
                 Ok(Some(Command::Iptables(_) | Command::Arptables(_))) => facts.is_opaque = true,
                 Ok(None) => {}

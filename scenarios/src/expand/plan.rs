@@ -224,7 +224,7 @@ fn sources(clients: Option<&Node>) -> Vec<Prefix> {
     for (_, group) in groups.unwrap_or_default().0 {
         match group.sources.map(|sources| sources.value.0) {
             Some(Sources::Uniform(prefix) | Sources::RoundRobin(prefix)) if !prefixes.contains(&prefix) => {
-                prefixes.push(prefix)
+                prefixes.push(prefix);
             }
             _ => {}
         }

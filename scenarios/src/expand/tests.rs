@@ -1,5 +1,4 @@
 use super::*;
-use crate::emit::emit;
 use crate::load::load_text;
 use expect_test::{Expect, expect};
 use std::path::Path;

@@ -12,7 +12,7 @@ pub mod ipvs;
 pub mod link;
 mod measure;
 pub mod network;
-mod operate;
+pub mod operations;
 pub mod outcome;
 pub mod packet;
 pub mod recorder;

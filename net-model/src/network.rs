@@ -91,10 +91,7 @@ impl Network {
     /// Adds a host: it has lo and nothing else. The name also names its random streams.
     pub fn add_host(&mut self, name: &str) -> HostId {
         let id = self.hosts.len() as u32;
-        let stack = Stack::new(
-            Stream::new(self.options.seed, &format!("{name}/stack")),
-            crate::host::timers::Timers::Ideal,
-        );
+        let stack = Stack::new(Stream::new(self.options.seed, &format!("{name}/stack")), self.options.timers);
         self.hosts.push(Host::new(id, name, stack, self.options.timers));
         HostId(id)
     }
@@ -315,7 +312,7 @@ impl Network {
                 0
             }
         };
-        self.fingerprint.add(self.cx.now.as_nanos(), kind_of(event), place);
+        self.fingerprint.add(self.cx.now, kind_of(event), place);
     }
 
     fn sample(&mut self) {

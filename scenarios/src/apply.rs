@@ -75,17 +75,15 @@ impl Shell<'_> {
 
     fn ipvsadm(&mut self, request: &Request) -> Result<String, Refused> {
         let now = self.network.now();
-        self.network.director(self.host, self.kernel).advance(now);
-        let host = self.network.host_mut(self.host);
-        let links: Vec<Link> = host
-            .stack
+        let (director, stack) = self.network.ipvs(self.host, self.kernel);
+        director.advance(now);
+        let links: Vec<Link> = stack
             .interfaces()
             .map(|(_, i)| Link { name: i.name.clone(), is_usable: i.up && !i.addresses().is_empty() })
             .collect();
-        let director = host.director.as_mut().expect("it was just made");
         let mut console = Console {
             director,
-            host: &host.stack,
+            host: stack,
             links: &links,
             names: self.names,
             now,
@@ -198,11 +196,7 @@ impl Shell<'_> {
                 let dev = self.dev(dev)?;
                 let stack = &mut self.network.host_mut(self.host).stack;
                 match *change {
-                    LinkChange::Up(up) => {
-                        let change = stack.set_up(dev, up);
-                        self.network.announce(self.host, &change.announce);
-                        self.network.discard(self.host, change.dropped);
-                    }
+                    LinkChange::Up(up) => self.network.set_interface_up(self.host, dev, up),
                     LinkChange::Mtu(mtu) => stack.set_mtu(dev, mtu),
                     LinkChange::Mac(mac) => {
                         let change = stack.set_mac(dev, mac);

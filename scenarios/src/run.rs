@@ -112,6 +112,6 @@ fn happen(assembled: &mut Assembled, scenario: &Scenario, event: &Event, notes: 
             let plugged = matches!(event.action, Action::Plug(_));
             assembled.network.set_cable(host, assembled.interfaces[event.host][*interface], plugged);
         }
-        Action::Host(change) => assembled.network.set_power(host, *change == HostChange::Return),
+        Action::Host(change) => assembled.network.set_host_up(host, *change == HostChange::Return),
     }
 }

@@ -31,7 +31,6 @@ mod surroundings;
 pub mod sysctl;
 #[cfg(test)]
 mod testing;
-pub mod timers;
 
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};

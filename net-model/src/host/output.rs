@@ -86,6 +86,9 @@ impl Host {
                     self.stack.confirm(cx.now, route.oif, route.next_hop);
                 }
                 self.put_on_wire(cx, frame, route.oif, mac);
+                if self.stack.has_set_timer() {
+                    self.arm_timers(cx);
+                }
             }
             Resolution::Wait { id, ask } => {
                 if cx.recorder.follows(flow) {

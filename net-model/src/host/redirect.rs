@@ -64,6 +64,7 @@ impl<H> Stack<H> {
         }
         let expires = now + Duration::from_secs(self.host.get(HostKey::RouteGcTimeout) as u64);
         self.exceptions.set_gateway(dst, gateway, expires);
+        self.neighbours.has_news = true;
         self.changed();
         Redirected::Recorded
     }
@@ -79,6 +80,7 @@ impl<H> Stack<H> {
         }
         let expires = now + Duration::from_secs(self.host.get(HostKey::RouteMtuExpires) as u64);
         self.exceptions.set_mtu(dst, mtu, is_locked, expires);
+        self.neighbours.has_news = true;
         self.changed();
         true
     }

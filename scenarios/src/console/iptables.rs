@@ -57,6 +57,8 @@ pub enum Change {
     Flush,
     /// `-P`
     Policy(Target),
+    /// `-S`, `-L`: nothing
+    List,
 }
 
 /// A rule: all that is given must match.
@@ -109,6 +111,7 @@ enum Action {
     Delete(Option<u32>),
     Flush,
     Policy(Target),
+    List,
 }
 
 /// Reads an `iptables` or `ip6tables` command.
@@ -159,15 +162,21 @@ pub(super) fn parse(words: &[Word]) -> Result<Iptables, ParseError> {
         Action::Delete(Some(place)) => Change::DeleteAt(place),
         Action::Flush => Change::Flush,
         Action::Policy(policy) => Change::Policy(policy),
+        Action::List => Change::List,
     };
     Ok(Iptables { is_v6, table, chain, change })
 }
 
 /// The command that a word stands for, with its chain.
 fn parse_action(text: &str, args: &mut Args) -> Result<Option<(Action, Option<Chain>)>, ParseError> {
-    if matches!(text, "-F" | "--flush") {
+    let of_all_chains = match text {
+        "-F" | "--flush" => Some(Action::Flush),
+        "-S" | "--list-rules" | "-L" | "--list" => Some(Action::List),
+        _ => None,
+    };
+    if let Some(action) = of_all_chains {
         let chain = if args.is_empty() { None } else { Some(parse_chain(args.expect("chain")?)?) };
-        return Ok(Some((Action::Flush, chain)));
+        return Ok(Some((action, chain)));
     }
     if !matches!(text, "-A" | "--append" | "-I" | "--insert" | "-D" | "--delete" | "-P" | "--policy") {
         return Ok(None);

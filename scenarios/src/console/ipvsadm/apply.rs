@@ -103,10 +103,10 @@ impl<S: Surroundings> Console<'_, S> {
     fn list(&self, list: &List) -> Result<String, KernelError> {
         let style = Style { numeric: list.numeric, names: self.names };
         Ok(match list.what {
-            What::Table => list::HEADER.to_string() + &list::table(self.services(), list, style),
+            What::Table => list::table(self.services(), list, self.names),
             What::Service(key) => {
                 let service = self.director.service(key).ok_or(KernelError::NoSuchService)?;
-                list::table(vec![service], list, style)
+                list::services_table(vec![service], list, style)
             }
             What::Connections => {
                 connections::table(self.director.connections(self.now), list.engine_data, style)

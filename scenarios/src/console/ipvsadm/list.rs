@@ -3,6 +3,7 @@
 //! Lines end in blanks, because the last column is padded too; names of IPv4 services and servers are cut to their
 //! column, IPv6 ones push the rest to the right.
 
+use super::super::names::Names;
 use super::order;
 use super::request::{Format, List};
 use super::text::{self, Style};
@@ -10,10 +11,16 @@ use net_model::addr::Family;
 use net_model::ipvs::{DestinationView, Forwarding, GueChecksum, ServiceView, Tunnel};
 
 /// The first line of a listing of the whole table; the size is that of the connection hash table.
-pub(super) const HEADER: &str = "IP Virtual Server version 1.2.1 (size=4096)\n";
+const HEADER: &str = "IP Virtual Server version 1.2.1 (size=4096)\n";
+
+/// The whole listing of these services, newest first: what `ipvsadm -L` prints of a table. Statistics can thus be
+/// shown that no director has counted.
+pub fn table(services: Vec<ServiceView<'_>>, list: &List, names: &Names) -> String {
+    HEADER.to_string() + &services_table(services, list, Style { numeric: list.numeric, names })
+}
 
 /// The title lines and the services, each with its destinations. `services` are in the kernel's order, newest first.
-pub(super) fn table(services: Vec<ServiceView<'_>>, list: &List, style: Style) -> String {
+pub(super) fn services_table(services: Vec<ServiceView<'_>>, list: &List, style: Style) -> String {
     let services = if list.unsorted { services } else { order::services(services) };
     let mut out = titles(list.format).to_string();
     for service in &services {

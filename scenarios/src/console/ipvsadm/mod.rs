@@ -20,6 +20,7 @@ mod values;
 
 pub use apply::message;
 pub use grammar::parse;
+pub use list::table;
 pub use request::{Format, List, Refusal, RefusalKind, Request, What};
 
 use super::names::Names;

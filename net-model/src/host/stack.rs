@@ -572,7 +572,8 @@ mod tests {
 
         /// What waited must be waiting still or have come back; a fresh host with the same tables must answer the same.
         fn check(&self) {
-            let waiting: usize = self.host.neighbours().map(|n| n.waiting_count()).sum();
+            let waiting: usize =
+                self.host.neighbours().map(super::super::neighbour::Neighbour::waiting_count).sum();
             assert_eq!(self.held as usize, self.returned + waiting, "no item is lost or comes back twice");
             assert!(self.host.neighbours().count() <= 1024);
             for (_, interface) in self.host.interfaces() {

@@ -56,6 +56,8 @@ pub struct Link {
     queue: VecDeque<(Time, FrameId)>,
     /// The instant of the one valid event of this link.
     armed: Time,
+    /// When the last head was taken.
+    taken_at: Time,
     count: LinkCount,
 }
 
@@ -87,6 +89,7 @@ impl Link {
             busy_until: Time::ZERO,
             queue: VecDeque::new(),
             armed: Time::NEVER,
+            taken_at: Time::ZERO,
             count: LinkCount::default(),
         }
     }
@@ -177,6 +180,8 @@ impl Link {
         } else {
             *at
         };
+        // A head that was dropped has left `busy_until` alone, so a smaller one behind it may seem due before it was.
+        let due = due.max(self.taken_at);
         if due == self.armed {
             return None;
         }
@@ -195,6 +200,7 @@ impl Link {
             return None;
         }
         self.armed = Time::NEVER;
+        self.taken_at = now;
         let (at, frame) = self.queue.pop_front()?;
         let sent = if self.fed_by_switch { self.send(at, bytes_of_head(&frame)).map(|_| ()) } else { Ok(()) };
         Some((frame, sent))

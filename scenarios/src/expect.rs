@@ -6,6 +6,7 @@
 //! balance <= 1.05                  busiest server over its fair share (by weight)
 //! jain >= 0.99                     Jain's index of accepted over weight; 1 is perfect
 //! success [GROUP] >= 99.9%         exchanges that ended with the whole answer, of those that ended
+//! answered [GROUP] >= 99%          exchanges that ended with the whole answer, of all that were begun
 //! started [GROUP] > 1000           exchanges begun
 //! failures [CAUSE] [GROUP] = 0     refused, reset, unreachable, timed-out, no-port
 //! latency p99 [GROUP] < 20ms       also p50 p90 p95 p99.9 mean max; first SYN to the last byte
@@ -52,6 +53,8 @@ pub enum Measure {
     Jain,
     /// Share of ended exchanges that succeeded; of one client group or all.
     Success(Option<String>),
+    /// Share of all exchanges that succeeded before the end of the run.
+    Answered(Option<String>),
     /// Exchanges begun.
     Started(Option<String>),
     /// Failed exchanges, by cause and group.
@@ -165,10 +168,11 @@ pub struct Known<'a> {
     pub places: &'a [&'a str],
 }
 
-const MEASURES: [&str; 13] = [
+const MEASURES: [&str; 14] = [
     "balance",
     "jain",
     "success",
+    "answered",
     "started",
     "failures",
     "latency",

@@ -11,6 +11,9 @@ use net_model::packet::ArpOp;
 
 impl Shell<'_> {
     pub(super) fn iptables(&mut self, command: &Iptables) -> Result<(), Refused> {
+        if command.change == Change::List {
+            return Ok(());
+        }
         let Some(name) = command.chain else {
             // -F without a chain empties all chains of the table.
             let chains: &[Chain] = match command.table {
@@ -60,6 +63,7 @@ impl Shell<'_> {
                 rules.remove(at);
                 return Ok(());
             }
+            Change::List => return Ok(()),
             Change::Flush => {
                 self.network.host_mut(self.host).stack.netfilter.chain_mut(chain).clear();
                 return Ok(());

@@ -32,6 +32,7 @@ pub(super) fn parse(
         "balance" => Measure::Balance,
         "jain" => Measure::Jain,
         "success" => Measure::Success(reader.client()?),
+        "answered" => Measure::Answered(reader.client()?),
         "started" => Measure::Started(reader.client()?),
         "failures" => Measure::Failures(reader.cause(), reader.client()?),
         "latency" => Measure::Latency(reader.statistic()?, reader.client()?),
@@ -167,7 +168,7 @@ impl<'a> Reader<'a> {
 pub(super) fn units(measure: &Measure) -> &'static [Unit] {
     match measure {
         Measure::Latency(..) | Measure::Connect(..) => &[Unit::Time],
-        Measure::Success(_) | Measure::Utilisation(_) => &[Unit::Percent],
+        Measure::Success(_) | Measure::Answered(_) | Measure::Utilisation(_) => &[Unit::Percent],
         Measure::Served(_) => &[Unit::Percent, Unit::Plain],
         Measure::Balance
         | Measure::Jain
@@ -186,7 +187,7 @@ pub(super) fn look(measure: &Measure) -> &'static str {
         Measure::Balance | Measure::Jain | Measure::Served(_) => {
             "at the table of servers, and at the connections of each destination (ipvsadm -Ln)"
         }
-        Measure::Success(_) | Measure::Failures(..) | Measure::Started(_) => {
+        Measure::Success(_) | Measure::Answered(_) | Measure::Failures(..) | Measure::Started(_) => {
             "at the clients' failures by cause, and at the drops by reason"
         }
         Measure::Latency(..) | Measure::Connect(..) | Measure::Utilisation(_) => {
@@ -228,6 +229,11 @@ pub(super) fn values(measure: &Measure, unit: Unit, outcome: &Outcome) -> Vec<(S
             let bad: u64 =
                 clients(outcome, group).flat_map(|client| &client.failed).map(|(_, count)| count).sum();
             if good + bad == 0 { Vec::new() } else { one(good as f64 / (good + bad) as f64) }
+        }
+        Measure::Answered(group) => {
+            let good: u64 = clients(outcome, group).map(|client| client.succeeded).sum();
+            let begun: u64 = clients(outcome, group).map(|client| client.started).sum();
+            if begun == 0 { Vec::new() } else { one(good as f64 / begun as f64) }
         }
         Measure::Failures(cause, group) => {
             let counts = clients(outcome, group).flat_map(|client| &client.failed);

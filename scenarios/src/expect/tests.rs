@@ -71,6 +71,7 @@ fn lines_that_hold_and_lines_that_do_not() {
     for line in [
         "success >= 99.9%",
         "success browsers in 99%..100%",
+        "answered >= 99.9%",
         "started = 1000",
         "failures = 1",
         "failures timed-out browsers <= 1",

@@ -56,6 +56,8 @@ pub struct Link {
     queue: VecDeque<Queued>,
     /// The instant of the one valid event of this link.
     armed: Time,
+    /// When the last head was taken.
+    taken_at: Time,
     count: LinkCount,
 }
 
@@ -95,6 +97,7 @@ impl Link {
             busy_until: Time::ZERO,
             queue: VecDeque::new(),
             armed: Time::NEVER,
+            taken_at: Time::ZERO,
             count: LinkCount::default(),
         }
     }
@@ -181,6 +184,8 @@ impl Link {
         } else {
             head.at
         };
+        // A head that was dropped has left `busy_until` alone, so a smaller one behind it may seem due before it was.
+        let due = due.max(self.taken_at);
         if due == self.armed {
             return None;
         }
@@ -195,6 +200,7 @@ impl Link {
             return None;
         }
         self.armed = Time::NEVER;
+        self.taken_at = now;
         let head = self.queue.pop_front()?;
         let sent = if self.fed_by_switch { self.send(head.at, head.bytes).map(|_| ()) } else { Ok(()) };
         Some((head.frame, sent))

@@ -1,6 +1,8 @@
 //! What an operator does to a running network: interfaces up and down, cables out and in, hosts that crash and return.
 
 use crate::frames::FrameId;
+use crate::host::arp::ArpSend;
+use crate::host::neighbour::NeighbourId;
 use crate::host::{Host, InterfaceId, Stack};
 use crate::ipvs::{Director, Kernel};
 use crate::network::{HostId, Network};
@@ -46,6 +48,20 @@ impl Network {
         for frame in frames {
             self.cx.drop(Place::Host(host.0), frame, DropReason::NeighbourQueue);
         }
+    }
+
+    /// Sends ARP packets that an administrative command has made, such as announcements.
+    pub fn announce(&mut self, host: HostId, announcements: &[ArpSend]) {
+        let Network { hosts, cx, .. } = self;
+        let on = &mut hosts[host.0 as usize];
+        announcements.iter().for_each(|announcement| on.send_arp(cx, announcement));
+    }
+
+    /// Sends what waited for neighbours that an administrative command has made known.
+    pub fn release(&mut self, host: HostId, neighbours: &[NeighbourId]) {
+        let Network { hosts, cx, .. } = self;
+        let on = &mut hosts[host.0 as usize];
+        neighbours.iter().for_each(|&neighbour| on.send_waiting(cx, neighbour));
     }
 
     /// A host's director and network layer together, for commands that need both; `modprobe ip_vs` happens if needed.

@@ -3,23 +3,19 @@
 //! A refusal is answered as the program would, on standard error and with its status. What the change leads to beyond
 //! the host's tables — ARP announcements, packets that can no longer leave — is handed back to whoever owns the wires.
 
+mod firewall;
+mod network;
+
 use super::Command;
-use super::arptables::{ArpChange, Arptables};
-use super::ip::{AddressSpec, IpCommand, LinkChange, LinkKind, NeighbourSpec, RouteSpec, RuleSpec};
-use super::iptables::{Change, Condition, Iptables, Rule};
 use super::ipvsadm::{Console, Link, Output, Request};
 use super::names::Names;
 use super::sysctl::Sysctl;
-use net_model::addr::{Addr, Mac};
-use net_model::host::admin::AdminError;
 use net_model::host::arp::ArpSend;
-use net_model::host::arptables::ArpRule;
-use net_model::host::fib::{self, TABLE_MAIN};
-use net_model::host::interface::{self, InterfaceId, InterfaceKind};
-use net_model::host::mark::{FilterRule, Match};
-use net_model::host::neighbour::{NeighbourId, NeighbourState};
+use net_model::host::interface::{Interface, InterfaceId};
+use net_model::host::neighbour::NeighbourId;
 use net_model::host::stack::Stack;
-use net_model::ipvs::Director;
+use net_model::ipvs::{Director, Kernel};
+use net_model::network::{HostId, Network};
 use sim_core::Time;
 
 /// Root on a host at a moment of virtual time; `H` is what the host keeps of packets that wait for a neighbour.
@@ -51,6 +47,29 @@ impl<H> Default for Effects<H> {
     }
 }
 
+/// Runs a command on a host of a network, at the network's present: before the run, or between two events of it. The
+/// host becomes a director with the first command that needs one.
+pub fn run_on(
+    network: &mut Network,
+    host: HostId,
+    kernel: Kernel,
+    command: &Command,
+    names: &Names,
+) -> Output {
+    if command.needs_director() {
+        network.director(host, kernel);
+    }
+    let now = network.now();
+    let on = network.host_mut(host);
+    let mut root = Administrator { stack: &mut on.stack, director: on.director.as_deref_mut(), names, now };
+    let (output, effects) = root.run(command);
+    network.announce(host, &effects.announce);
+    network.release(host, &effects.resolved);
+    network.discard(host, effects.dropped);
+    network.settle(host);
+    output
+}
+
 impl<H> Administrator<'_, H> {
     /// Runs a command: what it prints, and what it leads to.
     pub fn run(&mut self, command: &Command) -> (Output, Effects<H>) {
@@ -79,7 +98,7 @@ impl<H> Administrator<'_, H> {
                 Are you sure that IP Virtual Server is built in the kernel or as module?\n";
             return Output { stderr: message.to_string(), status: 2, ..Output::default() };
         };
-        let usable = |i: &interface::Interface| i.up && !i.addresses().is_empty();
+        let usable = |i: &Interface| i.up && !i.addresses().is_empty();
         let links = self.stack.interfaces().map(|(_, i)| Link { name: i.name.clone(), is_usable: usable(i) });
         let links: Vec<Link> = links.collect();
         let mut console = Console {
@@ -120,288 +139,20 @@ impl<H> Administrator<'_, H> {
             (None, _) => self.stack.sysctl_set(path, value).map_err(|error| error.to_string()),
         }
     }
-
-    fn iptables(&mut self, change: &Iptables) -> Result<(), String> {
-        for &chain in &change.chains {
-            let rule = match &change.change {
-                Change::Append(rule) | Change::Insert(_, rule) | Change::Delete(rule) => {
-                    Some(self.rule(rule)?)
-                }
-                Change::DeleteAt(_) | Change::Flush | Change::Policy { .. } | Change::List => None,
-            };
-            let rules = self.stack.netfilter.chain_mut(chain);
-            match (&change.change, rule) {
-                (Change::Append(_), Some(rule)) => rules.push(rule),
-                (Change::Insert(place, _), Some(rule)) => {
-                    let at = (*place as usize).saturating_sub(1);
-                    if *place == 0 || at > rules.len() {
-                        return Err("iptables: Index of insertion too big.".to_string());
-                    }
-                    rules.insert(at, rule);
-                }
-                (Change::Delete(_), Some(rule)) => {
-                    let at = rules.iter().position(|r| *r == rule);
-                    rules
-                        .remove(at.ok_or("iptables: Bad rule (does a matching rule exist in that chain?).")?);
-                }
-                (Change::DeleteAt(place), _) => {
-                    let at = (*place as usize).checked_sub(1).filter(|&at| at < rules.len());
-                    rules.remove(at.ok_or("iptables: Index of deletion too big.")?);
-                }
-                (Change::Flush, _) => rules.clear(),
-                (Change::Policy { drops }, _) => self.stack.netfilter.set_policy(chain, *drops),
-                (Change::List | Change::Append(_) | Change::Insert(..) | Change::Delete(_), _) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn rule(&self, rule: &Rule) -> Result<FilterRule, String> {
-        use net_model::host::mark::Condition as Known;
-        let matches = rule.matches.iter().map(|(condition, holds)| {
-            let what = match condition {
-                Condition::In(name) => Known::In(self.dev(name)?),
-                Condition::Out(name) => Known::Out(self.dev(name)?),
-                Condition::Packet(condition) => condition.clone(),
-            };
-            Ok(Match { what, holds: *holds })
-        });
-        Ok(FilterRule { matches: matches.collect::<Result<_, String>>()?, target: rule.target })
-    }
-
-    fn arptables(&mut self, change: &Arptables) -> Result<(), String> {
-        use net_model::host::arptables::ArpChain;
-        let chains = match change.chain {
-            Some(chain) => vec![chain],
-            None => vec![ArpChain::Input, ArpChain::Output],
-        };
-        for chain in chains {
-            if let ArpChange::Policy { drops } = change.change {
-                match chain {
-                    ArpChain::Input => self.stack.arptables.drops_input = drops,
-                    ArpChain::Output => self.stack.arptables.drops_output = drops,
-                }
-            }
-            let rule = match &change.change {
-                ArpChange::Append(rule) | ArpChange::Insert(rule) | ArpChange::Delete(rule) => {
-                    let interface = rule.interface.as_deref().map(|name| self.dev(name)).transpose()?;
-                    let (sender, target, op, action) = (rule.sender, rule.target, rule.op, rule.action);
-                    Some(ArpRule { sender, target, interface, op, action })
-                }
-                ArpChange::Flush | ArpChange::Policy { .. } => None,
-            };
-            let rules = self.stack.arptables.chain_mut(chain);
-            match (&change.change, rule) {
-                (ArpChange::Append(_), Some(rule)) => rules.push(rule),
-                (ArpChange::Insert(_), Some(rule)) => rules.insert(0, rule),
-                (ArpChange::Delete(_), Some(rule)) => {
-                    let at = rules.iter().position(|r| *r == rule);
-                    rules
-                        .remove(at.ok_or("arptables: Bad rule (does a matching rule exist in that chain?)")?);
-                }
-                (ArpChange::Flush, _) => rules.clear(),
-                (
-                    ArpChange::Policy { .. }
-                    | ArpChange::Append(_)
-                    | ArpChange::Insert(_)
-                    | ArpChange::Delete(_),
-                    _,
-                ) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn ip(&mut self, change: &IpCommand, effects: &mut Effects<H>) -> Result<(), String> {
-        let refused = |error: AdminError| error.to_string();
-        match change {
-            IpCommand::AddressAdd(spec) => self.add_address(spec),
-            IpCommand::AddressReplace(spec) => {
-                let id = self.dev(&spec.dev)?;
-                if self.stack.interface_at(id).has(spec.addr) {
-                    self.stack.delete_address(id, spec.addr, Some(spec.len)).map_err(refused)?;
-                }
-                self.add_address(spec)
-            }
-            IpCommand::AddressDelete(spec) => {
-                let id = self.dev(&spec.dev)?;
-                self.stack.delete_address(id, spec.addr, Some(spec.len)).map_err(refused)
-            }
-            IpCommand::AddressFlush(dev) => {
-                let id = self.dev(dev)?;
-                while let Some(first) = self.stack.interface_at(id).addresses().first() {
-                    let (addr, len) = (first.addr, first.len);
-                    self.stack.delete_address(id, addr, Some(len)).map_err(refused)?;
-                }
-                Ok(())
-            }
-            IpCommand::AddressOfLabel(spec) => {
-                let id = self.dev(&spec.dev)?;
-                if let Some((addr, len)) = self.labelled(id, spec.label.as_deref(), spec.addr.is_v4()) {
-                    self.stack.delete_address(id, addr, Some(len)).map_err(refused)?;
-                }
-                self.add_address(spec)
-            }
-            IpCommand::LabelDown(label) => {
-                let id = self.dev(label.split(':').next().unwrap_or(label))?;
-                let found = self.labelled(id, Some(label), true);
-                let (addr, len) = found.ok_or("SIOCSIFFLAGS: Cannot assign requested address")?;
-                self.stack.delete_address(id, addr, Some(len)).map_err(refused)
-            }
-            IpCommand::RouteAdd(spec) => self.stack.add_route(&self.route(spec)?).map_err(refused),
-            IpCommand::RouteReplace(spec) => self.stack.replace_route(&self.route(spec)?).map_err(refused),
-            IpCommand::RouteDelete(spec) => self.stack.delete_route(&self.route(spec)?).map_err(refused),
-            IpCommand::RuleAdd(spec) => {
-                let rule = self.policy(spec)?;
-                self.stack.add_rule(spec.preference, rule).map_err(refused)
-            }
-            IpCommand::RuleDelete(spec) => {
-                let rule = self.policy(spec)?;
-                self.stack.delete_rule(spec.preference, rule).map_err(refused)
-            }
-            IpCommand::LinkAdd(name, kind) => self.add_link(name, *kind),
-            IpCommand::LinkSet(name, change) => {
-                let id = self.dev(name)?;
-                self.set_link(id, *change, effects);
-                Ok(())
-            }
-            IpCommand::NeighbourReplace(_)
-            | IpCommand::NeighbourDelete { .. }
-            | IpCommand::NeighbourFlush { .. }
-            | IpCommand::NeighbourProxy { .. } => self.neighbour(change, effects),
-        }
-    }
-
-    fn add_address(&mut self, spec: &AddressSpec) -> Result<(), String> {
-        let id = self.dev(&spec.dev)?;
-        let address = interface::AddressSpec {
-            addr: spec.addr,
-            len: spec.len,
-            scope: spec.scope,
-            broadcast: spec.broadcast,
-            label: spec.label.clone(),
-        };
-        self.stack.add_address(id, address).map_err(|error| error.to_string())
-    }
-
-    /// The address with this label; without a label the first that has none.
-    fn labelled(&self, id: InterfaceId, label: Option<&str>, is_v4: bool) -> Option<(Addr, u8)> {
-        let addresses = self.stack.interface_at(id).addresses();
-        let found = addresses.iter().find(|a| a.label.as_deref() == label && a.addr.is_v4() == is_v4)?;
-        Some((found.addr, found.len))
-    }
-
-    fn route(&self, spec: &RouteSpec) -> Result<fib::RouteSpec, String> {
-        let dev = spec.dev.as_deref().map(|name| self.dev(name)).transpose()?;
-        let hop = |hop: &super::ip::NextHop| {
-            let name = hop.dev.as_deref().ok_or("Error: Nexthop has no device.")?;
-            Ok(fib::NextHop { via: hop.via, dev: self.dev(name)?, weight: hop.weight })
-        };
-        // `dev eth0:0` prefers the alias's address as a source; on lo the local route speaks for it anyway.
-        let alias = spec.alias.as_deref().zip(dev).filter(|(_, id)| *id != InterfaceId::LO);
-        let of_alias =
-            alias.and_then(|(label, id)| self.labelled(id, Some(label), spec.prefix.addr().is_v4()));
-        let route = fib::RouteSpec {
-            table: spec.table.unwrap_or(TABLE_MAIN),
-            kind: fib::RouteKind::Unicast,
-            prefix: spec.prefix,
-            via: spec.via,
-            dev,
-            src: spec.src.or(of_alias.map(|(addr, _)| addr)),
-            metric: spec.metric,
-            mtu: spec.mtu,
-            scope: spec.scope,
-            multipath: spec.hops.iter().map(hop).collect::<Result<_, String>>()?,
-        };
-        Ok(if spec.table.is_some() {
-            fib::RouteSpec { kind: spec.kind, ..route }
-        } else {
-            route.kind(spec.kind)
-        })
-    }
-
-    fn policy(&self, spec: &RuleSpec) -> Result<fib::Rule, String> {
-        Ok(fib::Rule {
-            preference: spec.preference.unwrap_or(0),
-            mark: spec.mark,
-            from: spec.from,
-            to: spec.to,
-            iif: spec.iif.as_deref().map(|name| self.dev(name)).transpose()?,
-            table: spec.table,
-        })
-    }
-
-    fn add_link(&mut self, name: &str, kind: LinkKind) -> Result<(), String> {
-        if self.stack.interface(name).is_some() {
-            return Err(AdminError::Exists.to_string());
-        }
-        let kind = match kind {
-            LinkKind::Dummy => InterfaceKind::Dummy,
-            LinkKind::IpIp => InterfaceKind::Tunnel,
-        };
-        self.stack.add_interface(name, kind, Mac::ZERO);
-        Ok(())
-    }
-
-    fn set_link(&mut self, id: InterfaceId, change: LinkChange, effects: &mut Effects<H>) {
-        let change = match change {
-            LinkChange::Up(up) => self.stack.set_up(id, up),
-            LinkChange::Mac(mac) => self.stack.set_mac(id, mac),
-            LinkChange::Mtu(mtu) => return self.stack.set_mtu(id, mtu),
-            LinkChange::Arp(arp) => return effects.dropped.extend(self.stack.set_arp(id, arp)),
-        };
-        effects.announce.extend(change.announce);
-        effects.dropped.extend(change.dropped);
-    }
-
-    fn neighbour(&mut self, change: &IpCommand, effects: &mut Effects<H>) -> Result<(), String> {
-        match change {
-            IpCommand::NeighbourReplace(spec) => {
-                let id = self.device_towards(spec)?;
-                let state =
-                    if spec.permanent { NeighbourState::Permanent } else { NeighbourState::Reachable };
-                let set = self.stack.set_neighbour(self.now, id, spec.addr, spec.mac, state);
-                effects.resolved.extend(set.map_err(|error| error.to_string())?);
-            }
-            IpCommand::NeighbourDelete { addr, dev } => {
-                let id = self.dev(dev)?;
-                let dropped = self.stack.delete_neighbour(id, *addr).map_err(|error| error.to_string())?;
-                effects.dropped.extend(dropped);
-            }
-            IpCommand::NeighbourFlush { dev } => {
-                let id = dev.as_deref().map(|name| self.dev(name)).transpose()?;
-                effects.dropped.extend(self.stack.flush_neighbours(id));
-            }
-            IpCommand::NeighbourProxy { addr, dev } => {
-                let id = self.dev(dev)?;
-                self.stack.publish(id, *addr);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// The device of a neighbour; without a name the one that routing chooses, as `arp -s` does.
-    fn device_towards(&mut self, spec: &NeighbourSpec) -> Result<InterfaceId, String> {
-        if let Some(name) = &spec.dev {
-            return self.dev(name);
-        }
-        let route = self.stack.route_output(spec.addr, None, 0);
-        let direct = route.ok().filter(|route| route.next_hop == spec.addr);
-        direct.map(|route| route.oif).ok_or_else(|| "SIOCSARP: Network is unreachable".to_string())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use net_model::ipvs::{Kernel, Timers};
+    use net_model::addr::Mac;
+    use net_model::host::interface::InterfaceKind;
+    use net_model::ipvs::Timers;
     use net_model::packet::ArpOp;
     use sim_core::Stream;
 
     /// A host with eth0 at 10.0.0.11/24, up.
     fn host() -> Stack<u32> {
-        let mut stack = Stack::new(Stream::new(1, "host"), net_model::host::timers::Timers::Ideal);
+        let mut stack = Stack::new(Stream::new(1, "host"), sim_core::Timers::ideal());
         stack.add_interface("eth0", InterfaceKind::Ethernet, Mac::from_bits(0x0200_0000_000b));
         assert_eq!(run(&mut stack, "ifconfig eth0 10.0.0.11 netmask 255.255.255.0"), "");
         stack
@@ -523,5 +274,26 @@ mod tests {
             ask("ipvsadm -Sn").stdout,
             "-A -t 10.0.0.11:80 -s rr\n-a -t 10.0.0.11:80 -r 10.0.0.11:80 -g -w 1\n"
         );
+    }
+
+    #[test]
+    fn a_network_is_administered_host_by_host() {
+        let options = net_model::network::Options {
+            seed: 1,
+            timers: sim_core::Timers::ideal(),
+            sampling: sim_core::Duration::from_secs(1),
+        };
+        let mut network = Network::new(options);
+        let host = network.add_host("director");
+        network.add_interface(host, "eth0", InterfaceKind::Ethernet, Mac::from_bits(0x0200_0000_0001));
+        let names = Names::default();
+        let mut run = |line: &str| {
+            let command = Command::parse(line, &names).unwrap().unwrap();
+            run_on(&mut network, host, Kernel::New, &command, &names)
+        };
+        assert_eq!(run("ifconfig eth0 10.0.0.1 netmask 255.255.255.0"), Output::default());
+        assert_eq!(run("ipvsadm -A -t 10.0.0.1:80 -s sed"), Output::default());
+        assert_eq!(run("ipvsadm -Sn").stdout, "-A -t 10.0.0.1:80 -s sed\n");
+        assert!(network.host(host).director.is_some());
     }
 }

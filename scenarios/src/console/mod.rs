@@ -70,6 +70,17 @@ impl Command {
         }))
     }
 
+    /// Does the command talk to IPVS?
+    pub fn needs_director(&self) -> bool {
+        match self {
+            Command::Ipvsadm(_) => true,
+            Command::Sysctl(settings) => {
+                settings.iter().any(|setting| setting.path.starts_with("net/ipv4/vs/"))
+            }
+            Command::Ip(_) | Command::Iptables(_) | Command::Arptables(_) => false,
+        }
+    }
+
     /// Reads a line of an `ipvsadm:` block, which may leave out the program's name, as `ipvsadm -S` does.
     ///
     /// # Errors

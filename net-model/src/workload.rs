@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Links of 10 Gbit/s and 5 µs, store and forward everywhere, 100,000 connections a second in all. A connection asks
-//! with 200 bytes, is answered at once with two full segments, and is closed by the client. Under NAT and under direct
-//! routing alike the director is the servers' gateway, so every frame crosses four links.
+//! with 200 bytes, is answered at once with two full segments, and is closed by the client. Under every forwarding
+//! method the director is the servers' gateway, so every frame crosses four links.
 
 use crate::addr::{Addr, Mac, Prefix};
 use crate::host::fib::RouteSpec;
@@ -38,7 +38,7 @@ pub struct Workload {
     pub servers: u32,
     /// Connections a second in all.
     pub rate: f64,
-    /// Forwarding method: masquerading or direct routing.
+    /// Forwarding method; under tunnelling every server has an open `tunl0`.
     pub forwarding: Forwarding,
     /// The scheduler's name.
     pub scheduler: &'static str,
@@ -123,6 +123,12 @@ impl Workload {
         stack.sysctl_set("net.ipv4.conf.all.arp_announce", "2").expect("the setting exists");
         stack.add_address(eth0, AddressSpec::new(Addr::v4(SERVERS + n), 16)).expect("the address is free");
         stack.add_address(InterfaceId::LO, AddressSpec::new(VIP, 32)).expect("the address is free");
+        if matches!(self.forwarding, Forwarding::Tunnel(_)) {
+            let mac = Mac::from_bits(0);
+            let tunl0 = net.add_interface(server, "tunl0", InterfaceKind::Tunnel, mac);
+            net.host_mut(server).stack.set_up(tunl0, true);
+        }
+        let stack = &mut net.host_mut(server).stack;
         let default = RouteSpec::to(Prefix::new(Addr::UNSPECIFIED_V4, 0)).via(GATEWAY);
         stack.add_route(&default).expect("the gateway is on the link");
         net.add_server(
@@ -187,4 +193,23 @@ fn attach(net: &mut Network, host: HostId, name: &str, switch: SwitchId, mac: u6
     net.host_mut(host).stack.set_up(interface, true);
     net.plug(host, interface, switch, &cable);
     interface
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipvs::Tunnel;
+
+    #[test]
+    fn every_method_serves_every_connection() {
+        for forwarding in [Forwarding::Masquerade, Forwarding::Route, Forwarding::Tunnel(Tunnel::IpIp)] {
+            let mut network = Workload { forwarding, ..Workload::default() }.build();
+            network.run_until(Time::ZERO + Duration::from_millis(20));
+            let outcome = network.outcome();
+            let started: u64 = outcome.clients.iter().map(|group| group.started).sum();
+            let succeeded: u64 = outcome.clients.iter().map(|group| group.succeeded).sum();
+            assert!(started > 1500, "{forwarding:?}: {started}");
+            assert!(succeeded * 100 > started * 95, "{forwarding:?}: {succeeded} of {started}");
+        }
+    }
 }

@@ -37,7 +37,7 @@ pub use json::outcomes as json;
 pub use manifest::Manifest;
 pub use summary::{Share, Summary, is_harmless, shares};
 pub use table::{comparison as comparison_table, run as run_table};
-pub use write::{Report, ReportError, write_report};
+pub use write::{Report, ReportError, check_place, write_report};
 
 use net_model::outcome::Outcome;
 

@@ -82,8 +82,11 @@ pub fn write_report(dir: &Path, report: &Report<'_>) -> Result<Vec<PathBuf>, Rep
     Ok(files.into_iter().map(|(file, _)| dir.join(file)).collect())
 }
 
-/// May this folder be (over)written?
-fn check_place(dir: &Path) -> Result<(), ReportError> {
+/// May a report be written into this folder, or over what is there? Worth asking before a long run.
+///
+/// # Errors
+/// The folder holds something else, or cannot be looked into.
+pub fn check_place(dir: &Path) -> Result<(), ReportError> {
     let mut entries = match fs::read_dir(dir) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(error(dir, e)),

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Virtual seconds to simulate for each figure
-    #[arg(long, default_value_t = 2.0, value_name = "S")]
+    #[arg(long, default_value_t = 2.0, value_name = "S", value_parser = seconds)]
     seconds: f64,
     /// Measurements of each; the median counts
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -40,6 +40,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         print(&if args.json { json_line(name, median) } else { text_line(name, median) })?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A span of virtual time in which something can be measured.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(seconds),
+        _ => Err("seconds are a number from 0.001 to 3600".to_owned()),
+    }
 }
 
 struct Measured {

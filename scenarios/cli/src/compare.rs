@@ -8,7 +8,7 @@ use crate::terminal::{is_watched, print};
 use anyhow::{Result, bail};
 use indicatif::{ParallelProgressIterator, ProgressBar, ProgressStyle};
 use rayon::prelude::*;
-use reports::{Labelled, Report, comparison_table, write_report};
+use reports::{Labelled, Report, check_place, comparison_table, write_report};
 use scenarios::expand::Changes;
 use scenarios::load::Loaded;
 use scenarios::problem::Problems;
@@ -51,6 +51,8 @@ const DEFAULT_SCHEDULERS: [&str; 6] = ["rr", "wrr", "lc", "wlc", "sed", "nq"];
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let loaded = args.input.load()?;
     let sweep = sweep(args)?;
+    let dir = args.output.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&loaded.scenario.name));
+    check_place(&dir)?;
     let variants = sweep.variants();
     let stop = Stop::listen()?;
     let (stopwatch, started) = (Stopwatch::start(), utc_now());
@@ -64,7 +66,6 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     } else if !args.input.quiet {
         print(&comparison_table(&finished))?;
     }
-    let dir = args.output.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&loaded.scenario.name));
     let mut manifest = args.input.manifest(&loaded, args.input.seed.unwrap_or(loaded.scenario.seed));
     manifest.started_utc = Some(started);
     manifest.wall_seconds = Some(stopwatch.elapsed().as_secs_f64());
@@ -154,7 +155,21 @@ fn sweep(args: &Args) -> Result<Sweep> {
     if let Some(odd) = args.loads.iter().find(|load| !(load.is_finite() && **load > 0.0)) {
         bail!("a load of {odd}: loads are factors above 0, such as 0.5,0.8,1");
     }
-    Ok(Sweep { schedulers: names, forwarding: methods, loads: args.loads.clone(), replicas: args.replicas })
+    Ok(Sweep {
+        schedulers: without_repeats(&names),
+        forwarding: without_repeats(&methods),
+        loads: without_repeats(&args.loads),
+        replicas: args.replicas,
+    })
+}
+
+/// A list with each of its items once: the same run twice would pass for two replicas.
+fn without_repeats<T: Clone + PartialEq>(list: &[T]) -> Vec<T> {
+    list.iter()
+        .enumerate()
+        .filter(|(at, item)| !list[..*at].contains(item))
+        .map(|(_, item)| item.clone())
+        .collect()
 }
 
 fn method(name: &str) -> Result<Method> {

@@ -1,6 +1,6 @@
 //! `lvsim list`: what there is.
 
-use crate::terminal::print;
+use crate::terminal::{print, wrapped};
 use anyhow::{Context, Result};
 use net_model::verdict::DropReason;
 use scenarios::schema::Method;
@@ -41,11 +41,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 fn schedulers() -> String {
     let mut text = String::new();
     for entry in schedulers::SCHEDULERS {
-        let _ = writeln!(text, "{:6} {}\n       {}", entry.name, entry.title, entry.help);
-        let _ = writeln!(text, "       Rule: {}\n       Ties: {}", entry.rule, entry.ties);
+        let _ = writeln!(text, "{:6} {}", entry.name, entry.title);
+        let mut paragraph = |words: &str| text += &wrapped("       ", words);
+        paragraph(entry.help);
+        paragraph(&format!("Rule: {}", entry.rule));
+        paragraph(&format!("Ties: {}", entry.ties));
         if !entry.flags.is_empty() {
             let flags: Vec<&str> = entry.flags.iter().map(|(name, _)| *name).collect();
-            let _ = writeln!(text, "       Flags (-b): {}", flags.join(", "));
+            paragraph(&format!("Flags (-b): {}", flags.join(", ")));
         }
         text.push('\n');
     }
@@ -61,22 +64,45 @@ fn forwarding() -> String {
 fn drops() -> String {
     let mut text = String::new();
     for reason in DropReason::ALL {
-        let _ = writeln!(text, "{}\n    {}\n    Cure: {}", reason.name(), reason.sentence(), reason.cure());
+        let _ = writeln!(text, "{}", reason.name());
+        text += &wrapped("    ", reason.sentence());
+        text += &wrapped("    ", &format!("Cure: {}", reason.cure()));
     }
     text
 }
 
 /// One line a scenario: its path and the first sentence of its `about:`.
 fn gallery(dir: &Path) -> Result<String> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let entries = std::fs::read_dir(dir).with_context(|| {
+        format!("cannot read {} (the gallery is listed from the root of the repository)", dir.display())
+    })?;
     let mut files: Vec<_> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     files.sort();
     let mut text = String::new();
     for file in files {
         let about = scenarios::load::load(&file).map(|loaded| loaded.scenario.about).unwrap_or_default();
-        let first = about.split_inclusive(". ").next().unwrap_or_default();
-        let _ = writeln!(text, "{}\n    {}", file.display(), first.trim().replace('\n', " "));
+        let _ = writeln!(text, "{}", file.display());
+        text += &wrapped("    ", first_sentence(&about));
     }
     Ok(text)
+}
+
+/// Up to the first full stop or question mark that a blank or a line's end follows.
+fn first_sentence(about: &str) -> &str {
+    let ends = about.match_indices(['.', '?']).map(|(at, _)| at + 1);
+    let end = ends.into_iter().find(|&end| about[end..].chars().next().is_none_or(char::is_whitespace));
+    &about[..end.unwrap_or(about.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_sentence;
+
+    #[test]
+    fn sentences_end_where_a_reader_says() {
+        assert_eq!(first_sentence("See arp.yaml for it.\n\nMore."), "See arp.yaml for it.");
+        assert_eq!(first_sentence("Who gets it? Nobody."), "Who gets it?");
+        assert_eq!(first_sentence("no end"), "no end");
+    }
 }

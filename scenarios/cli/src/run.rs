@@ -6,7 +6,7 @@ use crate::stopwatch::{Stopwatch, utc_now};
 use crate::terminal::{is_watched, print};
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use reports::{Labelled, Report, Variant, run_table, write_report};
+use reports::{Labelled, Report, Variant, check_place, run_table, write_report};
 use scenarios::expand::Changes;
 use scenarios::problem::{Problem, Problems};
 use scenarios::run::{Run, Watch, run_watched};
@@ -28,6 +28,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let loaded = args.input.load()?;
+    if let Some(dir) = &args.output.out {
+        check_place(dir)?;
+    }
     let mut scenario = loaded.scenario.clone();
     scenario.seed = args.input.seed.unwrap_or(scenario.seed);
     let stop = Stop::listen()?;

@@ -1,17 +1,33 @@
 //! Writing to the terminal: output that survives a closed pipe, errors that look the same everywhere.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::io::{self, IsTerminal, Write};
 
 /// Prints to standard output; a closed pipe (`lvsim … | head`) comes back as an error that ends the program quietly.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
-        out.write_all(b"\n")?;
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes()));
+    written.and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// The columns of a terminal on which nobody said otherwise.
+const WIDTH: usize = 80;
+
+/// A paragraph in lines of at most 80 columns, all indented.
+pub(crate) fn wrapped(indent: &str, text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = indent.to_owned();
+    for word in text.split_whitespace() {
+        if line.len() > indent.len() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines += &(std::mem::replace(&mut line, indent.to_owned()) + "\n");
+        }
+        if line.len() > indent.len() {
+            line.push(' ');
+        }
+        line += word;
     }
-    out.flush()?;
-    Ok(())
+    lines + &line + "\n"
 }
 
 /// Does standard error show colours?
@@ -33,8 +49,21 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 pub(crate) fn error_text(error: &anyhow::Error) -> String {
     match error.downcast_ref::<Rendered>() {
         Some(Rendered(text)) => text.trim_end().to_owned(),
-        None => format!("error: {error:#}"),
+        None => format!("error: {}", causes(error)),
     }
+}
+
+/// The error and its causes, but none that the text before it has named already.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.contains(&cause) {
+            text
+        } else if text.is_empty() {
+            cause
+        } else {
+            text + ": " + &cause
+        }
+    })
 }
 
 /// An error that is already in its final form.
@@ -48,3 +77,25 @@ impl std::fmt::Display for Rendered {
 }
 
 impl std::error::Error for Rendered {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraphs_fit_the_terminal() {
+        let text = wrapped("    ", &"four ".repeat(40));
+        assert_eq!(text.lines().map(str::len).collect::<Vec<_>>(), [78, 78, 53]);
+        assert!(text.lines().all(|line| line.starts_with("    four")));
+        assert_eq!(wrapped("", ""), "\n");
+    }
+
+    #[test]
+    fn a_cause_is_named_once() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let said = anyhow::Error::from(full()).context(format!("cannot write it ({})", full()));
+        assert_eq!(error_text(&said), format!("error: cannot write it ({})", full()));
+        let new = anyhow::Error::from(full()).context("cannot write it");
+        assert_eq!(error_text(&new), format!("error: cannot write it: {}", full()));
+    }
+}

@@ -1,0 +1,8 @@
+//! The product as its users meet it: the real binary, its files, its exit statuses.
+
+mod command_line;
+mod determinism;
+mod gallery;
+mod interrupted;
+mod lvsim;
+mod tidy;

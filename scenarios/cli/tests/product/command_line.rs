@@ -32,7 +32,7 @@ fn the_status_says_how_it_went() {
     assert!(failed.stdout.contains("expected success < 50%"), "{}", failed.stdout);
     assert!(failed.stderr.contains("1 of the scenario's expectations failed"), "{}", failed.stderr);
     let wrong = run_with("expects:\n").with_status(2);
-    assert!(wrong.stderr.contains("standard input:14:1"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("standard input:12:1"), "{}", wrong.stderr);
     assert!(wrong.stderr.contains("help:"), "{}", wrong.stderr);
 }
 

@@ -56,6 +56,9 @@ pub struct Link {
     queue: VecDeque<Queued>,
     /// The instant of the one valid event of this link.
     armed: Time,
+    /// Switch-fed: how long the head will occupy the transmitter, and until when.
+    head_busy: Duration,
+    head_done: Time,
     count: LinkCount,
 }
 
@@ -95,6 +98,8 @@ impl Link {
             busy_until: Time::ZERO,
             queue: VecDeque::new(),
             armed: Time::NEVER,
+            head_busy: Duration::ZERO,
+            head_done: Time::ZERO,
             count: LinkCount::default(),
         }
     }
@@ -133,16 +138,24 @@ impl Link {
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
     #[inline]
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
+        let busy = occupies(self.ns_per_byte, u64::from(bytes));
+        let done = self.busy_until.max(ready) + busy;
+        self.put_on_wire(ready, bytes, busy, done)?;
+        Ok(done + self.delay)
+    }
+
+    /// The fate of a frame that would occupy the transmitter for `busy`, until `done`.
+    #[inline]
+    fn put_on_wire(&mut self, ready: Time, bytes: u32, busy: Duration, done: Time) -> Result<(), DropReason> {
         if let Some(reason) = self.refuses(ready) {
             self.count.dropped += 1;
             return Err(reason);
         }
-        let busy = occupies(self.ns_per_byte, u64::from(bytes));
-        self.busy_until = self.busy_until.max(ready) + busy;
+        self.busy_until = done;
         self.count.frames += 1;
         self.count.bytes += u64::from(bytes);
         self.count.busy_ns += busy.as_nanos();
-        Ok(self.busy_until + self.delay)
+        Ok(())
     }
 
     #[inline]
@@ -177,7 +190,9 @@ impl Link {
             return None;
         };
         let due = if self.fed_by_switch {
-            self.busy_until.max(head.at) + occupies(self.ns_per_byte, u64::from(head.bytes)) + self.delay
+            self.head_busy = occupies(self.ns_per_byte, u64::from(head.bytes));
+            self.head_done = self.busy_until.max(head.at) + self.head_busy;
+            self.head_done + self.delay
         } else {
             head.at
         };
@@ -196,7 +211,11 @@ impl Link {
         }
         self.armed = Time::NEVER;
         let head = self.queue.pop_front()?;
-        let sent = if self.fed_by_switch { self.send(head.at, head.bytes).map(|_| ()) } else { Ok(()) };
+        let sent = if self.fed_by_switch {
+            self.put_on_wire(head.at, head.bytes, self.head_busy, self.head_done)
+        } else {
+            Ok(())
+        };
         Some((head.frame, sent))
     }
 

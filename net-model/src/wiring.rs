@@ -142,7 +142,7 @@ impl Wiring {
     }
 
     /// A frame takes its place in the queue of a link, and the link its event.
-    #[inline]
+    #[inline(always)] // the end of every way out of a host
     fn enqueue(&mut self, id: LinkId, queued: Queued, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
         if link.push(queued)

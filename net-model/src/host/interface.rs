@@ -142,6 +142,18 @@ pub struct Interface {
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
     pub reachable_time: Duration,
     pub(super) addresses: Vec<Address>,
+    pub(super) source_check: SourceCheck,
+}
+
+/// How the source address of a received IPv4 packet is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SourceCheck {
+    /// Not at all: the interface is lo, or `accept_local` is on.
+    None,
+    /// It must not be an address of the host.
+    NotOwn,
+    /// The tables are asked for the way to it: `rp_filter` is on, or there are rules or local routes made by hand.
+    WayBack,
 }
 
 impl Interface {

@@ -213,9 +213,15 @@ impl<H> Neighbours<H> {
         Some(id)
     }
 
-    /// The link address of an entry that needs nothing done, noting its use.
+    /// The link address of an entry that needs nothing done, noting its use, and the proof that packets reach it.
     #[inline]
-    pub(super) fn known_mac(&mut self, now: Time, addr: Addr, interface: InterfaceId) -> Option<Mac> {
+    pub(super) fn known_mac(
+        &mut self,
+        now: Time,
+        addr: Addr,
+        interface: InterfaceId,
+        confirms: bool,
+    ) -> Option<Mac> {
         let id = self.find(addr, interface)?;
         let entry = self.get_mut(id);
         let is_settled = matches!(
@@ -229,6 +235,9 @@ impl<H> Neighbours<H> {
             return None;
         }
         entry.used = now;
+        if confirms {
+            entry.confirmed = now;
+        }
         Some(entry.mac)
     }
 

@@ -73,16 +73,16 @@ impl Host {
     }
 
     /// Puts a frame on its way: link address, then the wire.
-    #[inline]
+    #[inline(never)] // one function from here to the agenda, called from three places
     pub(crate) fn emit(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let is_plain = route.kind != RouteClass::Local
             && u32::from(packet.wire_len()) <= route.mtu
             && !cx.recorder.follows(packet.flow);
-        if is_plain && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop) {
-            if std::mem::take(&mut self.confirms) {
-                self.stack.confirm(cx.now, route.oif, route.next_hop);
-            }
+        if is_plain
+            && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop, self.confirms)
+        {
+            self.confirms = false;
             return self.put_on_wire(cx, frame, route.oif, mac);
         }
         self.emit_with_care(cx, frame, route);
@@ -131,7 +131,7 @@ impl Host {
     }
 
     /// Gives the frame its link addresses and hands it to the cable.
-    #[inline]
+    #[inline(always)] // a part of emit
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);

@@ -8,7 +8,7 @@ use super::arptables::ArpTables;
 use super::conf::{Conf, ConfKey, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::exception::{Exception, Exceptions};
 use super::fib::{Fib, RouteKind};
-use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind};
+use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind, SourceCheck};
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Expired, Lookup, Neighbour, NeighbourId, Neighbours, Policy, Thresholds};
@@ -203,10 +203,17 @@ impl<H> Stack<H> {
         self.ip_id
     }
 
-    /// The link address of a next hop that is known and trusted, or being checked while it is used.
+    /// The link address of a next hop that is known and trusted, or being checked while it is used; `confirms` if an
+    /// upper layer has proof that packets reach it.
     #[inline]
-    pub(crate) fn known_mac(&mut self, now: Time, oif: InterfaceId, next_hop: Addr) -> Option<Mac> {
-        self.neighbours.known_mac(now, next_hop, oif)
+    pub(crate) fn known_mac(
+        &mut self,
+        now: Time,
+        oif: InterfaceId,
+        next_hop: Addr,
+        confirms: bool,
+    ) -> Option<Mac> {
+        self.neighbours.known_mac(now, next_hop, oif, confirms)
     }
 
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:
@@ -299,6 +306,21 @@ impl<H> Stack<H> {
         (next < Time::NEVER).then_some(next)
     }
 
+    /// How sources are checked on an interface, by the settings.
+    fn source_check(&self, id: InterfaceId) -> SourceCheck {
+        if id == InterfaceId::LO {
+            SourceCheck::None
+        } else if self.effective(id, ConfKey::RpFilter) != 0 {
+            SourceCheck::WayBack
+        } else if self.is_on(id, ConfKey::AcceptLocal) {
+            SourceCheck::None
+        } else if self.fib.has_custom_rules || self.fib.has_user_local_routes {
+            SourceCheck::WayBack
+        } else {
+            SourceCheck::NotOwn
+        }
+    }
+
     /// Does what is due by `now`; what the neighbour cache demands is pushed to `out`, in order.
     pub fn on_timer(&mut self, now: Time, out: &mut Vec<NeighbourAction>) {
         self.redraw_reachable_times(now);
@@ -320,6 +342,9 @@ impl<H> Stack<H> {
     /// Something changed that answers may depend on.
     pub(super) fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+        for at in 0..self.interfaces.len() {
+            self.interfaces[at].source_check = self.source_check(InterfaceId(at as u16));
+        }
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::addresses).map(|a| a.addr).collect();
         self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));

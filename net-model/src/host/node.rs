@@ -26,27 +26,28 @@ pub struct Cable {
 }
 
 /// A host: client, router, director, real server, or several of these.
+#[repr(C)] // what every packet needs stands in front, next to the front of the stack
 pub struct Host {
     /// Its number in the network.
     pub id: u32,
-    /// Its name.
-    pub name: String,
-    /// Interfaces, addresses, routes, neighbours.
-    pub stack: Stack<FrameId>,
+    /// A host that is down neither sends nor receives.
+    pub is_up: bool,
+    /// The next segment confirms the neighbour it goes to.
+    pub(crate) confirms: bool,
+    pub(crate) cables: Vec<Option<Cable>>,
     /// IPVS, once the host has been told to be a director.
     pub director: Option<Box<Director>>,
+    /// The earliest event of the host's own timers.
+    timer_posted: Time,
+    /// Interfaces, addresses, routes, neighbours.
+    pub stack: Stack<FrameId>,
     /// Server programs.
     pub servers: Vec<Server>,
     /// Client programs.
     pub clients: Vec<ClientGroup>,
-    /// A host that is down neither sends nor receives.
-    pub is_up: bool,
-    pub(crate) cables: Vec<Option<Cable>>,
     pub(crate) timers: Timers,
-    /// The earliest event of the host's own timers.
-    timer_posted: Time,
-    /// The next segment confirms the neighbour it goes to.
-    pub(crate) confirms: bool,
+    /// Its name.
+    pub name: String,
 }
 
 impl Host {

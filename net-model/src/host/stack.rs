@@ -20,22 +20,26 @@ use sim_core::{Duration, Stream, Time};
 
 /// The network layer of one host. `H` is what waits for a link address: a frame's id.
 #[derive(Clone, Debug)]
+#[repr(C)] // what every packet needs stands in front, in few cache lines
 pub struct Stack<H> {
-    /// arptables rules.
-    pub arptables: ArpTables,
-    /// iptables rules.
-    pub netfilter: Netfilter,
     pub(super) interfaces: Vec<Interface>,
-    pub(super) fib: Fib,
-    pub(super) exceptions: Exceptions,
     pub(super) cache: RouteCache,
-    pub(super) remembered: Remembered,
+    pub(super) generation: u32,
+    /// Is each of `own` in table local (and not deleted from it by hand)?
+    pub(super) own_are_local: bool,
+    pub(super) forwards_v6: bool,
+    /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
+    pub(super) forwards_by_path_mtu: bool,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
-    /// Is each of them in table local (and not deleted from it by hand)?
-    pub(super) own_are_local: bool,
-    pub(super) generation: u32,
     pub(super) neighbours: Neighbours<H>,
+    pub(super) exceptions: Exceptions,
+    pub(super) remembered: Remembered,
+    /// iptables rules.
+    pub netfilter: Netfilter,
+    /// arptables rules.
+    pub arptables: ArpTables,
+    pub(super) fib: Fib,
     /// Addresses published by hand (`ip neigh add proxy`).
     pub(super) published: Vec<(Addr, InterfaceId)>,
     pub(super) limits: Limits,
@@ -44,9 +48,6 @@ pub struct Stack<H> {
     pub(super) neigh_default: NeighbourConf,
     pub(super) host: HostConf,
     pub(super) local_ports: (u16, u16),
-    pub(super) forwards_v6: bool,
-    /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
-    pub(super) forwards_by_path_mtu: bool,
     pub(super) stream: Stream,
     pub(super) hash_seed: u64,
     ip_id: u16,

@@ -56,6 +56,7 @@ pub(super) mod flag {
 
 /// An entry of the connection table.
 #[derive(Clone, Debug)]
+#[repr(align(64))] // two cache lines, not three
 pub(super) struct Connection {
     pub(super) client: Addr,
     pub(super) virtual_: Addr,

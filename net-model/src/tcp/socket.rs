@@ -71,6 +71,7 @@ pub mod size {
 
 /// One end of a connection.
 #[derive(Clone, Debug)]
+#[repr(align(64))] // two cache lines, not three
 pub struct Socket {
     /// Own address.
     pub local: Addr,

@@ -12,6 +12,7 @@ pub mod ipvs;
 pub mod link;
 mod measure;
 pub mod network;
+pub mod operations;
 pub mod outcome;
 pub mod packet;
 pub mod recorder;
@@ -25,4 +26,4 @@ pub mod verdict;
 pub mod wiring;
 pub mod workload;
 
-pub use network::{HostId, Network, Options, SwitchId};
+pub use network::{HostId, Memory, Network, Options, SwitchId};

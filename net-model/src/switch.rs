@@ -57,14 +57,11 @@ impl Switch {
         port.expect("a switch has at most 65,535 ports")
     }
 
-    /// The outgoing links to flood to, in the order in which they get the frame.
-    pub fn flood(&self, ingress: u16) -> impl Iterator<Item = LinkId> {
-        self.ports
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(move |(port, _)| *port != ingress as usize)
-            .map(|(_, link)| *link)
+    /// The outgoing link that gets a flooded frame as number `n` (the last attached port is number 0); none if that is
+    /// the port it came from.
+    pub fn flood(&self, n: usize, ingress: u16) -> Option<LinkId> {
+        let port = self.ports.len() - 1 - n;
+        (port != ingress as usize).then(|| self.ports[port])
     }
 
     /// All outgoing links.
@@ -120,7 +117,10 @@ impl Switch {
     /// Forgets what lives behind a port whose link went down.
     pub fn forget_port(&mut self, port: u16) {
         let old = std::mem::take(&mut self.table);
-        old.entries.into_iter().filter(|e| e.port != NOWHERE && e.port != port).for_each(|e| self.table.insert(e));
+        old.entries
+            .into_iter()
+            .filter(|e| e.port != NOWHERE && e.port != port)
+            .for_each(|e| self.table.insert(e));
     }
 
     /// How many addresses are remembered.
@@ -153,7 +153,8 @@ impl Table {
     fn insert(&mut self, entry: Entry) {
         if (self.known + 1) * 2 > self.entries.len() {
             let bigger = vec![FREE; self.entries.len() * 2];
-            for old in std::mem::replace(&mut self.entries, bigger).into_iter().filter(|e| e.port != NOWHERE) {
+            for old in std::mem::replace(&mut self.entries, bigger).into_iter().filter(|e| e.port != NOWHERE)
+            {
                 let place = self.place(old.mac);
                 self.entries[place] = old;
             }
@@ -194,7 +195,7 @@ mod tests {
             switch.attach(LinkId(link));
         }
         assert_eq!(switch.decide(secs(0), 0, mac(2)), Decision::Flood);
-        assert_eq!(switch.flood(0).collect::<Vec<_>>(), [LinkId(2), LinkId(1)]);
+        assert_eq!([0, 1, 2].map(|n| switch.flood(n, 0)), [Some(LinkId(2)), Some(LinkId(1)), None]);
         assert!(switch.learn(secs(0), 1, mac(2)));
         assert!(!switch.learn(secs(1), 1, mac(2)));
         assert_eq!(switch.decide(secs(1), 0, mac(2)), Decision::Forward(LinkId(1)));

@@ -130,9 +130,9 @@ impl Wiring {
                 self.frames.end(frame);
             }
             Decision::Flood => {
-                let outs: Vec<LinkId> = self.switches[number as usize].flood(port).collect();
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
-                for out in outs {
+                for index in 0..self.switches[number as usize].ports().len() {
+                    let Some(out) = self.switches[number as usize].flood(index, port) else { continue };
                     let copy = self.frames.copy(&frame);
                     self.enqueue(out, Queued { at: now, frame: copy, bytes }, agenda);
                 }

@@ -15,11 +15,11 @@ use crate::host::{InterfaceId, InterfaceKind};
 use crate::ipvs::{
     DestinationConfig, DestinationKey, Forwarding, Kernel, Protocol, ServiceConfig, ServiceKey,
 };
-use crate::network::{HostId, Network, Options, SwitchId};
+use crate::network::{HostId, Memory, Network, Options, SwitchId};
 use crate::spec::{
     Arrivals, ClientSpec, Close, Discipline, LinkSpec, ReplyFrom, ServerSpec, Sources, Target,
 };
-use sim_core::{Dist, Duration, Time, Timers};
+use sim_core::{Dist, Duration, Histogram, Time, Timers};
 
 /// The virtual service of the workload.
 const VIP: Addr = Addr::v4(0x0a00_0001);
@@ -46,8 +46,27 @@ pub struct Workload {
     pub close: Close,
     /// Each client host stands for this many addresses.
     pub addresses: u32,
+    /// Distance of the samples of all series.
+    pub sampling: Duration,
     /// The seed.
     pub seed: u64,
+}
+
+/// What a run of the workload did. How long it took is the caller's to measure.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Measured {
+    /// Frames delivered over a link.
+    pub hops: u64,
+    /// Connections whose answer was complete.
+    pub connections: u64,
+    /// Agenda entries handled.
+    pub events: u64,
+    /// Rolling hash of everything that happened.
+    pub fingerprint: u64,
+    /// First SYN to the last byte of the answer, mean.
+    pub latency: Duration,
+    /// Bytes of heap memory at the end.
+    pub memory: Memory,
 }
 
 impl Default for Workload {
@@ -61,16 +80,33 @@ impl Default for Workload {
             scheduler: "wlc",
             close: Close::Client,
             addresses: 1,
+            sampling: Duration::from_millis(100),
             seed: 1,
         }
     }
 }
 
 impl Workload {
+    /// Runs for this much virtual time.
+    pub fn measure(&self, duration: Duration) -> Measured {
+        let mut net = self.build();
+        net.run_until(Time::ZERO + duration);
+        let outcome = net.outcome();
+        let mut latency = Histogram::new();
+        outcome.clients.iter().for_each(|client| latency.merge(&client.latency));
+        Measured {
+            hops: outcome.hops,
+            connections: outcome.clients.iter().map(|client| client.succeeded).sum(),
+            events: outcome.events,
+            fingerprint: outcome.fingerprint,
+            latency: latency.mean(),
+            memory: net.memory(),
+        }
+    }
+
     /// The network, ready to run.
     pub fn build(&self) -> Network {
-        let options =
-            Options { seed: self.seed, timers: Timers::default(), sampling: Duration::from_millis(100) };
+        let options = Options { seed: self.seed, timers: Timers::default(), sampling: self.sampling };
         let mut net = Network::new(options);
         let (a, b) = (net.add_switch("a"), net.add_switch("b"));
         self.add_director(&mut net, a, b);

@@ -7,10 +7,9 @@
 
 use super::conf::{NeighKey, NeighbourConf};
 use super::interface::InterfaceId;
-use super::timers::Timers;
 use crate::addr::{Addr, Mac};
 use rustc_hash::FxHashMap;
-use sim_core::{Duration, Time};
+use sim_core::{Duration, Time, Timers};
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -172,6 +171,8 @@ pub(super) struct Neighbours<H> {
     /// Instant, then order of arming.
     pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
     armed: u64,
+    /// Was a timer (of an exception, too) set since somebody last asked?
+    pub(super) has_news: bool,
     timer_kind: Timers,
     last_collection: Time,
 }
@@ -185,6 +186,7 @@ impl<H> Neighbours<H> {
             recent: vec![Cell::new(0); 8],
             timers: BinaryHeap::new(),
             armed: 0,
+            has_news: false,
             timer_kind,
             last_collection: Time::ZERO,
         }
@@ -421,7 +423,7 @@ impl<H> Neighbours<H> {
     }
 
     pub(super) fn arm(&mut self, now: Time, id: NeighbourId, delay: Duration) {
-        let due = self.timer_kind.fires(now, delay);
+        let due = self.timer_kind.fires_at(now, delay);
         let entry = self.get_mut(id);
         entry.due = due;
         if due < entry.posted {
@@ -432,7 +434,13 @@ impl<H> Neighbours<H> {
     pub(super) fn post(&mut self, id: NeighbourId, at: Time) {
         self.get_mut(id).posted = at;
         self.armed += 1;
+        self.has_news = true;
         self.timers.push(Reverse((at, self.armed, id.0)));
+    }
+
+    /// Was a timer set since this was last asked?
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
     }
 
     /// No earlier than this does a timer fire.

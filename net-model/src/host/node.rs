@@ -1,7 +1,7 @@
 //! The host itself: its network layer, its director, its programs, and its cables.
 
 use super::interface::InterfaceId;
-use super::stack::Stack;
+use super::stack::{NeighbourAction, Stack};
 use crate::client::ClientGroup;
 use crate::cx::Cx;
 use crate::event::Event;
@@ -46,6 +46,8 @@ pub struct Host {
     /// Client programs.
     pub clients: Vec<ClientGroup>,
     pub(crate) timers: Timers,
+    /// What the timers of the neighbour cache demand, while they fire.
+    pub(crate) actions: Vec<NeighbourAction>,
     /// Its name.
     pub name: String,
 }
@@ -63,6 +65,7 @@ impl Host {
             is_up: true,
             cables: Vec::new(),
             timers,
+            actions: Vec::new(),
             timer_posted: Time::NEVER,
             confirms: false,
         }

@@ -79,8 +79,7 @@ impl Host {
         let is_plain = route.kind != RouteClass::Local
             && u32::from(packet.wire_len()) <= route.mtu
             && !cx.recorder.follows(packet.flow);
-        if is_plain
-            && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop, self.confirms)
+        if is_plain && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop, self.confirms)
         {
             self.confirms = false;
             return self.put_on_wire(cx, frame, route.oif, mac);
@@ -127,7 +126,9 @@ impl Host {
             }
             Resolution::TableFull => return cx.drop(Place::Host(self.id), frame, DropReason::NeighbourQueue),
         }
-        self.arm_timers(cx); // asking, or the first use of an entry that is not trusted any more
+        if self.stack.has_set_timer() {
+            self.arm_timers(cx); // an entry is being asked for, or was used for the first time since it became stale
+        }
     }
 
     /// Gives the frame its link addresses and hands it to the cable.
@@ -162,14 +163,15 @@ impl Host {
 
     /// The timers of the neighbour cache.
     pub(crate) fn neighbour_timers(&mut self, cx: &mut Cx) {
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.actions);
         self.stack.on_timer(cx.now, &mut actions);
-        for action in actions {
+        for action in actions.drain(..) {
             match action {
                 NeighbourAction::Ask(ask) => self.send_arp(cx, &ask),
                 NeighbourAction::Failed(id) => self.neighbour_failed(cx, id),
             }
         }
+        self.actions = actions; // its memory serves again
     }
 
     /// Nobody answered for a next hop: own packets fail at their sockets, those of others draw an ICMP error each.

@@ -158,13 +158,8 @@ impl RouteCache {
     }
 }
 
-const NOTHING: Slot = Slot {
-    dst: Addr::UNSPECIFIED_V4,
-    mark: 0,
-    generation: 0,
-    answer: NO_ROUTE,
-    speaker: None,
-};
+const NOTHING: Slot =
+    Slot { dst: Addr::UNSPECIFIED_V4, mark: 0, generation: 0, answer: NO_ROUTE, speaker: None };
 
 const NO_ROUTE: Answer = Answer {
     kind: None,
@@ -269,9 +264,12 @@ impl<H> Stack<H> {
     /// Asks the tables; the place of the answer in the cache.
     #[inline(never)]
     fn look_up(&mut self, key: &Key) -> usize {
-        let (answer, is_lasting) = match self.fib.lookup(key) {
+        // A packet to 0.0.0.0 is for the host itself.
+        let to_self = Key { dst: Addr::v4(0x7f00_0001), ..*key };
+        let asked = if key.dst == Addr::UNSPECIFIED_V4 { &to_self } else { key };
+        let (answer, is_lasting) = match self.fib.lookup(asked) {
             None => (NO_ROUTE, true),
-            Some(entry) => (self.answer_by(entry, key), entry.hops.len() <= 1),
+            Some(entry) => (self.answer_by(entry, asked), entry.hops.len() <= 1),
         };
         let generation = if is_lasting && self.fib.is_cacheable { self.generation } else { 0 };
         self.cache.put(Slot { dst: key.dst, mark: key.mark, generation, answer, ..NOTHING })

@@ -5,10 +5,7 @@
 
 use super::connection::Slot;
 use super::service::ServiceId;
-use super::timers::Timers;
-use sim_core::{Duration, Time};
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use sim_core::{Agenda, Duration, Time, Timers};
 
 /// What an alarm is for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -29,21 +26,21 @@ pub(super) enum Alarm {
     Announce,
 }
 
+/// A jiffy of Debian's kernel: what ideal timers wait at least.
+const TICK: Duration = Duration::from_millis(4);
+
 /// Timers and the agenda of alarms.
 #[derive(Debug)]
 pub(super) struct Clock {
     timers: Timers,
-    agenda: BinaryHeap<Reverse<(Time, u64, Alarm)>>,
-    posted: u64,
+    agenda: Agenda<Alarm>,
     /// When the next alarm rings: what every entry point compares with.
     due: Time,
-    /// When the last alarm rang.
-    now: Time,
 }
 
 impl Clock {
     pub(super) fn new(timers: Timers) -> Clock {
-        Clock { timers, agenda: BinaryHeap::new(), posted: 0, due: Time::NEVER, now: Time::ZERO }
+        Clock { timers, agenda: Agenda::new(), due: Time::NEVER }
     }
 
     /// When the next alarm rings; [`Time::NEVER`] without one.
@@ -54,7 +51,7 @@ impl Clock {
 
     /// The last instant at which an alarm rang: the present, as far as anybody without a clock can tell.
     pub(super) fn now(&self) -> Time {
-        self.now
+        self.agenda.now()
     }
 
     /// Sets an alarm `after` from now, as late as kernel timers are.
@@ -64,8 +61,7 @@ impl Clock {
 
     /// Sets an alarm for exactly `at`.
     pub(super) fn post(&mut self, at: Time, alarm: Alarm) {
-        self.posted += 1;
-        self.agenda.push(Reverse((at, self.posted, alarm)));
+        self.agenda.post(at, alarm);
         self.due = self.due.min(at);
     }
 
@@ -74,27 +70,16 @@ impl Clock {
         if self.due > now {
             return None;
         }
-        let Reverse((at, _, alarm)) = self.agenda.pop()?;
-        self.due = self.agenda.peek().map_or(Time::NEVER, |Reverse((next, _, _))| *next);
-        self.now = at;
-        Some((at, alarm))
+        let alarm = self.agenda.pop();
+        self.due = self.agenda.peek().unwrap_or(Time::NEVER);
+        alarm
     }
 
-    /// The next alarm, if it is a connection's and rings at exactly `at`.
-    pub(super) fn ring_connection(&mut self, at: Time) -> Option<Slot> {
-        match self.agenda.peek() {
-            Some(Reverse((next, _, Alarm::Connection(slot)))) if *next == at => {
-                let slot = *slot;
-                self.ring(at);
-                Some(slot)
-            }
-            _ => None,
-        }
-    }
-
-    /// When a timer fires that is set at `armed` for `expires`.
+    /// When a timer fires that is set at `armed` for `expires`: never in the jiffy in which it was set.
+    #[inline]
     pub(super) fn fires(&self, armed: Time, expires: Time) -> Time {
-        self.timers.fires(armed, expires)
+        let at = self.timers.fires_at(armed, expires.since(armed));
+        if at > armed { at } else { armed + TICK }
     }
 
     /// The first instant after `now` at which a job fires that was started at boot and repeats every `period`.
@@ -106,8 +91,8 @@ impl Clock {
         at
     }
 
-    /// Bytes of heap memory.
+    /// Bytes of heap memory, roughly.
     pub(super) fn memory(&self) -> usize {
-        self.agenda.capacity() * size_of::<(Time, u64, Alarm)>()
+        self.agenda.len() * size_of::<(Time, Alarm)>()
     }
 }

@@ -105,7 +105,8 @@ impl Director {
         self.advance(now);
         let id = self.services.id(service).ok_or(KernelError::ServiceNotDefined)?;
         check_figures(config)?;
-        if !is_usable_address(key.addr) && !host.is_local(key.addr) {
+        let is_unicast = is_usable_address(key.addr) && !host.is_broadcast(key.addr);
+        if !is_unicast && !host.is_local(key.addr) {
             return Err(KernelError::InvalidOperation);
         }
         self.check_families(service, key, config)?;

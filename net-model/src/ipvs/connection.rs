@@ -1,9 +1,10 @@
 //! The connection table (`/proc/net/ip_vs_conn`).
 //!
-//! Entries are found by (protocol, client address, client port); of two that match the newer wins. A look-up is one
-//! bucket, one entry: entries are 128 bytes, chained by index, and their slots are reused last in, first out.
+//! Entries are found by (protocol, client address, client port); of two that match the newer wins. An entry is two
+//! cache lines; its slot is reused last in, first out.
 
 use super::clock::{Alarm, Clock};
+use super::index::Index;
 use crate::addr::Addr;
 use crate::packet::{Packet, Payload, proto};
 use schedulers::DestinationId;
@@ -56,7 +57,7 @@ pub(super) mod flag {
 
 /// An entry of the connection table.
 #[derive(Clone, Debug)]
-#[repr(align(64))] // two cache lines, not three
+#[repr(align(128))]
 pub(super) struct Connection {
     pub(super) client: Addr,
     pub(super) virtual_: Addr,
@@ -84,8 +85,6 @@ pub(super) struct Connection {
     pub(super) control: Slot,
     /// How many entries hang on this one.
     pub(super) controls: u32,
-    /// Next entry of the hash chain.
-    next: u32,
     /// Packets from the client.
     pub(super) in_packets: u32,
     /// Firewall mark of the packet that created it.
@@ -96,7 +95,7 @@ pub(super) struct Connection {
     pub(super) sync_retries: u8,
 }
 
-const _: () = assert!(size_of::<Connection>() <= 128);
+const _: () = assert!(size_of::<Connection>() == 128);
 
 impl Connection {
     pub(super) fn is(&self, flag: u32) -> bool {
@@ -166,29 +165,19 @@ pub(super) struct NewConnection {
 pub(super) struct Connections {
     entries: Vec<Connection>,
     free: Vec<u32>,
-    /// Head of each chain; the length is a power of two.
-    buckets: Vec<u32>,
-    hashed: usize,
+    index: Index,
     /// Entries whose client port is not known.
     portless: usize,
 }
 
-const NIL: u32 = u32::MAX;
-
 impl Connections {
     pub(super) fn new() -> Connections {
-        Connections {
-            entries: Vec::new(),
-            free: Vec::new(),
-            buckets: vec![NIL; 4096],
-            hashed: 0,
-            portless: 0,
-        }
+        Connections { entries: Vec::new(), free: Vec::new(), index: Index::new(), portless: 0 }
     }
 
     /// Entries in the table.
     pub(super) fn len(&self) -> usize {
-        self.hashed
+        self.index.len()
     }
 
     #[inline]
@@ -253,7 +242,7 @@ impl Connections {
         })
     }
 
-    /// The newest entry of the chain for this key that `matches`.
+    /// The newest entry under this key that `matches`.
     #[inline]
     fn find(
         &self,
@@ -262,15 +251,7 @@ impl Connections {
         port: u16,
         matches: impl Fn(&Connection) -> bool,
     ) -> Option<Slot> {
-        let mut at = self.buckets[hash(protocol, client, port) & (self.buckets.len() - 1)];
-        while at != NIL {
-            let connection = &self.entries[at as usize];
-            if matches(connection) {
-                return Some(Slot(at));
-            }
-            at = connection.next;
-        }
-        None
+        self.index.find(hash(protocol, client, port), |at| matches(&self.entries[at as usize])).map(Slot)
     }
 
     /// Creates an entry; it enters the table unless it lives for one packet only.
@@ -293,7 +274,6 @@ impl Connections {
             destination: NO_DESTINATION,
             control: Slot::NONE,
             controls: 0,
-            next: NIL,
             in_packets: 0,
             mark: new.mark,
             synced_state: 0,
@@ -367,77 +347,40 @@ impl Connections {
         false
     }
 
-    /// The entries of one random chain out of `buckets` (for drop_entry).
-    pub(super) fn chain(&self, random: u64) -> impl Iterator<Item = Slot> {
-        let mut at = self.buckets[random as usize & (self.buckets.len() - 1)];
-        std::iter::from_fn(move || {
-            let slot = Slot(at).some()?;
-            at = self.entries[at as usize].next;
-            Some(slot)
-        })
+    /// How many places of the table there are for [`Connections::any`] to choose from.
+    pub(super) fn places(&self) -> usize {
+        self.index.cells()
     }
 
-    /// How many chains there are.
-    pub(super) fn chains(&self) -> usize {
-        self.buckets.len()
+    /// The entry at a random place, if there is one.
+    pub(super) fn any(&self, random: u64) -> Option<Slot> {
+        self.index.cell(random).map(Slot)
     }
 
     /// Bytes of heap memory.
     pub(super) fn memory(&self) -> usize {
         self.entries.capacity() * size_of::<Connection>()
-            + (self.free.capacity() + self.buckets.capacity()) * 4
+            + self.free.capacity() * size_of::<u32>()
+            + self.index.memory()
     }
 
     fn link(&mut self, slot: Slot) {
-        if self.hashed >= self.buckets.len() {
-            self.grow();
-        }
-        let bucket = self.bucket_of(slot);
-        self.entries[slot.0 as usize].next = self.buckets[bucket];
-        self.entries[slot.0 as usize].flags |= flag::HASHED;
-        self.buckets[bucket] = slot.0;
-        self.hashed += 1;
+        self.index.insert(self.hash_of(slot), slot.0);
+        let connection = self.get_mut(slot);
+        connection.flags |= flag::HASHED;
         self.portless += usize::from(self.get(slot).is(flag::NO_CLIENT_PORT));
     }
 
     fn unlink(&mut self, slot: Slot) {
-        let bucket = self.bucket_of(slot);
-        let next = self.get(slot).next;
-        if self.buckets[bucket] == slot.0 {
-            self.buckets[bucket] = next;
-        } else {
-            let mut before = self.buckets[bucket] as usize;
-            while self.entries[before].next != slot.0 {
-                before = self.entries[before].next as usize;
-            }
-            self.entries[before].next = next;
-        }
-        self.entries[slot.0 as usize].flags &= !flag::HASHED;
-        self.hashed -= 1;
+        self.index.remove(self.hash_of(slot), slot.0);
+        let connection = self.get_mut(slot);
+        connection.flags &= !flag::HASHED;
         self.portless -= usize::from(self.get(slot).is(flag::NO_CLIENT_PORT));
     }
 
-    fn bucket_of(&self, slot: Slot) -> usize {
+    fn hash_of(&self, slot: Slot) -> u32 {
         let c = self.get(slot);
-        hash(c.protocol, c.client, c.client_port) & (self.buckets.len() - 1)
-    }
-
-    /// Doubles the buckets. Each chain splits in two, and both keep their order: newest first.
-    fn grow(&mut self) {
-        let half = self.buckets.len();
-        let old = std::mem::replace(&mut self.buckets, vec![NIL; 2 * half]);
-        for mut at in old {
-            let mut tails = [NIL; 2];
-            while at != NIL {
-                let bucket = self.bucket_of(Slot(at));
-                let tail = &mut tails[usize::from(bucket >= half)];
-                match std::mem::replace(tail, at) {
-                    NIL => self.buckets[bucket] = at,
-                    tail => self.entries[tail as usize].next = at,
-                }
-                at = std::mem::replace(&mut self.entries[at as usize].next, NIL);
-            }
-        }
+        hash(c.protocol, c.client, c.client_port)
     }
 }
 
@@ -454,11 +397,11 @@ impl Connection {
 
 /// Two multiplications' worth of mixing; the same on every machine.
 #[inline]
-fn hash(protocol: u8, client: Addr, port: u16) -> usize {
+fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
     let [high, low] = client.words();
     let key = low ^ u64::from(port) << 48 ^ u64::from(protocol) << 40;
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);
-    (product as u64 ^ (product >> 64) as u64) as usize
+    (product as u64 ^ (product >> 64) as u64) as u32
 }
 
 #[cfg(test)]
@@ -488,7 +431,6 @@ mod tests {
             table.insert(Time::ZERO, &entry(client, 1000, 1));
             table.insert(Time::ZERO, &entry(client, 1000, 2));
         }
-        assert!(table.chains() > 4096);
         for client in 0..5_000 {
             let slot = table.find_request(&request(client, 1000)).unwrap();
             assert_eq!(table.get(slot).real, Addr::v4(2));

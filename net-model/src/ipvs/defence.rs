@@ -2,7 +2,7 @@
 
 use super::Director;
 use super::clock::Alarm;
-use super::connection::{Connection, Slot, flag};
+use super::connection::Connection;
 use super::persistence::ASSURED;
 use super::settings::Settings;
 use super::{sctp_state, tcp_state};
@@ -115,18 +115,13 @@ impl Director {
         }
     }
 
-    /// Looks at one chain in 32, chosen at random with repetition.
+    /// Looks at one place of the table in 32, chosen at random with repetition.
     fn drop_random_entries(&mut self, now: Time) {
-        for _ in 0..self.connections.chains() / 32 {
-            let chain: Vec<Slot> = self.connections.chain(self.stream.next_u64()).collect();
-            for slot in chain {
-                let connection = self.connections.get(slot);
-                if connection.is(flag::HASHED)
-                    && connection.controls == 0
-                    && self.defences.dispensable(connection, now)
-                {
-                    self.discard(slot);
-                }
+        for _ in 0..self.connections.places() / 32 {
+            let Some(slot) = self.connections.any(self.stream.next_u64()) else { continue };
+            let connection = self.connections.get(slot);
+            if connection.controls == 0 && self.defences.dispensable(connection, now) {
+                self.discard(slot);
             }
         }
     }

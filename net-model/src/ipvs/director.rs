@@ -19,7 +19,6 @@ use super::service::Services;
 use super::settings::Settings;
 use super::state::Timeouts;
 use super::sync::Sync;
-use super::timers::Timers;
 use super::verdict::{IcmpError, Surroundings, Verdict};
 use super::view::Counters;
 use super::{sctp_state, tcp_state};
@@ -27,7 +26,7 @@ use crate::addr::{Addr, Family};
 use crate::packet::{Flags, Packet, Payload, proto};
 use crate::verdict::DropReason;
 use schedulers::DestinationId;
-use sim_core::{Duration, Stream, Time};
+use sim_core::{Duration, Stream, Time, Timers};
 
 /// The period of the estimator.
 const ESTIMATE: Duration = Duration::from_secs(2);
@@ -48,6 +47,8 @@ pub struct Director {
     pub(super) stream: Stream,
     pub(super) sync: Sync,
     estimating: bool,
+    /// Entries whose timers fire at the same instant; empty between calls.
+    due: Vec<Slot>,
 }
 
 /// Where a packet meets IPVS.
@@ -75,6 +76,7 @@ impl Director {
             stream,
             sync: Sync::default(),
             estimating: false,
+            due: Vec::new(),
         }
     }
 
@@ -140,20 +142,40 @@ impl Director {
     }
 
     fn run_alarms(&mut self, now: Time) {
-        while let Some((at, alarm)) = self.clock.ring(now) {
-            match alarm {
-                Alarm::Connection(slot) => self.expire_all(at, slot),
-                Alarm::Estimate => self.estimate(at),
-                Alarm::Trash => self.collect_trash(at),
-                Alarm::Defend => self.defend(at),
-                Alarm::ExpireGone => self.expire_gone(),
-                Alarm::Announce => self.look_at_announcements(at),
-                Alarm::Scheduler(id) => {
-                    if let Some(service) = self.services.get_mut(id) {
-                        let expiration = service.expiration(&self.settings);
-                        service.scheduler.collect(at, expiration);
-                        self.clock.post_after(at, COLLECT, alarm);
+        let mut due = std::mem::take(&mut self.due);
+        while let Some((at, mut alarm)) = self.clock.ring(now) {
+            loop {
+                match alarm {
+                    Alarm::Connection(slot) if self.connections.is_due(at, slot, &mut self.clock) => {
+                        due.push(slot)
                     }
+                    Alarm::Connection(_) => {}
+                    _ => self.run_job(at, alarm),
+                }
+                if self.clock.due() != at {
+                    break;
+                }
+                let Some((_, next)) = self.clock.ring(at) else { break };
+                alarm = next;
+            }
+            self.expire_all(at, &mut due);
+        }
+        self.due = due;
+    }
+
+    fn run_job(&mut self, at: Time, alarm: Alarm) {
+        match alarm {
+            Alarm::Connection(_) => {}
+            Alarm::Estimate => self.estimate(at),
+            Alarm::Trash => self.collect_trash(at),
+            Alarm::Defend => self.defend(at),
+            Alarm::ExpireGone => self.expire_gone(),
+            Alarm::Announce => self.look_at_announcements(at),
+            Alarm::Scheduler(id) => {
+                if let Some(service) = self.services.get_mut(id) {
+                    let expiration = service.expiration(&self.settings);
+                    service.scheduler.collect(at, expiration);
+                    self.clock.post_after(at, COLLECT, alarm);
                 }
             }
         }

@@ -10,20 +10,14 @@ use std::cmp::Reverse;
 const GRACE: u32 = 60;
 
 impl Director {
-    /// An entry's alarm rang: fires all timers of this instant, the one that was set last first, as timer wheels do.
-    /// So a connection goes before the template that was re-armed for it.
-    pub(super) fn expire_all(&mut self, at: Time, first: Slot) {
-        let mut due = Vec::new();
-        let mut next = Some(first);
-        while let Some(slot) = next {
-            if self.connections.is_due(at, slot, &mut self.clock) {
-                let connection = self.connections.get(slot);
-                due.push((Reverse(connection.armed()), connection.controls > 0, slot));
-            }
-            next = self.clock.ring_connection(at);
-        }
-        due.sort_by_key(|(armed, controls, _)| (*armed, *controls));
-        for (_, _, slot) in due {
+    /// Fires the timers of entries that are due at the same instant, the one that was set last first, as timer wheels
+    /// do: a connection goes before the template that was re-armed for it.
+    pub(super) fn expire_all(&mut self, at: Time, due: &mut Vec<Slot>) {
+        due.sort_by_key(|slot| {
+            let connection = self.connections.get(*slot);
+            (Reverse(connection.armed()), connection.controls > 0)
+        });
+        for slot in due.drain(..) {
             // It may have gone with another one.
             if self.connections.get(slot).is(flag::HASHED) {
                 self.expire(at, slot);

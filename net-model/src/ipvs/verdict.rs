@@ -8,6 +8,11 @@ use crate::verdict::DropReason;
 pub trait Surroundings {
     /// Is this address one of the host's own (whatever routing calls local)?
     fn is_local(&self, addr: Addr) -> bool;
+    /// Is this the broadcast address of one of the host's networks?
+    fn is_broadcast(&self, addr: Addr) -> bool {
+        let _ = addr;
+        false
+    }
     /// The way towards `dst`, or none without a route.
     fn route(&self, dst: Addr) -> Option<Path>;
 }

@@ -170,11 +170,6 @@ impl Socket {
     pub(crate) fn in_flight(&self) -> u32 {
         self.snd_nxt.wrapping_sub(self.snd_una)
     }
-
-    /// May our side still send data?
-    pub(crate) fn can_send(&self) -> bool {
-        matches!(self.state, State::Established | State::CloseWait)
-    }
 }
 
 /// Does sequence number `a` come before `b` (modulo 2^32)?

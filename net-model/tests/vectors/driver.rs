@@ -4,7 +4,7 @@ use net_model::addr::{Addr, Family, Prefix};
 use net_model::ipvs::{Director, IcmpError, Kernel, Path, Surroundings, Timers, Verdict};
 use net_model::packet::{Chunks, Datagram, Flags, Icmp, Packet, Payload, Segment, proto};
 use net_model::verdict::DropReason;
-use sim_core::{Duration, Stream, Time};
+use sim_core::{Duration, Stream, Time, Wheel};
 
 /// The kernel that a recording was made on.
 #[derive(Clone, Copy)]
@@ -25,9 +25,16 @@ impl Reference {
         Reference { profile: Kernel::Classic, hz: 100, drift: 4 }
     }
 
+    /// The length of a jiffy.
+    pub(crate) fn tick(self) -> Duration {
+        Duration::from_nanos(1_000_000_000 / u64::from(self.hz))
+    }
+
     /// Clocks to try: the coarsest timers of the recordings have steps of 4096 jiffies.
     pub(crate) fn clocks(self) -> impl Iterator<Item = Timers> {
-        (0..64).map(move |phase| Timers::wheel(self.hz, 1 + phase * 64))
+        (0..64).map(move |phase| {
+            Timers::Wheel(Wheel::new(self.hz, Duration::from_nanos(self.tick().as_nanos() * 64 * phase)))
+        })
     }
 }
 

@@ -65,7 +65,7 @@ fn run_once(
     let start = host.now;
     for (index, step) in steps.iter().enumerate() {
         if ticks.contains(&index) {
-            host.wait(timers.tick());
+            host.wait(reference.tick());
         }
         run_step(&mut host, start, step, reference).map_err(|text| Difference { step: index, text })?;
     }

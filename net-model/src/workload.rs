@@ -224,3 +224,37 @@ fn attach(net: &mut Network, host: HostId, name: &str, switch: SwitchId, mac: u6
     net.plug(host, interface, switch, &cable);
     interface
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_workload_is_the_same_everywhere() {
+        let run =
+            |forwarding| Workload { forwarding, ..Workload::default() }.measure(Duration::from_millis(20));
+        let direct = run(Forwarding::Route);
+        assert_eq!(direct, run(Forwarding::Route));
+        // The director is the servers' gateway under both methods: the same frames at the same instants.
+        assert_eq!(direct.fingerprint, run(Forwarding::Masquerade).fingerprint);
+        // 12 frames over 4 links a connection, and ARP in the first milliseconds.
+        let hops = direct.hops as f64 / direct.connections as f64;
+        assert!((47.0..51.0).contains(&hops), "{hops} hops a connection");
+    }
+
+    #[test]
+    fn a_thousand_servers() {
+        let measured = Workload { servers: 1000, ..Workload::default() }.measure(Duration::from_millis(30));
+        assert!(measured.connections > 2500, "{measured:?}");
+    }
+
+    /// An open connection is two sockets, an exchange, an entry of the director, and their indexes.
+    #[test]
+    fn an_open_connection_takes_little_memory() {
+        let open = Workload { close: Close::None, rate: 1e6, addresses: 4, ..Workload::default() };
+        let measured = open.measure(Duration::from_millis(130));
+        let each = measured.memory.total() as f64 / measured.connections as f64;
+        assert!(measured.connections > 120_000, "{measured:?}");
+        assert!(each < 850.0, "{each} bytes a connection: {:?}", measured.memory);
+    }
+}

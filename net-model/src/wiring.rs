@@ -9,7 +9,7 @@
 use crate::addr::Mac;
 use crate::event::Event;
 use crate::frames::{FrameId, Frames};
-use crate::link::{End, Link, LinkId, Queued};
+use crate::link::{End, Link, LinkId, Queued, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Switch};
@@ -85,18 +85,22 @@ impl Wiring {
         recorder: &mut Recorder,
     ) -> Arrival {
         let link = &mut self.links[id.0 as usize];
-        let Some((frame, sent)) = link.take(now) else {
+        let Some(taken) = link.take(now) else {
             return Arrival::Handled;
         };
         let (end, fed_by_switch) = (link.end(), link.fed_by_switch());
         if let Some(due) = link.arm() {
             agenda.post(due, Event::Arrive(id));
         }
-        if let Err(reason) = sent {
-            recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
-            self.frames.end(frame);
-            return Arrival::Handled;
-        }
+        let frame = match taken {
+            Taken::Arrived(frame) => frame,
+            Taken::Transmitted => return Arrival::Handled,
+            Taken::Refused(frame, reason) => {
+                recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
+                self.frames.end(frame);
+                return Arrival::Handled;
+            }
+        };
         self.hops += u64::from(fed_by_switch);
         match end {
             End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
@@ -130,9 +134,9 @@ impl Wiring {
                 self.frames.end(frame);
             }
             Decision::Flood => {
-                let outs: Vec<LinkId> = self.switches[number as usize].flood(port).collect();
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
-                for out in outs {
+                for index in 0..self.switches[number as usize].ports().len() {
+                    let Some(out) = self.switches[number as usize].flood(index, port) else { continue };
                     let copy = self.frames.copy(&frame);
                     self.enqueue(out, Queued { at: now, frame: copy, bytes }, agenda);
                 }
@@ -142,7 +146,7 @@ impl Wiring {
     }
 
     /// A frame takes its place in the queue of a link, and the link its event.
-    #[inline]
+    #[inline(always)] // the end of every way out of a host
     fn enqueue(&mut self, id: LinkId, queued: Queued, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
         if link.push(queued)
@@ -174,9 +178,21 @@ impl Wiring {
     }
 
     /// Pulls or plugs a cable at a host's interface: both directions.
-    pub fn set_link_up(&mut self, outgoing: LinkId, incoming: LinkId, up: bool) {
-        self.links[outgoing.0 as usize].set_up(up);
-        self.links[incoming.0 as usize].set_up(up);
+    pub fn set_link_up(
+        &mut self,
+        now: Time,
+        outgoing: LinkId,
+        incoming: LinkId,
+        up: bool,
+        agenda: &mut Agenda<Event>,
+    ) {
+        for id in [outgoing, incoming] {
+            let link = &mut self.links[id.0 as usize];
+            link.set_up(now, up);
+            if let Some(due) = link.arm() {
+                agenda.post(due, Event::Arrive(id));
+            }
+        }
         if let (false, End::Switch(switch, port)) = (up, self.links[outgoing.0 as usize].end()) {
             self.switches[switch as usize].forget_port(port);
         }

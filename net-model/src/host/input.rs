@@ -35,6 +35,7 @@ impl Host {
     }
 
     /// A packet comes in: PREROUTING, then the routing decision.
+    #[inline]
     pub(crate) fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         packet.mark = 0;

@@ -36,11 +36,12 @@ pub(super) struct Clock {
     agenda: Agenda<Alarm>,
     /// When the next alarm rings: what every entry point compares with.
     due: Time,
+    now: Time,
 }
 
 impl Clock {
     pub(super) fn new(timers: Timers) -> Clock {
-        Clock { timers, agenda: Agenda::new(), due: Time::NEVER }
+        Clock { timers, agenda: Agenda::new(), due: Time::NEVER, now: Time::ZERO }
     }
 
     /// When the next alarm rings; [`Time::NEVER`] without one.
@@ -49,9 +50,16 @@ impl Clock {
         self.due
     }
 
-    /// The last instant at which an alarm rang: the present, as far as anybody without a clock can tell.
+    /// The latest time that anybody has told.
     pub(super) fn now(&self) -> Time {
-        self.agenda.now()
+        self.now
+    }
+
+    /// It is `now`: does an alarm ring?
+    #[inline]
+    pub(super) fn tell(&mut self, now: Time) -> bool {
+        self.now = now;
+        self.due <= now
     }
 
     /// Sets an alarm `after` from now, as late as kernel timers are.

@@ -301,6 +301,40 @@ fn a_backup_without_the_server_forwards_anyway_and_binds_later() {
 }
 
 #[test]
+fn editing_a_service_with_its_own_scheduler_does_not_start_it_again() {
+    let mut host = host(&WEB);
+    let next = |host: &mut Host, port: u16| send(host, &format!("tcp 192.168.1.1:{port} 10.9.0.100:80 S"));
+    assert_eq!(next(&mut host, 1), "dr 10.0.0.4");
+    run(&mut host, &["-E -t 10.9.0.100:80 -s rr -b flag-1"]);
+    assert_eq!(next(&mut host, 2), "dr 10.0.0.3");
+    run(&mut host, &["-E -t 10.9.0.100:80 -s wrr"]);
+    assert_eq!(next(&mut host, 3), "dr 10.0.0.4");
+}
+
+#[test]
+fn a_server_that_comes_and_goes_is_remembered_from_the_last_removal() {
+    let mut host = host(&WEB);
+    let conns =
+        |host: &Host| host.director.services().next().expect("the service").destinations[0].live.conns;
+    assert_eq!(send(&mut host, "udp 192.168.1.1:1 10.9.0.100:80"), "icmp 3/3 to client");
+    send(&mut host, "tcp 192.168.1.1:1 10.9.0.100:80 S");
+    host.wait(seconds(100));
+    for _ in 0..3 {
+        run(&mut host, &["-d -t 10.9.0.100:80 -r 10.0.0.4:80"]);
+        host.wait(seconds(30));
+        run(&mut host, &["-a -t 10.9.0.100:80 -r 10.0.0.4 -g"]);
+    }
+    run(&mut host, &["-d -t 10.9.0.100:80 -r 10.0.0.4:80"]);
+    host.wait(seconds(179));
+    run(&mut host, &["-a -t 10.9.0.100:80 -r 10.0.0.4 -g"]);
+    assert_eq!(conns(&host), 1, "three minutes are not over");
+    run(&mut host, &["-d -t 10.9.0.100:80 -r 10.0.0.4:80"]);
+    host.wait(seconds(181));
+    run(&mut host, &["-a -t 10.9.0.100:80 -r 10.0.0.4 -g"]);
+    assert_eq!(conns(&host), 0);
+}
+
+#[test]
 fn a_backup_ignores_other_syncids() {
     let mut master = host(&WEB);
     let mut backup = host(&WEB);

@@ -62,9 +62,11 @@ impl Clock {
         self.due <= now
     }
 
-    /// Sets an alarm `after` from now, as late as kernel timers are.
-    pub(super) fn post_after(&mut self, now: Time, after: Duration, alarm: Alarm) {
-        self.post(self.fires(now, now + after), alarm);
+    /// Sets an alarm `after` from now, as late as kernel timers are, and tells when it will ring.
+    pub(super) fn post_after(&mut self, now: Time, after: Duration, alarm: Alarm) -> Time {
+        let at = self.fires(now, now + after);
+        self.post(at, alarm);
+        at
     }
 
     /// Sets an alarm for exactly `at`.

@@ -20,7 +20,7 @@ fn main() {
         ok as f64 / s / 1e3,
         o.hops as f64 / ok as f64
     );
-    println!("{:?}", o.frames);
+    println!("{:?} fingerprint {:?}", o.frames, o.fingerprint);
     for d in &o.drops {
         println!("{} {:?} {}", d.place, d.reason, d.count);
     }

@@ -12,6 +12,7 @@ pub mod ipvs;
 pub mod link;
 mod measure;
 pub mod network;
+pub mod operations;
 pub mod outcome;
 pub mod packet;
 pub mod recorder;

@@ -53,10 +53,20 @@ pub struct Link {
     end: End,
     busy_until: Time,
     /// Host-fed: arrival and frame. Switch-fed: the instant the frame is whole in the switch, and the frame.
-    queue: VecDeque<(Time, FrameId)>,
+    queue: VecDeque<Queued>,
     /// The instant of the one valid event of this link.
     armed: Time,
+    /// When the last head was taken.
+    taken_at: Time,
     count: LinkCount,
+}
+
+/// A frame on its way, with its length on the wire: to arm the link must not touch the frame.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) at: Time,
+    pub(crate) frame: FrameId,
+    pub(crate) bytes: u32,
 }
 
 #[derive(Debug)]
@@ -87,6 +97,7 @@ impl Link {
             busy_until: Time::ZERO,
             queue: VecDeque::new(),
             armed: Time::NEVER,
+            taken_at: Time::ZERO,
             count: LinkCount::default(),
         }
     }
@@ -119,7 +130,7 @@ impl Link {
 
     /// Frames waiting or travelling.
     pub fn pending(&self) -> impl Iterator<Item = &FrameId> {
-        self.queue.iter().map(|(_, frame)| frame)
+        self.queue.iter().map(|queued| &queued.frame)
     }
 
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
@@ -149,34 +160,32 @@ impl Link {
         (loss.stream.uniform() < loss.probability).then_some(DropReason::LinkLoss)
     }
 
-    /// Queues a frame under its instant, behind all frames of the same instant.
+    /// Queues a frame under its instant, behind all frames of the same instant; true if it is the new head.
     #[inline]
-    pub(crate) fn push(&mut self, at: Time, frame: FrameId) {
-        let mut place = self.queue.len();
-        while place > 0 && self.queue[place - 1].0 > at {
-            place -= 1;
+    pub(crate) fn push(&mut self, queued: Queued) -> bool {
+        if self.queue.back().is_none_or(|last| last.at <= queued.at) {
+            self.queue.push_back(queued);
+            return self.queue.len() == 1;
         }
-        if place == self.queue.len() {
-            self.queue.push_back((at, frame));
-        } else {
-            self.queue.insert(place, (at, frame));
-        }
+        let place = self.queue.partition_point(|earlier| earlier.at <= queued.at);
+        self.queue.insert(place, queued);
+        place == 0
     }
 
-    /// The instant of the event that a changed queue needs, if it needs one: the link is armed for it.
+    /// The instant of the event that a new head needs, if it needs one: the link is armed for it.
     #[inline]
-    pub(crate) fn arm(&mut self, bytes_of_head: impl FnOnce(&FrameId) -> u32) -> Option<Time> {
-        let Some((at, frame)) = self.queue.front() else {
+    pub(crate) fn arm(&mut self) -> Option<Time> {
+        let Some(head) = self.queue.front() else {
             self.armed = Time::NEVER;
             return None;
         };
         let due = if self.fed_by_switch {
-            self.busy_until.max(*at)
-                + occupies(self.ns_per_byte, u64::from(bytes_of_head(frame)))
-                + self.delay
+            self.busy_until.max(head.at) + occupies(self.ns_per_byte, u64::from(head.bytes)) + self.delay
         } else {
-            *at
+            head.at
         };
+        // A head that was dropped has left `busy_until` alone, so a smaller one behind it may seem due before it was.
+        let due = due.max(self.taken_at);
         if due == self.armed {
             return None;
         }
@@ -186,18 +195,15 @@ impl Link {
 
     /// Takes the head of the queue if the event at `now` is the valid one; with the frame, `Err` if it was dropped.
     #[inline]
-    pub(crate) fn take(
-        &mut self,
-        now: Time,
-        bytes_of_head: impl FnOnce(&FrameId) -> u32,
-    ) -> Option<(FrameId, Result<(), DropReason>)> {
+    pub(crate) fn take(&mut self, now: Time) -> Option<(FrameId, Result<(), DropReason>)> {
         if now != self.armed {
             return None;
         }
         self.armed = Time::NEVER;
-        let (at, frame) = self.queue.pop_front()?;
-        let sent = if self.fed_by_switch { self.send(at, bytes_of_head(&frame)).map(|_| ()) } else { Ok(()) };
-        Some((frame, sent))
+        self.taken_at = now;
+        let head = self.queue.pop_front()?;
+        let sent = if self.fed_by_switch { self.send(head.at, head.bytes).map(|_| ()) } else { Ok(()) };
+        Some((head.frame, sent))
     }
 
     /// Takes out the frames that a switch has not yet got at `now` and that `which` selects.
@@ -205,15 +211,15 @@ impl Link {
         &mut self,
         now: Time,
         mut which: impl FnMut(&FrameId) -> bool,
-    ) -> Vec<(Time, FrameId)> {
+    ) -> Vec<Queued> {
         let mut recalled = Vec::new();
         if self.fed_by_switch {
             for _ in 0..self.queue.len() {
-                let (at, frame) = self.queue.pop_front().expect("as many as counted");
-                if at > now && which(&frame) {
-                    recalled.push((at, frame));
+                let queued = self.queue.pop_front().expect("as many as counted");
+                if queued.at > now && which(&queued.frame) {
+                    recalled.push(queued);
                 } else {
-                    self.queue.push_back((at, frame));
+                    self.queue.push_back(queued);
                 }
             }
         }

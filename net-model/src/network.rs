@@ -91,10 +91,7 @@ impl Network {
     /// Adds a host: it has lo and nothing else. The name also names its random streams.
     pub fn add_host(&mut self, name: &str) -> HostId {
         let id = self.hosts.len() as u32;
-        let stack = Stack::new(
-            Stream::new(self.options.seed, &format!("{name}/stack")),
-            crate::host::timers::Timers::Ideal,
-        );
+        let stack = Stack::new(Stream::new(self.options.seed, &format!("{name}/stack")), self.options.timers);
         self.hosts.push(Host::new(id, name, stack, self.options.timers));
         HostId(id)
     }
@@ -177,7 +174,7 @@ impl Network {
 
     /// Makes a host a director, if it is none yet: what `modprobe ip_vs` does.
     pub fn director(&mut self, host: HostId, kernel: crate::ipvs::Kernel) -> &mut crate::ipvs::Director {
-        let (seed, timers) = (self.options.seed, crate::ipvs::Timers::ideal());
+        let (seed, timers) = (self.options.seed, self.options.timers);
         let on = self.host_mut(host);
         let name = format!("{}/ipvs", on.name);
         on.director.get_or_insert_with(|| {
@@ -315,7 +312,7 @@ impl Network {
                 0
             }
         };
-        self.fingerprint.add(self.cx.now.as_nanos(), kind_of(event), place);
+        self.fingerprint.add(self.cx.now, kind_of(event), place);
     }
 
     fn sample(&mut self) {

@@ -133,13 +133,4 @@ impl Host {
             self.exchange_failed(cx, exchange, Failure::Refused);
         }
     }
-
-    /// Counts a packet that ends on this host before it became a frame.
-    pub(crate) fn lose(&mut self, cx: &mut Cx, packet: &Packet, reason: DropReason) {
-        cx.recorder.note_packet_drop(cx.now, Place::Host(self.id), reason);
-        if cx.recorder.follows(packet.flow) {
-            let text = format!("{packet}: dropped. {} {}", reason.sentence(), reason.cure());
-            cx.recorder.tell(cx.now, Place::Host(self.id), crate::transcript::Stage::Drop, text);
-        }
-    }
 }

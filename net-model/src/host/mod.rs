@@ -29,9 +29,9 @@ mod routes;
 pub mod stack;
 mod surroundings;
 pub mod sysctl;
+pub mod table;
 #[cfg(test)]
 mod testing;
-pub mod timers;
 
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};

@@ -7,10 +7,10 @@
 
 use super::conf::{NeighKey, NeighbourConf};
 use super::interface::InterfaceId;
-use super::timers::Timers;
 use crate::addr::{Addr, Mac};
 use rustc_hash::FxHashMap;
-use sim_core::{Duration, Time};
+use sim_core::{Duration, Time, Timers};
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -164,9 +164,13 @@ pub(super) struct Neighbours<H> {
     pub(super) entries: Vec<Option<Neighbour<H>>>,
     free: Vec<u32>,
     index: FxHashMap<(Addr, InterfaceId), NeighbourId>,
+    /// By a hash of the address, the entry that was found last: where to look before the index. A power of two long.
+    recent: Vec<Cell<u32>>,
     /// Instant, then order of arming.
     pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
     armed: u64,
+    /// Was a timer (of an exception, too) set since somebody last asked?
+    pub(super) has_news: bool,
     timer_kind: Timers,
     last_collection: Time,
 }
@@ -177,8 +181,10 @@ impl<H> Neighbours<H> {
             entries: Vec::new(),
             free: Vec::new(),
             index: FxHashMap::default(),
+            recent: vec![Cell::new(0); 8],
             timers: BinaryHeap::new(),
             armed: 0,
+            has_news: false,
             timer_kind,
             last_collection: Time::ZERO,
         }
@@ -192,8 +198,40 @@ impl<H> Neighbours<H> {
         self.entries[id.0 as usize].as_mut().expect("a neighbour id is used only while its entry exists")
     }
 
+    #[inline]
     pub(super) fn find(&self, addr: Addr, interface: InterfaceId) -> Option<NeighbourId> {
-        self.index.get(&(addr, interface)).copied()
+        let [high, low] = addr.words();
+        let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let recent = &self.recent[(mixed >> 40) as usize & (self.recent.len() - 1)];
+        let id = recent.get();
+        if let Some(Some(entry)) = self.entries.get(id as usize)
+            && entry.addr == addr
+            && entry.interface == interface
+        {
+            return Some(NeighbourId(id));
+        }
+        let id = *self.index.get(&(addr, interface))?;
+        recent.set(id.0);
+        Some(id)
+    }
+
+    /// The link address of an entry that needs nothing done, noting its use.
+    #[inline]
+    pub(super) fn known_mac(&mut self, now: Time, addr: Addr, interface: InterfaceId) -> Option<Mac> {
+        let id = self.find(addr, interface)?;
+        let entry = self.get_mut(id);
+        let is_settled = matches!(
+            entry.state,
+            NeighbourState::Reachable
+                | NeighbourState::Permanent
+                | NeighbourState::Delay
+                | NeighbourState::Probe
+        );
+        if !is_settled {
+            return None;
+        }
+        entry.used = now;
+        Some(entry.mac)
     }
 
     /// All entries, in no meaningful but always the same order.
@@ -279,6 +317,9 @@ impl<H> Neighbours<H> {
             }
         };
         self.entries[id as usize] = Some(entry);
+        if self.entries.len() * 2 > self.recent.len() {
+            self.recent = vec![Cell::new(id); self.recent.len() * 4];
+        }
         self.index.insert((addr, interface), NeighbourId(id));
         Some(NeighbourId(id))
     }
@@ -371,7 +412,7 @@ impl<H> Neighbours<H> {
     }
 
     pub(super) fn arm(&mut self, now: Time, id: NeighbourId, delay: Duration) {
-        let due = self.timer_kind.fires(now, delay);
+        let due = self.timer_kind.fires_at(now, delay);
         let entry = self.get_mut(id);
         entry.due = due;
         if due < entry.posted {
@@ -382,7 +423,13 @@ impl<H> Neighbours<H> {
     pub(super) fn post(&mut self, id: NeighbourId, at: Time) {
         self.get_mut(id).posted = at;
         self.armed += 1;
+        self.has_news = true;
         self.timers.push(Reverse((at, self.armed, id.0)));
+    }
+
+    /// Was a timer set since this was last asked?
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
     }
 
     /// No earlier than this does a timer fire.

@@ -200,6 +200,11 @@ impl<H> super::neighbour::Neighbour<H> {
         self.waiting.front().map(|w| w.source)
     }
 
+    /// How many items wait for its link address.
+    pub fn waiting_count(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Does anything wait for its link address?
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
@@ -211,17 +216,16 @@ mod tests {
     use super::super::neighbour::NeighbourState;
     use super::super::stack::{NeighbourAction, Resolution, truesize};
     use super::super::testing::*;
-    use super::super::timers::Timers;
     use crate::addr::Mac;
     use crate::packet::ArpOp;
-    use sim_core::Time;
+    use sim_core::{Duration, Time, Timers, Wheel};
 
     const PEER: &str = "10.0.0.50";
     const A: Mac = Mac::from_bits(0x0200_0000_00a0);
 
-    /// A host on the wheel of Linux whose jiffy clock is `phase` ms ahead.
-    fn on_wheel(phase: u64) -> Host {
-        let mut host = bare(Timers::Wheel { phase_ns: phase * 1_000_000 });
+    /// A host on the wheel of Linux that has been up for `uptime` ms.
+    fn on_wheel(uptime: u64) -> Host {
+        let mut host = bare(Timers::Wheel(Wheel::new(250, Duration::from_millis(uptime))));
         let eth0 = host.add_interface("eth0", super::super::interface::InterfaceKind::Ethernet, mac(0x11));
         host.set_up(eth0, true);
         add(&mut host, "eth0", "10.0.0.11/24");

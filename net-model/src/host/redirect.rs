@@ -64,6 +64,7 @@ impl<H> Stack<H> {
         }
         let expires = now + Duration::from_secs(self.host.get(HostKey::RouteGcTimeout) as u64);
         self.exceptions.set_gateway(dst, gateway, expires);
+        self.neighbours.has_news = true;
         self.changed();
         Redirected::Recorded
     }
@@ -79,6 +80,7 @@ impl<H> Stack<H> {
         }
         let expires = now + Duration::from_secs(self.host.get(HostKey::RouteMtuExpires) as u64);
         self.exceptions.set_mtu(dst, mtu, is_locked, expires);
+        self.neighbours.has_news = true;
         self.changed();
         true
     }
@@ -108,7 +110,7 @@ impl<H> Stack<H> {
     }
 
     fn is_default_gateway(&self, dev: InterfaceId, gateway: Addr) -> bool {
-        self.fib.tables().iter().flat_map(super::fib::Table::routes).any(|r| {
+        self.fib.tables().iter().flat_map(super::table::Table::routes).any(|r| {
             r.prefix.len() == 0 && r.hops.iter().any(|hop| hop.dev == dev && hop.via == Some(gateway))
         })
     }

@@ -47,6 +47,7 @@ impl Refusal {
 
 impl<H> Stack<H> {
     /// The fate of a packet that came in on `iif`.
+    #[inline]
     pub fn route_input(
         &mut self,
         src: Addr,
@@ -54,11 +55,10 @@ impl<H> Stack<H> {
         mark: u32,
         iif: InterfaceId,
     ) -> Result<Inbound, Refusal> {
-        if self.martian_check(src, dst, iif)? {
+        if !(is_ordinary(src) && is_ordinary(dst)) && self.martian_check(src, dst, iif)? {
             return Ok(Inbound::Broadcast);
         }
-        let key = Key { dst, src: Some(src), mark, iif: Some(iif) };
-        let answer = self.answer(&key);
+        let answer = *self.answer(dst, Some(src), mark, Some(iif));
         match answer.kind {
             Some(RouteKind::Local) => {
                 self.validate_source(src, dst, iif, None)?;
@@ -93,7 +93,7 @@ impl<H> Stack<H> {
         if is_v4 { self.interfaces[iif.index()].conf.get(ConfKey::Forwarding) != 0 } else { self.forwards_v6 }
     }
 
-    /// Refuses impossible addresses; true if the packet is for everybody without a look-up.
+    /// Refuses impossible addresses ([`is_ordinary`] ones never are); true if the packet is for everybody without a look-up.
     fn martian_check(&self, src: Addr, dst: Addr, iif: InterfaceId) -> Result<bool, Refusal> {
         let (Some(s), Some(d)) = (src.to_v4_bits(), dst.to_v4_bits()) else {
             if src.is_multicast() || src.is_loopback() {
@@ -131,6 +131,7 @@ impl<H> Stack<H> {
     }
 
     /// Could a packet from `src` come in here? True if the source is on the link itself.
+    #[inline]
     fn validate_source(
         &mut self,
         src: Addr,
@@ -141,10 +142,12 @@ impl<H> Stack<H> {
         if iif == InterfaceId::LO || !src.is_v4() {
             return Ok(false);
         }
-        let rp_filter = self.effective(iif, ConfKey::RpFilter);
-        let comes_back = oif == Some(iif) && self.is_on(iif, ConfKey::SendRedirects);
+        let conf = &self.interfaces[iif.index()].conf;
+        let in_force = |key| conf.effective(&self.conf_all, key);
+        let rp_filter = in_force(ConfKey::RpFilter);
+        let comes_back = oif == Some(iif) && in_force(ConfKey::SendRedirects) != 0;
         if rp_filter == 0 && !comes_back {
-            if self.is_on(iif, ConfKey::AcceptLocal) {
+            if in_force(ConfKey::AcceptLocal) != 0 {
                 return Ok(false);
             }
             if !self.fib.has_custom_rules && !self.fib.has_user_local_routes {
@@ -155,8 +158,20 @@ impl<H> Stack<H> {
                 };
             }
         }
+        self.way_back(src, dst, iif, rp_filter)
+    }
+
+    /// Asks the tables for the way to the source.
+    #[inline(never)]
+    fn way_back(
+        &mut self,
+        src: Addr,
+        dst: Addr,
+        iif: InterfaceId,
+        rp_filter: i64,
+    ) -> Result<bool, Refusal> {
+        let back = *self.answer(src, Some(dst), 0, None);
         let key = Key { dst: src, src: Some(dst), mark: 0, iif: None };
-        let back = self.answer(&key);
         self.judge_way_back(&key, &back, iif, rp_filter)
     }
 
@@ -198,6 +213,12 @@ impl<H> Stack<H> {
         };
         self.is_on(iif, ConfKey::SendRedirects) && (self.is_on(iif, ConfKey::SharedMedia) || one_subnet())
     }
+}
+
+/// An IPv4 address outside the blocks that are special: 0/8, 127/8, 224/4 and 240/4.
+#[inline]
+fn is_ordinary(addr: Addr) -> bool {
+    matches!(addr.to_v4_bits().map(|bits| bits >> 24), Some(1..=126 | 128..=223))
 }
 
 fn refusal_of(kind: Option<RouteKind>) -> Refusal {

@@ -7,16 +7,15 @@ use super::arp::ArpSend;
 use super::arptables::ArpTables;
 use super::conf::{Conf, ConfKey, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::exception::{Exception, Exceptions};
-use super::fib::Fib;
+use super::fib::{Fib, RouteKind};
 use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind};
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Expired, Lookup, Neighbour, NeighbourId, Neighbours, Policy, Thresholds};
 use super::route::RouteCache;
 use super::surroundings::Remembered;
-use super::timers::Timers;
 use crate::addr::{Addr, Mac};
-use sim_core::{Duration, Stream, Time};
+use sim_core::{Duration, Stream, Time, Timers};
 
 /// The network layer of one host. `H` is what waits for a link address: a frame's id.
 #[derive(Clone, Debug)]
@@ -32,6 +31,8 @@ pub struct Stack<H> {
     pub(super) remembered: Remembered,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
+    /// Is each of them in table local (and not deleted from it by hand)?
+    pub(super) own_are_local: bool,
     pub(super) generation: u32,
     pub(super) neighbours: Neighbours<H>,
     /// Addresses published by hand (`ip neigh add proxy`).
@@ -100,6 +101,7 @@ impl<H> Stack<H> {
             cache: RouteCache::new(),
             remembered: Remembered::default(),
             own: Vec::new(),
+            own_are_local: false,
             generation: 1,
             neighbours: Neighbours::new(timers),
             published: Vec::new(),
@@ -200,9 +202,14 @@ impl<H> Stack<H> {
         self.ip_id
     }
 
+    /// The link address of a next hop that is known and trusted, or being checked while it is used.
+    #[inline]
+    pub(crate) fn known_mac(&mut self, now: Time, oif: InterfaceId, next_hop: Addr) -> Option<Mac> {
+        self.neighbours.known_mac(now, next_hop, oif)
+    }
+
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:
     /// requests may announce it.
-    #[inline]
     pub fn resolve(
         &mut self,
         now: Time,
@@ -220,7 +227,6 @@ impl<H> Stack<H> {
         self.resolve_anew(now, oif, next_hop, source)
     }
 
-    #[inline(never)]
     fn resolve_anew(
         &mut self,
         now: Time,
@@ -292,6 +298,13 @@ impl<H> Stack<H> {
         (next < Time::NEVER).then_some(next)
     }
 
+    /// Was a timer set since this was last asked? Sending to a known link address may do so, and this is cheaper to ask
+    /// for every packet than [`Stack::next_timer`].
+    #[inline]
+    pub fn has_set_timer(&mut self) -> bool {
+        self.neighbours.take_news()
+    }
+
     /// Does what is due by `now`; what the neighbour cache demands is pushed to `out`, in order.
     pub fn on_timer(&mut self, now: Time, out: &mut Vec<NeighbourAction>) {
         self.redraw_reachable_times(now);
@@ -315,6 +328,7 @@ impl<H> Stack<H> {
         self.generation = self.generation.wrapping_add(1);
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::addresses).map(|a| a.addr).collect();
+        self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));
     }
 
     #[inline]
@@ -358,5 +372,249 @@ pub const fn truesize(len: u16) -> u32 {
         0..=320 => 768,
         321..=832 => 1280,
         _ => 2304,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fib::{RouteKind, RouteSpec, Rule};
+    use super::super::icmp::{Cause, Error};
+    use super::super::interface::Scope;
+    use super::super::neighbour::NeighbourState;
+    use super::super::testing::{Host, addr, at, bare, mac, tcp};
+    use super::*;
+    use crate::addr::Prefix;
+    use crate::packet::{Arp, ArpOp};
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_fresh_host_knows_itself() {
+        let mut host: Host = bare(Timers::Ideal);
+        assert!(
+            host.is_local(addr("127.0.0.1"))
+                && host.is_local(addr("127.9.9.9"))
+                && host.is_local(addr("::1"))
+        );
+        assert_eq!(host.route_output(addr("127.0.0.1"), None, 0).unwrap().source, addr("127.0.0.1"));
+        assert!(host.route_output(addr("10.0.0.1"), None, 0).is_err());
+        assert_eq!(host.next_timer(), None);
+    }
+
+    #[test]
+    fn using_a_stale_neighbour_sets_a_timer() {
+        let mut host = super::super::testing::host(&[("eth0", "10.0.0.11/24")]);
+        let id = host.interface("eth0").unwrap();
+        host.set_neighbour(at(1.0), id, addr("10.0.0.50"), mac(1), NeighbourState::Stale).unwrap();
+        host.has_set_timer();
+        host.resolve(at(1.0), id, addr("10.0.0.50"), None);
+        assert!(host.has_set_timer());
+        host.resolve(at(1.1), id, addr("10.0.0.50"), None);
+        assert!(!host.has_set_timer(), "it runs already");
+    }
+
+    /// Anything that can happen to a network layer.
+    #[derive(Clone, Debug)]
+    enum Step {
+        AddAddress { on: u16, addr: Addr, len: u8, scope: Scope },
+        DeleteAddress { on: u16, addr: Addr },
+        Up { on: u16, up: bool },
+        Arps { on: u16, arp: bool },
+        AddRoute(Box<RouteSpec>),
+        DeleteRoute { prefix: Prefix, table: u32 },
+        AddRule { mark: u32, table: u32 },
+        Sysctl { which: usize, value: i64 },
+        Send { to: Addr, mark: u32 },
+        Receive { on: u16, from: Addr, to: Addr },
+        Hear { on: u16, reply: bool, sender: Addr, target: Addr, at: u8 },
+        Learn { dst: Addr, mtu: u32 },
+        Wait { ms: u64 },
+    }
+
+    fn few_addresses() -> impl Strategy<Value = Addr> {
+        let special = [
+            "0.0.0.0",
+            "255.255.255.255",
+            "127.0.0.1",
+            "224.0.0.1",
+            "10.0.0.255",
+            "8.8.8.8",
+            "::1",
+            "fe80::1",
+        ];
+        prop_oneof![
+            4 => (0u32..2, 0u32..4).prop_map(|(net, host)| Addr::v4(0x0a00_0000 | net << 8 | host)),
+            1 => prop::sample::select(special.map(addr).to_vec()),
+            1 => (0u128..4).prop_map(|n| Addr::v6(0x2001_0db8 << 96 | n)),
+        ]
+    }
+
+    fn routes() -> impl Strategy<Value = RouteSpec> {
+        use RouteKind::{Blackhole, Broadcast, Local, Prohibit, Throw, Unicast, Unreachable};
+        let kinds = [Unicast, Unicast, Unicast, Local, Broadcast, Blackhole, Unreachable, Prohibit, Throw];
+        let dev = prop::option::of(0u16..4);
+        let via = prop::option::of(few_addresses());
+        let tables = prop::sample::select(vec![7u32, 254, 255]);
+        (few_addresses(), 0u8..=32, prop::sample::select(kinds.to_vec()), dev, via, tables, 0u32..2).prop_map(
+            |(addr, len, kind, dev, via, table, metric)| {
+                let dev = dev.map(InterfaceId);
+                RouteSpec { kind, dev, via, table, metric, ..RouteSpec::to(Prefix::new(addr, len)) }
+            },
+        )
+    }
+
+    fn steps() -> impl Strategy<Value = Step> {
+        let on = 0u16..4;
+        let scopes = prop::sample::select(vec![Scope::Global, Scope::Link, Scope::Host]);
+        let any_addr = few_addresses;
+        prop_oneof![
+            (on.clone(), any_addr(), 0u8..=33, scopes).prop_map(|(on, addr, len, scope)| Step::AddAddress {
+                on,
+                addr,
+                len,
+                scope
+            }),
+            (on.clone(), any_addr()).prop_map(|(on, addr)| Step::DeleteAddress { on, addr }),
+            (on.clone(), any::<bool>()).prop_map(|(on, up)| Step::Up { on, up }),
+            (on.clone(), any::<bool>()).prop_map(|(on, arp)| Step::Arps { on, arp }),
+            routes().prop_map(|spec| Step::AddRoute(Box::new(spec))),
+            (any_addr(), 0u8..=32, prop::sample::select(vec![7u32, 254]))
+                .prop_map(|(a, len, table)| Step::DeleteRoute { prefix: Prefix::new(a, len), table }),
+            (0u32..3, prop::sample::select(vec![7u32, 254]))
+                .prop_map(|(mark, table)| Step::AddRule { mark, table }),
+            (any::<usize>(), 0i64..4).prop_map(|(which, value)| Step::Sysctl { which, value }),
+            (any_addr(), 0u32..3).prop_map(|(to, mark)| Step::Send { to, mark }),
+            (on.clone(), any_addr(), any_addr()).prop_map(|(on, from, to)| Step::Receive { on, from, to }),
+            (on, any::<bool>(), any_addr(), any_addr(), 0u8..3)
+                .prop_map(|(on, reply, sender, target, at)| Step::Hear { on, reply, sender, target, at }),
+            (any_addr(), 0u32..1600).prop_map(|(dst, mtu)| Step::Learn { dst, mtu }),
+            (0u64..20_000).prop_map(|ms| Step::Wait { ms }),
+        ]
+    }
+
+    /// A host with lo, eth0, eth1 and dummy0, the items that wait in it, and the time.
+    struct World {
+        host: Stack<u32>,
+        now: Time,
+        held: u32,
+        returned: usize,
+    }
+
+    impl World {
+        fn apply(&mut self, step: Step) {
+            let Self { host, now, .. } = self;
+            match step {
+                Step::AddAddress { on, addr, len, scope } => {
+                    let _ = host.add_address(InterfaceId(on), AddressSpec::new(addr, len).scope(scope));
+                }
+                Step::DeleteAddress { on, addr } => {
+                    let _ = host.delete_address(InterfaceId(on), addr, None);
+                }
+                Step::Up { on, up } => self.returned += host.set_up(InterfaceId(on), up).dropped.len(),
+                Step::Arps { on, arp } => self.returned += host.set_arp(InterfaceId(on), arp).len(),
+                Step::AddRoute(spec) => {
+                    let _ = host.add_route(&spec);
+                }
+                Step::DeleteRoute { prefix, table } => {
+                    let _ = host.delete_route(&RouteSpec::to(prefix).table(table));
+                }
+                Step::AddRule { mark, table } => {
+                    let _ = host.add_rule(None, Rule { mark: Some((mark, 3)), ..Rule::lookup(0, table) });
+                }
+                Step::Sysctl { which, value } => {
+                    let names = host.sysctl_names();
+                    let _ = host.sysctl_set(&names[which % names.len()], &value.to_string());
+                }
+                Step::Send { to, mark } => self.send(to, mark),
+                Step::Receive { on, from, to } => {
+                    let refusal = host.route_input(from, to, 0, InterfaceId(on)).err();
+                    if let Some(error) = refusal.and_then(|refusal| refusal.icmp) {
+                        let about = tcp(&from.to_string(), &to.to_string(), 1500);
+                        host.icmp_error(*now, error, Cause::Route, &about, false);
+                        host.icmp_error(*now, Error::TimeExceeded, Cause::Packet, &about, false);
+                    }
+                }
+                Step::Hear { on, reply, sender, target, at } => {
+                    let op = if reply { ArpOp::Reply } else { ArpOp::Request };
+                    let arp = Arp { op, sender_mac: mac(at), sender, target_mac: Mac::ZERO, target };
+                    let resolved = host.arp_input(*now, InterfaceId(on), &arp, Mac::BROADCAST).resolved;
+                    if let Some(id) = resolved {
+                        self.returned += std::iter::from_fn(|| host.release(*now, id)).count();
+                    }
+                }
+                Step::Learn { dst, mtu } => {
+                    host.path_mtu_input(*now, dst, mtu);
+                }
+                Step::Wait { ms } => self.wait(Duration::from_millis(ms)),
+            }
+        }
+
+        fn send(&mut self, to: Addr, mark: u32) {
+            let Self { host, now, held, returned } = self;
+            let first = host.route_output(to, None, mark);
+            assert_eq!(first, host.route_output(to, None, mark), "the remembered answer is the same");
+            let Ok(route) = first else { return };
+            if let Resolution::Wait { id, .. } =
+                host.resolve(*now, route.oif, route.next_hop, Some(route.source))
+            {
+                let mut dropped = Vec::new();
+                host.hold(id, *held, route.source, truesize(1500), &mut dropped);
+                *held += 1;
+                *returned += dropped.len();
+            }
+        }
+
+        fn wait(&mut self, duration: Duration) {
+            let end = self.now + duration;
+            let mut actions = Vec::new();
+            while let Some(next) = self.host.next_timer().filter(|&next| next <= end) {
+                self.now = self.now.max(next);
+                self.host.on_timer(self.now, &mut actions);
+                for action in actions.drain(..) {
+                    if let NeighbourAction::Failed(id) = action {
+                        self.returned += std::iter::from_fn(|| self.host.discard(id)).count();
+                    }
+                }
+            }
+            self.now = end;
+        }
+
+        /// What waited must be waiting still or have come back; a fresh host with the same tables must answer the same.
+        fn check(&self) {
+            let waiting: usize =
+                self.host.neighbours().map(super::super::neighbour::Neighbour::waiting_count).sum();
+            assert_eq!(self.held as usize, self.returned + waiting, "no item is lost or comes back twice");
+            assert!(self.host.neighbours().count() <= 1024);
+            for (_, interface) in self.host.interfaces() {
+                assert!(interface.addresses().iter().all(|a| self.host.local_kind(a.addr).is_some()));
+                let first_secondary = interface.addresses().iter().position(|a| a.secondary);
+                let last_primary = interface.addresses().iter().rposition(|a| !a.secondary);
+                assert!(
+                    first_secondary.is_none_or(|s| last_primary.is_some_and(|p| p < s)),
+                    "primaries first"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_happens_nothing_is_lost(steps in prop::collection::vec(steps(), 1..80)) {
+            for timers in [Timers::Ideal, Timers::linux()] {
+                let mut host: Stack<u32> = Stack::new(Stream::new(1, "host"), timers);
+                for (name, kind) in
+                    [("eth0", InterfaceKind::Ethernet), ("eth1", InterfaceKind::Ethernet), ("dummy0", InterfaceKind::Dummy)]
+                {
+                    let id = host.add_interface(name, kind, mac(9));
+                    host.set_up(id, true);
+                }
+                let mut world = World { host, now: at(1.0), held: 0, returned: 0 };
+                for step in steps.clone() {
+                    world.apply(step);
+                    world.check();
+                }
+            }
+        }
     }
 }

@@ -3,10 +3,9 @@
 use super::fib::RouteSpec;
 use super::interface::{AddressSpec, InterfaceId, InterfaceKind};
 use super::stack::Stack;
-use super::timers::Timers;
 use crate::addr::{Addr, Mac, Prefix};
 use crate::packet::{Arp, ArpOp, Packet, Payload, Segment};
-use sim_core::{Duration, Stream, Time};
+use sim_core::{Duration, Stream, Time, Timers};
 
 pub(super) const ETH0: InterfaceId = InterfaceId(1);
 

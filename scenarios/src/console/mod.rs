@@ -1,8 +1,9 @@
 //! Linux's own commands, as administrators type them and production hosts print them.
 //!
 //! [`Command::parse`] turns a line into a typed value, or says which columns are wrong and what to write instead. It
-//! is pure: what a command does to a host is the host's business, what `ipvsadm` does is in [`ipvsadm::Console`].
+//! is pure; [`administrator::Administrator`] carries a command out on a host, [`ipvsadm::Console`] on a director alone.
 
+pub mod administrator;
 pub mod arptables;
 mod ifconfig;
 pub mod ip;

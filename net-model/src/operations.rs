@@ -1,0 +1,77 @@
+//! What an operator does to a running network: interfaces up and down, cables out and in, hosts that crash and return.
+
+use crate::frames::FrameId;
+use crate::host::arp::ArpSend;
+use crate::host::neighbour::NeighbourId;
+use crate::host::{Host, InterfaceId, Stack};
+use crate::ipvs::{Director, Kernel};
+use crate::network::{HostId, Network};
+use crate::recorder::Place;
+use crate::verdict::DropReason;
+
+impl Network {
+    /// `ip link set DEV up|down`: what waited for neighbours of the interface is lost.
+    pub fn set_interface_up(&mut self, host: HostId, interface: InterfaceId, up: bool) {
+        let Network { hosts, cx, .. } = self;
+        let on = &mut hosts[host.0 as usize];
+        let change = on.stack.set_up(interface, up);
+        for frame in change.dropped {
+            cx.drop(Place::Host(host.0), frame, DropReason::InterfaceDown);
+        }
+        for announcement in &change.announce {
+            on.send_arp(cx, announcement);
+        }
+        on.arm_timers(cx);
+    }
+
+    /// Pulls or plugs the cable of an interface.
+    pub fn set_cable(&mut self, host: HostId, interface: InterfaceId, plugged: bool) {
+        let Network { hosts, cx, .. } = self;
+        let on = &mut hosts[host.0 as usize];
+        if let Some(cable) = on.cable(interface) {
+            cx.wiring.set_link_up(cable.outgoing, cable.incoming, plugged);
+        }
+        for frame in on.stack.set_carrier(interface, plugged) {
+            cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);
+        }
+        on.arm_timers(cx);
+    }
+
+    /// A host crashes (it neither sends nor receives from now on) or returns. Its state is kept: this is a host that
+    /// hangs, not one that boots anew.
+    pub fn set_host_up(&mut self, host: HostId, up: bool) {
+        self.host_mut(host).is_up = up;
+    }
+
+    /// Ends frames that an administrative command has thrown out of a queue.
+    pub fn discard(&mut self, host: HostId, frames: Vec<FrameId>) {
+        for frame in frames {
+            self.cx.drop(Place::Host(host.0), frame, DropReason::NeighbourQueue);
+        }
+    }
+
+    /// What a host says in ARP because of a command (`arp_notify`).
+    pub fn announce(&mut self, host: HostId, announcements: &[ArpSend]) {
+        let Network { hosts, cx, .. } = self;
+        announcements.iter().for_each(|announcement| hosts[host.0 as usize].send_arp(cx, announcement));
+    }
+
+    /// A command has made a neighbour known: what waited for it goes.
+    pub fn release(&mut self, host: HostId, neighbour: NeighbourId) {
+        let Network { hosts, cx, .. } = self;
+        hosts[host.0 as usize].send_waiting(cx, neighbour);
+    }
+
+    /// A host's director and network layer together, for commands that need both; `modprobe ip_vs` happens if needed.
+    pub fn ipvs(&mut self, host: HostId, kernel: Kernel) -> (&mut Director, &Stack<FrameId>) {
+        self.director(host, kernel);
+        let Host { stack, director, .. } = self.host_mut(host);
+        (director.as_mut().expect("it was made if it was missing"), stack)
+    }
+
+    /// After commands on a host: its timers may be due earlier.
+    pub fn settle(&mut self, host: HostId) {
+        let Network { hosts, cx, .. } = self;
+        hosts[host.0 as usize].arm_timers(cx);
+    }
+}

@@ -207,11 +207,7 @@ impl Link {
     }
 
     /// Takes out the frames that a switch has not yet got at `now` and that `which` selects.
-    pub(crate) fn recall(
-        &mut self,
-        now: Time,
-        mut which: impl FnMut(&FrameId) -> bool,
-    ) -> Vec<Queued> {
+    pub(crate) fn recall(&mut self, now: Time, mut which: impl FnMut(&FrameId) -> bool) -> Vec<Queued> {
         let mut recalled = Vec::new();
         if self.fed_by_switch {
             for _ in 0..self.queue.len() {

@@ -120,7 +120,10 @@ impl Switch {
     /// Forgets what lives behind a port whose link went down.
     pub fn forget_port(&mut self, port: u16) {
         let old = std::mem::take(&mut self.table);
-        old.entries.into_iter().filter(|e| e.port != NOWHERE && e.port != port).for_each(|e| self.table.insert(e));
+        old.entries
+            .into_iter()
+            .filter(|e| e.port != NOWHERE && e.port != port)
+            .for_each(|e| self.table.insert(e));
     }
 
     /// How many addresses are remembered.
@@ -153,7 +156,8 @@ impl Table {
     fn insert(&mut self, entry: Entry) {
         if (self.known + 1) * 2 > self.entries.len() {
             let bigger = vec![FREE; self.entries.len() * 2];
-            for old in std::mem::replace(&mut self.entries, bigger).into_iter().filter(|e| e.port != NOWHERE) {
+            for old in std::mem::replace(&mut self.entries, bigger).into_iter().filter(|e| e.port != NOWHERE)
+            {
                 let place = self.place(old.mac);
                 self.entries[place] = old;
             }

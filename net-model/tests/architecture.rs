@@ -32,6 +32,8 @@ fn every_stage_is_on_the_page_in_the_order_of_the_walk() {
         let Some(file) = stage.file() else { continue };
         assert!(root().join("net-model/src").join(file).exists(), "{}: {file} does not exist", stage.name());
         let at = page[last..].find(&format!("`{file}")).map(|at| at + last);
-        last = at.unwrap_or_else(|| panic!("stage {} ({file}) is missing, or out of order, on the page", stage.name()));
+        last = at.unwrap_or_else(|| {
+            panic!("stage {} ({file}) is missing, or out of order, on the page", stage.name())
+        });
     }
 }

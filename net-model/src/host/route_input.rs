@@ -163,13 +163,7 @@ impl<H> Stack<H> {
 
     /// Asks the tables for the way to the source.
     #[inline(never)]
-    fn way_back(
-        &mut self,
-        src: Addr,
-        dst: Addr,
-        iif: InterfaceId,
-        rp_filter: i64,
-    ) -> Result<bool, Refusal> {
+    fn way_back(&mut self, src: Addr, dst: Addr, iif: InterfaceId, rp_filter: i64) -> Result<bool, Refusal> {
         let back = *self.answer(src, Some(dst), 0, None);
         let key = Key { dst: src, src: Some(dst), mark: 0, iif: None };
         self.judge_way_back(&key, &back, iif, rp_filter)

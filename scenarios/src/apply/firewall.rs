@@ -4,132 +4,66 @@ use super::{Refused, Shell, refused};
 use crate::console::arptables::{
     ArpAction as Verdict, ArpChain as Hook, ArpChange, ArpRule as Wanted, Arptables,
 };
-use crate::console::iptables::{Chain as Name, Change, Iptables, Rule, Table, Target as Goal};
+use crate::console::iptables::{Change, Condition as Wish, Iptables, Rule};
 use net_model::host::arptables::{ArpAction, ArpChain, ArpRule};
-use net_model::host::mark::{Chain, Condition, FilterRule, Match, Target};
-use net_model::packet::ArpOp;
+use net_model::host::mark::{Chain, Condition, FilterRule, Match};
 
 impl Shell<'_> {
     pub(super) fn iptables(&mut self, command: &Iptables) -> Result<(), Refused> {
-        if command.change == Change::List {
-            return Ok(());
-        }
-        let Some(name) = command.chain else {
-            // -F without a chain empties all chains of the table.
-            let chains: &[Chain] = match command.table {
-                Table::Filter => &[Chain::Input, Chain::Forward, Chain::Output],
-                Table::Mangle => &[Chain::ManglePrerouting, Chain::MangleOutput],
-            };
-            let netfilter = &mut self.network.host_mut(self.host).stack.netfilter;
-            chains.iter().for_each(|chain| netfilter.chain_mut(*chain).clear());
-            return Ok(());
-        };
-        let chain = match (command.table, name) {
-            (Table::Mangle, Name::Prerouting) => Chain::ManglePrerouting,
-            (Table::Mangle, Name::Output) => Chain::MangleOutput,
-            (Table::Filter, Name::Input) => Chain::Input,
-            (Table::Filter, Name::Forward) => Chain::Forward,
-            (Table::Filter, Name::Output) => Chain::Output,
-            (Table::Mangle | Table::Filter, _) => {
-                let help = "modelled are INPUT, FORWARD, OUTPUT of the filter table, PREROUTING and OUTPUT of mangle";
-                return Err(refused("this chain of this table is not modelled", help));
+        command.chains.iter().try_for_each(|chain| self.change_chain(*chain, &command.change))
+    }
+
+    fn change_chain(&mut self, chain: Chain, change: &Change) -> Result<(), Refused> {
+        let new = match change {
+            Change::Append(rule) | Change::Insert(_, rule) | Change::Delete(rule) => {
+                Some(self.filter_rule(rule)?)
             }
+            Change::DeleteAt(_) | Change::Flush | Change::Policy { .. } | Change::List => None,
         };
-        let change = match &command.change {
-            Change::Append(rule) => (None, Some(self.filter_rule(rule)?)),
-            Change::Insert(at, rule) => (Some((*at).max(1) as usize - 1), Some(self.filter_rule(rule)?)),
-            Change::Delete(rule) => {
-                let rule = self.filter_rule(rule)?;
-                let rules = self.network.host_mut(self.host).stack.netfilter.chain_mut(chain);
-                let at = rules.iter().position(|known| *known == rule);
-                let at = at.ok_or_else(|| {
-                    refused(
-                        "iptables: Bad rule (does a matching rule exist in that chain?)",
-                        "spell the rule as it was added",
-                    )
+        let netfilter = &mut self.network.host_mut(self.host).stack.netfilter;
+        let rules = netfilter.chain_mut(chain);
+        match (change, new) {
+            (Change::Append(_), Some(rule)) => rules.push(rule),
+            (Change::Insert(at, _), Some(rule)) => {
+                let at = (*at as usize).saturating_sub(1).min(rules.len());
+                rules.insert(at, rule);
+            }
+            (Change::Delete(_), Some(rule)) => {
+                let at = rules.iter().position(|known| *known == rule).ok_or_else(|| {
+                    let message = "iptables: Bad rule (does a matching rule exist in that chain?)";
+                    refused(message, "spell the rule as it was added")
                 })?;
                 rules.remove(at);
-                return Ok(());
             }
-            Change::DeleteAt(number) => {
-                let rules = self.network.host_mut(self.host).stack.netfilter.chain_mut(chain);
+            (Change::DeleteAt(number), _) => {
                 let at = (*number as usize).wrapping_sub(1);
                 if at >= rules.len() {
-                    return Err(refused(
-                        "iptables: Index of deletion too big.",
-                        format!("the chain has {} rules", rules.len()),
-                    ));
+                    let help = format!("the chain has {} rules", rules.len());
+                    return Err(refused("iptables: Index of deletion too big.", help));
                 }
                 rules.remove(at);
-                return Ok(());
             }
-            Change::List => return Ok(()),
-            Change::Flush => {
-                self.network.host_mut(self.host).stack.netfilter.chain_mut(chain).clear();
-                return Ok(());
+            (Change::Flush, _) => rules.clear(),
+            (Change::Policy { drops }, _) => netfilter.set_policy(chain, *drops),
+            (Change::List, _) => {}
+            (Change::Append(_) | Change::Insert(..) | Change::Delete(_), None) => {
+                unreachable!("these changes bring a rule")
             }
-            Change::Policy(goal) => {
-                let drops = *goal == Goal::Drop;
-                self.network.host_mut(self.host).stack.netfilter.set_policy(chain, drops);
-                return Ok(());
-            }
-        };
-        let rules = self.network.host_mut(self.host).stack.netfilter.chain_mut(chain);
-        if let (at, Some(rule)) = change {
-            let at = at.unwrap_or(rules.len()).min(rules.len());
-            rules.insert(at, rule);
         }
         Ok(())
     }
 
     fn filter_rule(&self, rule: &Rule) -> Result<FilterRule, Refused> {
         let mut matches = Vec::new();
-        let mut add = |what, holds| matches.push(Match { what, holds });
-        if let Some((prefix, negated)) = rule.source {
-            add(Condition::Source(prefix), !negated);
+        for (wish, holds) in &rule.matches {
+            let what = match wish {
+                Wish::In(dev) => Condition::In(self.dev(dev)?),
+                Wish::Out(dev) => Condition::Out(self.dev(dev)?),
+                Wish::Packet(condition) => condition.clone(),
+            };
+            matches.push(Match { what, holds: *holds });
         }
-        if let Some((prefix, negated)) = rule.destination {
-            add(Condition::Destination(prefix), !negated);
-        }
-        if let Some((protocol, negated)) = rule.protocol {
-            add(Condition::Protocol(protocol), !negated);
-        }
-        let ranges = |ports: &[std::ops::RangeInclusive<u16>]| {
-            ports.iter().map(|range| (*range.start(), *range.end())).collect()
-        };
-        if !rule.source_ports.is_empty() {
-            add(Condition::SourcePorts(ranges(&rule.source_ports)), true);
-        }
-        if !rule.destination_ports.is_empty() {
-            add(Condition::DestinationPorts(ranges(&rule.destination_ports)), true);
-        }
-        if let Some(dev) = &rule.input {
-            add(Condition::In(self.dev(dev)?), true);
-        }
-        if let Some(dev) = &rule.output {
-            add(Condition::Out(self.dev(dev)?), true);
-        }
-        if let Some((value, mask)) = rule.mark {
-            add(Condition::Mark { value, mask }, true);
-        }
-        let target = match rule.target {
-            Goal::Accept => Target::Accept,
-            Goal::Drop => Target::Drop,
-            Goal::Mark { value, mask } => Target::Mark { value, mask },
-            Goal::Reject => {
-                return Err(refused(
-                    "REJECT is not modelled",
-                    "use DROP: the client then waits instead of being told",
-                ));
-            }
-            Goal::Return => {
-                return Err(refused(
-                    "RETURN is not modelled",
-                    "use ACCEPT: in these chains it does the same",
-                ));
-            }
-        };
-        Ok(FilterRule { matches, target })
+        Ok(FilterRule { matches, target: rule.target })
     }
 
     pub(super) fn arptables(&mut self, command: &Arptables) -> Result<(), Refused> {
@@ -174,7 +108,7 @@ impl Shell<'_> {
             sender: within(rule.sender),
             target: within(rule.target),
             interface: rule.interface.as_ref().map(|dev| self.dev(dev)).transpose()?,
-            op: rule.requests.map(|requests| if requests { ArpOp::Request } else { ArpOp::Reply }),
+            op: rule.op,
             action: match rule.action {
                 Verdict::Accept => ArpAction::Accept,
                 Verdict::Drop => ArpAction::Drop,

@@ -6,7 +6,7 @@ mod lvs;
 use crate::console::names::Names;
 use crate::decode::Spanned;
 use crate::expect::{Expectation, Known};
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::scenario::{Action, Host, Scenario};
 use crate::schema::Document;
 use crate::source::{Source, Span};
@@ -22,7 +22,10 @@ pub fn check(scenario: &mut Scenario, document: &Document, source: &Source, prob
     let mut view = View::new(scenario, problems);
     view.addresses();
     view.clients(document);
-    lvs::check(&mut view);
+    // What is wrong in one line would be blamed on others.
+    if !view.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        lvs::check(&mut view);
+    }
     if view.scenario.clients.is_empty() {
         let top = Span::default();
         view.warn(top, "nothing happens: there are no client groups", "add `clients:`");

@@ -297,9 +297,9 @@ impl Host {
             Phase::Connecting => self.times_out(cx, id),
             Phase::Waiting | Phase::Answered => {
                 if self.pings(cx, id) {
-                    self.next_ping(cx, id)
+                    self.next_ping(cx, id);
                 } else {
-                    self.times_out(cx, id)
+                    self.times_out(cx, id);
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! What an operator does to a running network: interfaces up and down, cables out and in, hosts that crash and return.
 
 use crate::frames::FrameId;
+use crate::host::arp::ArpSend;
+use crate::host::neighbour::NeighbourId;
 use crate::host::{Host, InterfaceId, Stack};
 use crate::ipvs::{Director, Kernel};
 use crate::network::{HostId, Network};
@@ -46,6 +48,18 @@ impl Network {
         for frame in frames {
             self.cx.drop(Place::Host(host.0), frame, DropReason::NeighbourQueue);
         }
+    }
+
+    /// What a host says in ARP because of a command (`arp_notify`).
+    pub fn announce(&mut self, host: HostId, announcements: &[ArpSend]) {
+        let Network { hosts, cx, .. } = self;
+        announcements.iter().for_each(|announcement| hosts[host.0 as usize].send_arp(cx, announcement));
+    }
+
+    /// A command has made a neighbour known: what waited for it goes.
+    pub fn release(&mut self, host: HostId, neighbour: NeighbourId) {
+        let Network { hosts, cx, .. } = self;
+        hosts[host.0 as usize].send_waiting(cx, neighbour);
     }
 
     /// A host's director and network layer together, for commands that need both; `modprobe ip_vs` happens if needed.

@@ -1,3 +1,24 @@
-//! To be filled.
+//! The languages users speak: scenarios in YAML, and inside them Linux's own commands.
 
+pub mod apply;
+pub mod assemble;
+pub mod check;
 pub mod console;
+pub mod decode;
+pub mod emit;
+pub mod expand;
+pub mod expect;
+pub mod json_schema;
+pub mod load;
+pub mod names;
+pub mod native;
+pub mod problem;
+pub mod resolve;
+pub mod run;
+pub mod scenario;
+pub mod schema;
+pub mod source;
+pub mod sweep;
+pub mod trace;
+pub mod tree;
+pub mod units;

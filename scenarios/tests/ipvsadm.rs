@@ -58,7 +58,12 @@ fn check(file: &str, exact: bool) -> Result<(), String> {
     let phases = if transcript.has_packets() { 64 } else { 1 };
     let mut furthest = (0, String::new());
     for phase in 0..phases {
-        match replay(file, &transcript, exact, Timers::Wheel(Wheel::new(250, Duration::from_millis(4 * 64 * phase)))) {
+        match replay(
+            file,
+            &transcript,
+            exact,
+            Timers::Wheel(Wheel::new(250, Duration::from_millis(4 * 64 * phase))),
+        ) {
             Ok(()) => return Ok(()),
             Err((step, difference)) if step >= furthest.0 => furthest = (step, difference),
             Err(_) => {}

@@ -27,7 +27,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let methods = [("dr", Forwarding::Route), ("nat", Forwarding::Masquerade), ("tun", Forwarding::Tunnel(Tunnel::IpIp))];
+    let methods = [
+        ("dr", Forwarding::Route),
+        ("nat", Forwarding::Masquerade),
+        ("tun", Forwarding::Tunnel(Tunnel::IpIp)),
+    ];
     for (name, forwarding) in methods {
         let workload = Workload { forwarding, ..Workload::default() };
         let mut runs: Vec<Measured> = (0..args.runs).map(|_| measure(&workload, args.seconds)).collect();

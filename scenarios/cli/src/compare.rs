@@ -71,6 +71,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let expanded = loaded.expanded(&Changes::default()).map_err(|problems| refuse(&problems))?;
     let report = Report {
         title: &loaded.scenario.name,
+        description: &loaded.scenario.about,
         runs: &finished,
         manifest: &manifest,
         scenario: loaded.text(),
@@ -90,7 +91,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// Runs all variants in parallel; those that were finished before a stop, in the order of the sweep.
 fn run_all(args: &Args, loaded: &Loaded, variants: &[Variant], stop: &Stop) -> Result<Vec<Labelled>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build()?;
-    let bar = if args.input.quiet || !is_watched() { ProgressBar::hidden() } else { ProgressBar::new(variants.len() as u64) };
+    let bar = if args.input.quiet || !is_watched() {
+        ProgressBar::hidden()
+    } else {
+        ProgressBar::new(variants.len() as u64)
+    };
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} runs, {eta} to go");
     bar.set_style(style.expect("the template is constant"));
     let runs: Vec<Result<Option<Labelled>, Problems>> = pool.install(|| {
@@ -105,7 +110,12 @@ fn run_all(args: &Args, loaded: &Loaded, variants: &[Variant], stop: &Stop) -> R
     Ok(finished)
 }
 
-fn run_one(args: &Args, loaded: &Loaded, variant: &Variant, stop: &Stop) -> Result<Option<Labelled>, Problems> {
+fn run_one(
+    args: &Args,
+    loaded: &Loaded,
+    variant: &Variant,
+    stop: &Stop,
+) -> Result<Option<Labelled>, Problems> {
     if stop.is_wanted() {
         return Ok(None);
     }

@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         } else {
             let indent = " ".repeat(width + 26);
             let words = step.text.replace('\n', &format!("\n{indent}"));
-            let _ = writeln!(text, "{:>11}  {:width$}  {:10} {words}", step.time, step.place, step.stage.name());
+            let _ =
+                writeln!(text, "{:>11}  {:width$}  {:10} {words}", step.time, step.place, step.stage.name());
         }
     }
     print(&text)?;

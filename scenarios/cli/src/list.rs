@@ -53,7 +53,9 @@ fn schedulers() -> String {
 }
 
 fn forwarding() -> String {
-    Method::ALL.iter().fold(String::new(), |text, method| text + &format!("{:4} {}\n", method.name(), method.title()))
+    Method::ALL
+        .iter()
+        .fold(String::new(), |text, method| text + &format!("{:4} {}\n", method.name(), method.title()))
 }
 
 fn drops() -> String {

@@ -52,7 +52,9 @@ impl Input {
     pub(crate) fn manifest(&self, loaded: &Loaded, seed: u64) -> Manifest {
         Manifest {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            command: std::env::args().skip(1).fold("lvsim".to_owned(), |line, word| line + " " + &quoted(&word)),
+            command: std::env::args()
+                .skip(1)
+                .fold("lvsim".to_owned(), |line, word| line + " " + &quoted(&word)),
             scenario: self.file.display().to_string(),
             scenario_hash: format!("{:016x}", fnv1a(loaded.text().as_bytes())),
             seed,
@@ -70,10 +72,16 @@ pub(crate) fn refuse(problems: &Problems) -> anyhow::Error {
 /// A word as a shell would need it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// Fowler, Noll and Vo's hash: names a scenario's text, nothing more.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

@@ -33,8 +33,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let stop = Stop::listen()?;
     let stopwatch = Stopwatch::start();
     let started = utc_now();
-    let Some(run) = watched(&scenario, &stop, args.input.quiet).map_err(|problems| refuse(&loaded.at_source(problems)))? else {
-        bail!("stopped: a run that did not reach its end has no result (shorten `duration:` for a quick look)");
+    let Some(run) = watched(&scenario, &stop, args.input.quiet)
+        .map_err(|problems| refuse(&loaded.at_source(problems)))?
+    else {
+        bail!(
+            "stopped: a run that did not reach its end has no result (shorten `duration:` for a quick look)"
+        );
     };
     let labelled = [Labelled { variant: variant_of(&run), outcome: run.outcome.clone() }];
     if args.output.json {
@@ -50,6 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let expanded = loaded.expanded(&Changes::default()).map_err(|problems| refuse(&problems))?;
         let report = Report {
             title: &scenario.name,
+            description: &scenario.about,
             runs: &labelled,
             manifest: &manifest,
             scenario: loaded.text(),

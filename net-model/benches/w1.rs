@@ -21,17 +21,17 @@ fn run(bencher: Bencher, workload: Workload) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 20)]
 fn direct_routing(bencher: Bencher) {
     run(bencher, Workload::default());
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 20)]
 fn masquerading(bencher: Bencher) {
     run(bencher, Workload { forwarding: Forwarding::Masquerade, ..Workload::default() });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 20)]
 fn a_thousand_servers(bencher: Bencher) {
     run(bencher, Workload { servers: 1000, ..Workload::default() });
 }

@@ -112,6 +112,10 @@ impl Connections {
                 Slot::new(index)
             }
             None => {
+                if self.entries.len() == self.entries.capacity() {
+                    // By a quarter, not by half: of millions of entries the spare room counts.
+                    self.entries.reserve_exact((self.entries.len() / 4).max(64));
+                }
                 self.entries.push(connection);
                 Slot::new(self.entries.len() as u32 - 1)
             }

@@ -97,6 +97,10 @@ impl Sockets {
                 slot
             }
             None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // By a quarter, not by half: of millions of sockets the spare room counts.
+                    self.slots.reserve_exact((self.slots.len() / 4).max(64));
+                }
                 self.slots.push(socket);
                 u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 sockets")
             }

@@ -80,6 +80,21 @@ impl Recorder {
         flow != 0 && flow == self.tag
     }
 
+    /// Adds a line about a packet to the transcript, if the packet is followed.
+    #[inline]
+    pub(crate) fn tell_of(
+        &mut self,
+        time: Time,
+        place: Place,
+        stage: Stage,
+        flow: u32,
+        text: impl FnOnce() -> String,
+    ) {
+        if self.follows(flow) {
+            self.tell(time, place, stage, text());
+        }
+    }
+
     /// Adds a line to the transcript.
     pub(crate) fn tell(&mut self, time: Time, place: Place, stage: Stage, text: String) {
         self.transcript.push(Line { time, place, stage, text });

@@ -13,6 +13,7 @@ use crate::link::{End, Link, LinkId, Queued, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Switch};
+use crate::transcript::Stage;
 use crate::verdict::DropReason;
 use sim_core::{Agenda, Time};
 
@@ -66,9 +67,18 @@ impl Wiring {
             }
         };
         self.hops += 1;
+        let flow = sent.flow();
+        recorder.tell_of(now, Place::Link(id), Stage::Link, flow, || {
+            format!("{bytes} bytes, at the far end at {at}")
+        });
         let short_cut = match link.end() {
             End::Switch(switch, port) => {
-                self.switches[switch as usize].known_path(at, port, sent.src, sent.dst)
+                let way = self.switches[switch as usize].known_path(at, port, sent.src, sent.dst);
+                if way.is_some() {
+                    let text = || format!("knows the port of {}", sent.dst);
+                    recorder.tell_of(at, Place::Switch(switch), Stage::Switch, flow, text);
+                }
+                way
             }
             End::Host(..) => None,
         };
@@ -122,18 +132,25 @@ impl Wiring {
         recorder: &mut Recorder,
     ) {
         let arrived = self.frames.get(&frame);
-        let (src, dst, bytes) = (arrived.src, arrived.dst, arrived.wire_bytes());
+        let (src, dst, bytes, flow) = (arrived.src, arrived.dst, arrived.wire_bytes(), arrived.flow());
         let switch = &mut self.switches[number as usize];
         if switch.learn(now, port, src) {
             self.redirect(now, number, src, agenda);
         }
         match self.switches[number as usize].decide(now, port, dst) {
-            Decision::Forward(out) => self.enqueue(out, Queued { at: now, frame, bytes }, agenda),
+            Decision::Forward(out) => {
+                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, || {
+                    format!("knows the port of {dst}")
+                });
+                self.enqueue(out, Queued { at: now, frame, bytes }, agenda);
+            }
             Decision::Hairpin => {
                 recorder.note_drop(now, Place::Switch(number), self.frames.get(&frame), DropReason::Hairpin);
                 self.frames.end(frame);
             }
             Decision::Flood => {
+                let text = || format!("does not know {dst}: a copy to every other port");
+                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, text);
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
                 for index in 0..self.switches[number as usize].ports().len() {
                     let Some(out) = self.switches[number as usize].flood(index, port) else { continue };

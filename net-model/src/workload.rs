@@ -159,6 +159,10 @@ impl Workload {
         stack.sysctl_set("net.ipv4.conf.all.arp_announce", "2").expect("the setting exists");
         stack.add_address(eth0, AddressSpec::new(Addr::v4(SERVERS + n), 16)).expect("the address is free");
         stack.add_address(InterfaceId::LO, AddressSpec::new(VIP, 32)).expect("the address is free");
+        if matches!(self.forwarding, Forwarding::Tunnel(_)) {
+            let tunnel = stack.add_interface("tunl0", InterfaceKind::Tunnel, Mac::ZERO);
+            stack.set_up(tunnel, true);
+        }
         let default = RouteSpec::to(Prefix::new(Addr::UNSPECIFIED_V4, 0)).via(GATEWAY);
         stack.add_route(&default).expect("the gateway is on the link");
         net.add_server(

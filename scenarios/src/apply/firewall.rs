@@ -11,73 +11,40 @@ use net_model::packet::ArpOp;
 
 impl Shell<'_> {
     pub(super) fn iptables(&mut self, command: &Iptables) -> Result<(), Refused> {
-        if command.change == Change::List {
-            return Ok(());
-        }
-        let Some(name) = command.chain else {
-            // -F without a chain empties all chains of the table.
-            let chains: &[Chain] = match command.table {
-                Table::Filter => &[Chain::Input, Chain::Forward, Chain::Output],
-                Table::Mangle => &[Chain::ManglePrerouting, Chain::MangleOutput],
-            };
-            let netfilter = &mut self.network.host_mut(self.host).stack.netfilter;
-            chains.iter().for_each(|chain| netfilter.chain_mut(*chain).clear());
-            return Ok(());
-        };
-        let chain = match (command.table, name) {
-            (Table::Mangle, Name::Prerouting) => Chain::ManglePrerouting,
-            (Table::Mangle, Name::Output) => Chain::MangleOutput,
-            (Table::Filter, Name::Input) => Chain::Input,
-            (Table::Filter, Name::Forward) => Chain::Forward,
-            (Table::Filter, Name::Output) => Chain::Output,
-            (Table::Mangle | Table::Filter, _) => {
-                let help = "modelled are INPUT, FORWARD, OUTPUT of the filter table, PREROUTING and OUTPUT of mangle";
-                return Err(refused("this chain of this table is not modelled", help));
+        let rule = match &command.change {
+            Change::Append(rule) | Change::Insert(_, rule) | Change::Delete(rule) => {
+                Some(self.filter_rule(rule)?)
             }
+            Change::DeleteAt(_) | Change::Flush | Change::Policy(_) | Change::List => None,
         };
-        let change = match &command.change {
-            Change::Append(rule) => (None, Some(self.filter_rule(rule)?)),
-            Change::Insert(at, rule) => (Some((*at).max(1) as usize - 1), Some(self.filter_rule(rule)?)),
-            Change::Delete(rule) => {
-                let rule = self.filter_rule(rule)?;
-                let rules = self.network.host_mut(self.host).stack.netfilter.chain_mut(chain);
-                let at = rules.iter().position(|known| *known == rule);
-                let at = at.ok_or_else(|| {
-                    refused(
-                        "iptables: Bad rule (does a matching rule exist in that chain?)",
-                        "spell the rule as it was added",
-                    )
-                })?;
-                rules.remove(at);
-                return Ok(());
-            }
-            Change::DeleteAt(number) => {
-                let rules = self.network.host_mut(self.host).stack.netfilter.chain_mut(chain);
-                let at = (*number as usize).wrapping_sub(1);
-                if at >= rules.len() {
-                    return Err(refused(
-                        "iptables: Index of deletion too big.",
-                        format!("the chain has {} rules", rules.len()),
-                    ));
+        let netfilter = &mut self.network.host_mut(self.host).stack.netfilter;
+        for chain in chains(command.table, command.chain)? {
+            let rules = netfilter.chain_mut(*chain);
+            match (&command.change, &rule) {
+                (Change::Append(_), Some(rule)) => rules.push(rule.clone()),
+                (Change::Insert(number, _), Some(rule)) => {
+                    let at = (*number as usize).saturating_sub(1).min(rules.len());
+                    rules.insert(at, rule.clone());
                 }
-                rules.remove(at);
-                return Ok(());
+                (Change::Delete(_), Some(rule)) => {
+                    let at = rules.iter().position(|known| known == rule).ok_or_else(|| {
+                        let message = "iptables: Bad rule (does a matching rule exist in that chain?)";
+                        refused(message, "spell the rule as it was added")
+                    })?;
+                    rules.remove(at);
+                }
+                (Change::DeleteAt(number), _) => {
+                    let at = (*number as usize).wrapping_sub(1);
+                    if at >= rules.len() {
+                        let help = format!("the chain has {} rules", rules.len());
+                        return Err(refused("iptables: Index of deletion too big.", help));
+                    }
+                    rules.remove(at);
+                }
+                (Change::Policy(goal), _) => netfilter.set_policy(*chain, *goal == Goal::Drop),
+                (Change::Flush, _) => rules.clear(),
+                (Change::List | Change::Append(_) | Change::Insert(..) | Change::Delete(_), _) => {}
             }
-            Change::List => return Ok(()),
-            Change::Flush => {
-                self.network.host_mut(self.host).stack.netfilter.chain_mut(chain).clear();
-                return Ok(());
-            }
-            Change::Policy(goal) => {
-                let drops = *goal == Goal::Drop;
-                self.network.host_mut(self.host).stack.netfilter.set_policy(chain, drops);
-                return Ok(());
-            }
-        };
-        let rules = self.network.host_mut(self.host).stack.netfilter.chain_mut(chain);
-        if let (at, Some(rule)) = change {
-            let at = at.unwrap_or(rules.len()).min(rules.len());
-            rules.insert(at, rule);
         }
         Ok(())
     }
@@ -182,4 +149,22 @@ impl Shell<'_> {
             },
         })
     }
+}
+
+/// The chains a command means; without a name all of the table.
+fn chains(table: Table, name: Option<Name>) -> Result<&'static [Chain], Refused> {
+    Ok(match (table, name) {
+        (Table::Mangle, Some(Name::Prerouting)) => &[Chain::ManglePrerouting],
+        (Table::Mangle, Some(Name::Output)) => &[Chain::MangleOutput],
+        (Table::Mangle, None) => &[Chain::ManglePrerouting, Chain::MangleOutput],
+        (Table::Filter, Some(Name::Input)) => &[Chain::Input],
+        (Table::Filter, Some(Name::Forward)) => &[Chain::Forward],
+        (Table::Filter, Some(Name::Output)) => &[Chain::Output],
+        (Table::Filter, None) => &[Chain::Input, Chain::Forward, Chain::Output],
+        (Table::Mangle | Table::Filter, Some(_)) => {
+            let help =
+                "modelled are INPUT, FORWARD, OUTPUT of the filter table, PREROUTING and OUTPUT of mangle";
+            return Err(refused("this chain of this table is not modelled", help));
+        }
+    })
 }

@@ -41,9 +41,7 @@ const PACKETS: u32 = 4096;
 fn is_local(bencher: Bencher) {
     let (host, _) = director(0);
     let vip = addr("10.0.0.100");
-    bencher
-        .counter(PACKETS)
-        .bench_local(|| (0..PACKETS).filter(|_| host.is_local(black_box(vip))).count());
+    bencher.counter(PACKETS).bench_local(|| (0..PACKETS).filter(|_| host.is_local(black_box(vip))).count());
 }
 
 /// Requests of ever other clients to the virtual address.

@@ -1,29 +1,33 @@
+//! probe
 fn main() {
-    let secs: f64 = std::env::args().nth(1).map_or(1.0, |s| s.parse().unwrap());
-    let nat = std::env::args().nth(2).is_some_and(|s| s == "nat");
+    let a: Vec<String> = std::env::args().collect();
+    let secs: f64 = a.get(1).map_or(1.0, |s| s.parse().unwrap());
+    let mode = a.get(2).map_or("", |s| s);
     let mut w = net_model::workload::Workload::default();
-    if nat {
+    if mode == "nat" {
         w.forwarding = net_model::ipvs::Forwarding::Masquerade;
     }
-    let mut net = w.build();
-    let t = std::time::Instant::now();
-    net.run_until(sim_core::Time::ZERO + sim_core::Duration::from_secs_f64(secs));
-    let s = t.elapsed().as_secs_f64();
-    let o = net.outcome();
-    let started: u64 = o.clients.iter().map(|c| c.started).sum();
-    let ok: u64 = o.clients.iter().map(|c| c.succeeded).sum();
-    println!(
-        "hops {} events {} started {started} ok {ok} in {s:.3}s: {:.2} M hops/s {:.0} k conn/s; hops/conn {:.1}",
-        o.hops,
-        o.events,
-        o.hops as f64 / s / 1e6,
-        ok as f64 / s / 1e3,
-        o.hops as f64 / ok as f64
-    );
-    println!("{:?}", o.frames);
-    for d in &o.drops {
-        println!("{} {:?} {}", d.place, d.reason, d.count);
+    if mode == "many" {
+        w.servers = 1000;
     }
-    println!("lat {} conn {}", o.clients[0].latency.mean(), o.clients[0].connect.mean());
-    println!("{:?}", o.directors[0].services[0].destinations[0]);
+    if mode == "open" {
+        w.close = net_model::spec::Close::None;
+        w.rate = 1e6;
+        w.addresses = 16;
+        w.servers = 64;
+    }
+    let t = std::time::Instant::now();
+    let m = w.measure(sim_core::Duration::from_secs_f64(secs));
+    let s = t.elapsed().as_secs_f64();
+    println!(
+        "hops {} events {} ok {} in {s:.3}s: {:.2} M hops/s fingerprint {} lat {} mem {:?} each {:.0}",
+        m.hops,
+        m.events,
+        m.connections,
+        m.hops as f64 / s / 1e6,
+        m.fingerprint,
+        m.latency,
+        m.memory,
+        m.memory.total() as f64 / m.connections as f64
+    );
 }

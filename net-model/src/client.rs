@@ -31,7 +31,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct ClientGroup {
     pub(crate) id: GroupId,
-    pub(crate) host: u32,
     pub(crate) spec: ClientSpec,
     pub(crate) stream: Stream,
     /// Where in its arrival process the group is: row of the trace, end of the burst.
@@ -69,8 +68,8 @@ pub struct Seen {
 }
 
 impl ClientGroup {
-    /// A group that lives on `host`.
-    pub fn new(id: GroupId, host: u32, spec: ClientSpec, seed: u64) -> ClientGroup {
+    /// A group that has seen nothing yet.
+    pub fn new(id: GroupId, spec: ClientSpec, seed: u64) -> ClientGroup {
         let stream = Stream::new(seed, &spec.name);
         let seen = Seen {
             started: 0,
@@ -82,7 +81,7 @@ impl ClientGroup {
             by_interval: Vec::new(),
         };
         let position = Position { row: 0, burst_ends: spec.start };
-        ClientGroup { id, host, spec, stream, position, next_port: 0, next_source: 0, seen }
+        ClientGroup { id, spec, stream, position, next_port: 0, next_source: 0, seen }
     }
 
     /// The row of the trace that an exchange follows.

@@ -29,6 +29,14 @@ impl Frames {
         FrameId(slot)
     }
 
+    /// Takes a frame back that was never sent.
+    #[inline]
+    #[allow(clippy::needless_pass_by_value)] // taking the id is what ends the frame
+    pub(crate) fn take_back(&mut self, frame: FrameId) {
+        self.sent -= 1;
+        self.free.push(frame.0);
+    }
+
     /// A second copy of a frame, as a switch makes when it floods.
     pub fn copy(&mut self, frame: &FrameId) -> FrameId {
         let twin = self.slots[frame.0 as usize].clone();

@@ -80,11 +80,6 @@ impl Recorder {
         flow != 0 && flow == self.tag
     }
 
-    /// The tag of the followed exchange, 0 before it has begun.
-    pub(crate) fn followed_tag(&self) -> u32 {
-        self.tag
-    }
-
     /// Adds a line to the transcript.
     pub(crate) fn tell(&mut self, time: Time, place: Place, stage: Stage, text: String) {
         self.transcript.push(Line { time, place, stage, text });

@@ -79,6 +79,11 @@ impl Requests {
         &mut self.slots[id.0 as usize]
     }
 
+    /// Bytes that the requests occupy.
+    pub(crate) fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Request>() + self.free.capacity() * 4
+    }
+
     /// The host of a request.
     pub(crate) fn host(&self, id: RequestId) -> u32 {
         self.get(id).host

@@ -6,7 +6,6 @@
 
 use crate::addr::Mac;
 use crate::link::LinkId;
-use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time};
 
 /// How long an address is remembered after its last frame.
@@ -17,14 +16,27 @@ pub const AGEING: Duration = Duration::from_secs(300);
 pub struct Switch {
     /// The outgoing link of each port.
     ports: Vec<LinkId>,
-    table: FxHashMap<Mac, Place>,
+    table: Table,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    port: u16,
-    seen: Time,
+/// The forwarding database: a power of two of entries, at most half of them taken, with linear probing.
+#[derive(Debug)]
+struct Table {
+    entries: Vec<Entry>,
+    known: usize,
 }
+
+/// Where an address lives.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    mac: Mac,
+    seen: Time,
+    port: u16,
+}
+
+/// The port of an entry that is free.
+const NOWHERE: u16 = u16::MAX;
+const FREE: Entry = Entry { mac: Mac::ZERO, seen: Time::ZERO, port: NOWHERE };
 
 /// What a switch does with a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,17 +53,15 @@ impl Switch {
     /// Attaches a cable; the number of the port.
     pub fn attach(&mut self, outgoing: LinkId) -> u16 {
         self.ports.push(outgoing);
-        u16::try_from(self.ports.len() - 1).expect("a switch has at most 65,536 ports")
+        let port = u16::try_from(self.ports.len() - 1).ok().filter(|port| *port != NOWHERE);
+        port.expect("a switch has at most 65,535 ports")
     }
 
-    /// The outgoing links to flood to, in the order in which they get the frame.
-    pub fn flood(&self, ingress: u16) -> impl Iterator<Item = LinkId> {
-        self.ports
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(move |(port, _)| *port != ingress as usize)
-            .map(|(_, link)| *link)
+    /// The outgoing link that gets a flooded frame as number `n` (the last attached port is number 0); none if that is
+    /// the port it came from.
+    pub fn flood(&self, n: usize, ingress: u16) -> Option<LinkId> {
+        let port = self.ports.len() - 1 - n;
+        (port != ingress as usize).then(|| self.ports[port])
     }
 
     /// All outgoing links.
@@ -63,8 +73,8 @@ impl Switch {
     /// time stamp has to change: then the frame needs no event of its own here.
     #[inline]
     pub fn known_path(&mut self, at: Time, ingress: u16, src: Mac, dst: Mac) -> Option<LinkId> {
-        let to = *self.table.get(&dst)?;
-        let from = self.table.get_mut(&src)?;
+        let to = *self.table.get(dst)?;
+        let from = self.table.get_mut(src)?;
         let usable = from.port == ingress
             && to.port != ingress
             && at.since(to.seen) < AGEING
@@ -81,13 +91,18 @@ impl Switch {
         if src.is_group() {
             return false;
         }
-        let old = self.table.insert(src, Place { port: ingress, seen: now });
-        old.is_none_or(|old| old.port != ingress || now.since(old.seen) >= AGEING)
+        let new = Entry { mac: src, port: ingress, seen: now };
+        let Some(entry) = self.table.get_mut(src) else {
+            self.table.insert(new);
+            return true;
+        };
+        let old = std::mem::replace(entry, new);
+        old.port != ingress || now.since(old.seen) >= AGEING
     }
 
     /// The way of a frame that is here now.
     pub fn decide(&self, now: Time, ingress: u16, dst: Mac) -> Decision {
-        match self.table.get(&dst) {
+        match self.table.get(dst) {
             Some(place) if now.since(place.seen) < AGEING && !dst.is_group() => {
                 if place.port == ingress {
                     Decision::Hairpin
@@ -101,12 +116,63 @@ impl Switch {
 
     /// Forgets what lives behind a port whose link went down.
     pub fn forget_port(&mut self, port: u16) {
-        self.table.retain(|_, place| place.port != port);
+        let old = std::mem::take(&mut self.table);
+        old.entries
+            .into_iter()
+            .filter(|e| e.port != NOWHERE && e.port != port)
+            .for_each(|e| self.table.insert(e));
     }
 
     /// How many addresses are remembered.
     pub fn known(&self) -> usize {
-        self.table.len()
+        self.table.known
+    }
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table { entries: vec![FREE; 16], known: 0 }
+    }
+}
+
+impl Table {
+    #[inline]
+    fn get(&self, mac: Mac) -> Option<&Entry> {
+        let entry = &self.entries[self.place(mac)];
+        (entry.port != NOWHERE).then_some(entry)
+    }
+
+    #[inline]
+    fn get_mut(&mut self, mac: Mac) -> Option<&mut Entry> {
+        let place = self.place(mac);
+        let entry = &mut self.entries[place];
+        (entry.port != NOWHERE).then_some(entry)
+    }
+
+    /// Adds an address that is not there yet.
+    fn insert(&mut self, entry: Entry) {
+        if (self.known + 1) * 2 > self.entries.len() {
+            let bigger = vec![FREE; self.entries.len() * 2];
+            for old in std::mem::replace(&mut self.entries, bigger).into_iter().filter(|e| e.port != NOWHERE)
+            {
+                let place = self.place(old.mac);
+                self.entries[place] = old;
+            }
+        }
+        let place = self.place(entry.mac);
+        self.entries[place] = entry;
+        self.known += 1;
+    }
+
+    /// Where the address is, or where it would be put.
+    #[inline]
+    fn place(&self, mac: Mac) -> usize {
+        let mask = self.entries.len() - 1;
+        let mut at = (mac.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        while self.entries[at].mac != mac && self.entries[at].port != NOWHERE {
+            at = (at + 1) & mask;
+        }
+        at
     }
 }
 
@@ -129,7 +195,7 @@ mod tests {
             switch.attach(LinkId(link));
         }
         assert_eq!(switch.decide(secs(0), 0, mac(2)), Decision::Flood);
-        assert_eq!(switch.flood(0).collect::<Vec<_>>(), [LinkId(2), LinkId(1)]);
+        assert_eq!([0, 1, 2].map(|n| switch.flood(n, 0)), [Some(LinkId(2)), Some(LinkId(1)), None]);
         assert!(switch.learn(secs(0), 1, mac(2)));
         assert!(!switch.learn(secs(1), 1, mac(2)));
         assert_eq!(switch.decide(secs(1), 0, mac(2)), Decision::Forward(LinkId(1)));

@@ -10,7 +10,6 @@ use crate::frames::FrameId;
 use crate::host::Host;
 use crate::outcome::Failure;
 use crate::packet::{Datagram, Packet, Payload};
-use crate::recorder::Place;
 use crate::tcp::socket::Socket;
 use crate::tcp::table::Key;
 use crate::tcp::{App, State};
@@ -131,15 +130,6 @@ impl Host {
         {
             cx.sockets.remove(socket);
             self.exchange_failed(cx, exchange, Failure::Refused);
-        }
-    }
-
-    /// Counts a packet that ends on this host before it became a frame.
-    pub(crate) fn lose(&mut self, cx: &mut Cx, packet: &Packet, reason: DropReason) {
-        cx.recorder.note_packet_drop(cx.now, Place::Host(self.id), reason);
-        if cx.recorder.follows(packet.flow) {
-            let text = format!("{packet}: dropped. {} {}", reason.sentence(), reason.cure());
-            cx.recorder.tell(cx.now, Place::Host(self.id), crate::transcript::Stage::Drop, text);
         }
     }
 }

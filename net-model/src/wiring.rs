@@ -9,7 +9,7 @@
 use crate::addr::Mac;
 use crate::event::Event;
 use crate::frames::{FrameId, Frames};
-use crate::link::{End, Link, LinkId};
+use crate::link::{End, Link, LinkId, Queued, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Switch};
@@ -57,24 +57,22 @@ impl Wiring {
     ) {
         let link = &mut self.links[id.0 as usize];
         let sent = self.frames.get(&frame);
-        match link.send(now, sent.wire_bytes()) {
+        let bytes = sent.wire_bytes();
+        let at = match link.send(now, bytes) {
+            Ok(at) => at,
             Err(reason) => {
                 recorder.note_drop(now, Place::Link(id), sent, reason);
-                self.frames.end(frame);
+                return self.frames.end(frame);
             }
-            Ok(arrival) => {
-                self.hops += 1;
-                if let End::Switch(switch, port) = link.end() {
-                    let (src, dst) = (sent.src, sent.dst);
-                    if let Some(out) = self.switches[switch as usize].known_path(arrival, port, src, dst) {
-                        self.enqueue(arrival, out, frame, agenda);
-                        return;
-                    }
-                }
-                link.push(arrival, frame);
-                self.arm(id, agenda);
+        };
+        self.hops += 1;
+        let short_cut = match link.end() {
+            End::Switch(switch, port) => {
+                self.switches[switch as usize].known_path(at, port, sent.src, sent.dst)
             }
-        }
+            End::Host(..) => None,
+        };
+        self.enqueue(short_cut.unwrap_or(id), Queued { at, frame, bytes }, agenda);
     }
 
     /// The event of a link: its head arrives.
@@ -86,18 +84,23 @@ impl Wiring {
         agenda: &mut Agenda<Event>,
         recorder: &mut Recorder,
     ) -> Arrival {
-        let frames = &self.frames;
         let link = &mut self.links[id.0 as usize];
-        let Some((frame, sent)) = link.take(now, |frame| frames.get(frame).wire_bytes()) else {
+        let Some(taken) = link.take(now) else {
             return Arrival::Handled;
         };
         let (end, fed_by_switch) = (link.end(), link.fed_by_switch());
-        self.arm(id, agenda);
-        if let Err(reason) = sent {
-            recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
-            self.frames.end(frame);
-            return Arrival::Handled;
+        if let Some(due) = link.arm() {
+            agenda.post(due, Event::Arrive(id));
         }
+        let frame = match taken {
+            Taken::Arrived(frame) => frame,
+            Taken::Transmitted => return Arrival::Handled,
+            Taken::Refused(frame, reason) => {
+                recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
+                self.frames.end(frame);
+                return Arrival::Handled;
+            }
+        };
         self.hops += u64::from(fed_by_switch);
         match end {
             End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
@@ -118,43 +121,37 @@ impl Wiring {
         agenda: &mut Agenda<Event>,
         recorder: &mut Recorder,
     ) {
-        let (src, dst) = {
-            let f = self.frames.get(&frame);
-            (f.src, f.dst)
-        };
+        let arrived = self.frames.get(&frame);
+        let (src, dst, bytes) = (arrived.src, arrived.dst, arrived.wire_bytes());
         let switch = &mut self.switches[number as usize];
         if switch.learn(now, port, src) {
             self.redirect(now, number, src, agenda);
         }
         match self.switches[number as usize].decide(now, port, dst) {
-            Decision::Forward(out) => self.enqueue(now, out, frame, agenda),
+            Decision::Forward(out) => self.enqueue(out, Queued { at: now, frame, bytes }, agenda),
             Decision::Hairpin => {
                 recorder.note_drop(now, Place::Switch(number), self.frames.get(&frame), DropReason::Hairpin);
                 self.frames.end(frame);
             }
             Decision::Flood => {
-                let outs: Vec<LinkId> = self.switches[number as usize].flood(port).collect();
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
-                for out in outs {
+                for index in 0..self.switches[number as usize].ports().len() {
+                    let Some(out) = self.switches[number as usize].flood(index, port) else { continue };
                     let copy = self.frames.copy(&frame);
-                    self.enqueue(now, out, copy, agenda);
+                    self.enqueue(out, Queued { at: now, frame: copy, bytes }, agenda);
                 }
                 self.frames.end(frame);
             }
         }
     }
 
-    /// A frame will be (or is) whole in a switch at `at` and leaves it by `out`.
-    #[inline]
-    fn enqueue(&mut self, at: Time, out: LinkId, frame: FrameId, agenda: &mut Agenda<Event>) {
-        self.links[out.0 as usize].push(at, frame);
-        self.arm(out, agenda);
-    }
-
-    #[inline]
-    fn arm(&mut self, id: LinkId, agenda: &mut Agenda<Event>) {
-        let frames = &self.frames;
-        if let Some(due) = self.links[id.0 as usize].arm(|frame| frames.get(frame).wire_bytes()) {
+    /// A frame takes its place in the queue of a link, and the link its event.
+    #[inline(always)] // the end of every way out of a host
+    fn enqueue(&mut self, id: LinkId, queued: Queued, agenda: &mut Agenda<Event>) {
+        let link = &mut self.links[id.0 as usize];
+        if link.push(queued)
+            && let Some(due) = link.arm()
+        {
             agenda.post(due, Event::Arrive(id));
         }
     }
@@ -168,10 +165,12 @@ impl Wiring {
             if recalled.is_empty() {
                 continue;
             }
-            self.arm(out, agenda);
-            for (at, frame) in recalled {
+            if let Some(due) = self.links[out.0 as usize].arm() {
+                agenda.post(due, Event::Arrive(out));
+            }
+            for queued in recalled {
                 match self.switches[number as usize].decide(now, u16::MAX, mac) {
-                    Decision::Forward(out) => self.enqueue(at, out, frame, agenda),
+                    Decision::Forward(out) => self.enqueue(out, queued, agenda),
                     Decision::Flood | Decision::Hairpin => unreachable!("the address has just been learnt"),
                 }
             }
@@ -179,9 +178,21 @@ impl Wiring {
     }
 
     /// Pulls or plugs a cable at a host's interface: both directions.
-    pub fn set_link_up(&mut self, outgoing: LinkId, incoming: LinkId, up: bool) {
-        self.links[outgoing.0 as usize].set_up(up);
-        self.links[incoming.0 as usize].set_up(up);
+    pub fn set_link_up(
+        &mut self,
+        now: Time,
+        outgoing: LinkId,
+        incoming: LinkId,
+        up: bool,
+        agenda: &mut Agenda<Event>,
+    ) {
+        for id in [outgoing, incoming] {
+            let link = &mut self.links[id.0 as usize];
+            link.set_up(now, up);
+            if let Some(due) = link.arm() {
+                agenda.post(due, Event::Arrive(id));
+            }
+        }
         if let (false, End::Switch(switch, port)) = (up, self.links[outgoing.0 as usize].end()) {
             self.switches[switch as usize].forget_port(port);
         }

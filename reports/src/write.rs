@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub struct Report<'a> {
     /// What it is about, usually the scenario's title.
     pub title: &'a str,
+    /// What it teaches: a few sentences for the head of the page, paragraphs apart by an empty line; may be empty.
+    pub description: &'a str,
     /// One run, or all runs of a comparison.
     pub runs: &'a [Labelled],
     /// Where it came from.
@@ -171,7 +173,15 @@ mod tests {
         let png = cfg!(feature = "png");
         write_report(
             dir,
-            &Report { title: "Quick start", runs, manifest: &manifest, scenario, expanded, png },
+            &Report {
+                title: "Quick start",
+                description: "Five uneven servers.",
+                runs,
+                manifest: &manifest,
+                scenario,
+                expanded,
+                png,
+            },
         )
     }
 
@@ -267,8 +277,15 @@ mod tests {
     fn png_files_come_with_the_feature_only() {
         let dir = place("png");
         let manifest = Manifest::default();
-        let report =
-            Report { title: "", runs: &small(), manifest: &manifest, scenario: "", expanded: "", png: true };
+        let report = Report {
+            title: "",
+            description: "",
+            runs: &small(),
+            manifest: &manifest,
+            scenario: "",
+            expanded: "",
+            png: true,
+        };
         match write_report(&dir.join("out"), &report) {
             Ok(paths) => {
                 assert!(cfg!(feature = "png") && paths.iter().any(|p| p.ends_with("plots/share.png")));

@@ -5,7 +5,6 @@ mod firewall;
 use crate::console::Command;
 use crate::console::ip::{
     AddressSpec as Address, IpCommand, LinkChange, LinkKind, RouteKind as Kind, RouteSpec as Route, RuleSpec,
-    Scope as Reach,
 };
 use crate::console::ipvsadm::{self, Console, Link, Request};
 use crate::console::names::Names;
@@ -13,7 +12,7 @@ use crate::console::sysctl::Sysctl;
 use net_model::addr::Mac;
 use net_model::host::admin::AdminError;
 use net_model::host::fib::{NextHop, RouteKind, RouteSpec, Rule, TABLE_MAIN};
-use net_model::host::interface::{AddressSpec, Scope};
+use net_model::host::interface::AddressSpec;
 use net_model::host::neighbour::NeighbourState;
 use net_model::host::sysctl::SysctlError;
 use net_model::host::{InterfaceId, InterfaceKind};
@@ -264,7 +263,7 @@ impl Shell<'_> {
         let address = AddressSpec {
             addr: spec.addr,
             len: spec.len,
-            scope: spec.scope.map(scope),
+            scope: spec.scope,
             broadcast: spec.broadcast,
             label: spec.label.clone(),
         };
@@ -320,7 +319,7 @@ impl Shell<'_> {
             src: spec.src.or_else(|| spec.alias.as_ref().and_then(alias)),
             metric: spec.metric,
             mtu: spec.mtu,
-            scope: spec.scope.map(scope),
+            scope: spec.scope,
             multipath: spec.hops.iter().map(hop).collect::<Result<_, Refused>>()?,
         };
         // Local and broadcast routes have a table of their own.
@@ -352,14 +351,6 @@ fn told(trouble: Trouble) -> Refused {
     match trouble {
         Trouble::Kernel(error) => kernel(error),
         Trouble::Told(refused) => refused,
-    }
-}
-
-fn scope(scope: Reach) -> Scope {
-    match scope {
-        Reach::Global => Scope::Global,
-        Reach::Link => Scope::Link,
-        Reach::Host => Scope::Host,
     }
 }
 

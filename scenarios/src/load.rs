@@ -110,6 +110,16 @@ impl Loaded {
         }
     }
 
+    /// The scenario as it was written.
+    pub fn text(&self) -> &str {
+        &self.sources[0].text
+    }
+
+    /// The texts that problems point into.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// A variant of the scenario.
     ///
     /// # Errors

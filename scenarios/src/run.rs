@@ -6,8 +6,9 @@ use crate::native;
 use crate::problem::Problem;
 use crate::scenario::{Action, Event, Scenario};
 use crate::schema::HostChange;
+use net_model::Network;
 use net_model::outcome::Outcome;
-use net_model::transcript::Line;
+use net_model::transcript::Stage;
 use sim_core::Time;
 
 /// What a run leaves behind.
@@ -20,7 +21,20 @@ pub struct Run {
     /// The expectations that do not hold.
     pub failed: Vec<Failed>,
     /// The walk of the exchange that was followed, if one was.
-    pub transcript: Vec<Line>,
+    pub transcript: Vec<Step>,
+}
+
+/// A step of the walk of an exchange.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// When.
+    pub time: Time,
+    /// The host, switch or link.
+    pub place: String,
+    /// Which step.
+    pub stage: Stage,
+    /// What happened, and why.
+    pub text: String,
 }
 
 /// Something that a timed command said.
@@ -87,8 +101,21 @@ pub fn run_watched(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Option<
     }
     let outcome = assembled.network.outcome();
     let failed = scenario.expect.iter().filter_map(|expectation| expectation.check(&outcome).err()).collect();
-    let transcript = assembled.network.transcript().to_vec();
+    let transcript = steps(&assembled.network);
     Ok(Some(Run { outcome, notes, failed, transcript }))
+}
+
+/// The transcript with the names of its places.
+fn steps(network: &Network) -> Vec<Step> {
+    let lines = network.transcript().iter();
+    lines
+        .map(|line| Step {
+            time: line.time,
+            place: network.place_name(line.place).to_owned(),
+            stage: line.stage,
+            text: line.text.clone(),
+        })
+        .collect()
 }
 
 /// A timed event happens.

@@ -6,9 +6,9 @@
 //! - the **run** holds all entries before a **horizon**, sorted. `pop` takes its head; `post` inserts from its tail,
 //!   because what is posted last is mostly due last. It stays short: at most 64 entries, unless all are due at the
 //!   same nanosecond.
-//! - everything else lies unsorted in **slots**. Write times as 13 digits of 5 bits. An entry lies at the level of
-//!   the highest digit in which it differs from the **base** (an instant not later than the horizon), in the slot
-//!   of that digit: level 0 has slots of 1 ns, level 4 of 1 ms, level 7 of 34 s. The lowest slot of the
+//! - everything else lies unsorted in **slots** (`slots.rs`). Write times as 13 digits of 5 bits. An entry lies at
+//!   the level of the highest digit in which it differs from the **base** (an instant not later than the horizon),
+//!   in the slot of that digit: level 0 has slots of 1 ns, level 4 of 1 ms, level 7 of 34 s. The lowest slot of the
 //!   lowest level holds the next entries, two bit scans away.
 //!
 //! When the run is used up, the next slot becomes the base. Are there at most 32 entries in it, they are sorted and
@@ -34,6 +34,7 @@
 //! | this, 4-bit digits     | 143 |  48 |   41 |  36 |  19 |                 48 |              350 |
 
 use crate::Time;
+use crate::slots::{Entry, Slots};
 
 /// Future events of type `E`, which is a small plain value: an entry is its time and at most eight bytes.
 ///
@@ -59,9 +60,6 @@ pub struct Agenda<E> {
     len: usize,
 }
 
-/// When, and what.
-type Entry<E> = (u64, E);
-
 /// A slot of no more entries than this is sorted, not divided.
 const SORTED_AT_ONCE: usize = 32;
 /// A run of more entries than this gives its later part back.
@@ -72,7 +70,7 @@ impl<E: Copy> Agenda<E> {
     pub fn new() -> Agenda<E> {
         const { assert!(size_of::<E>() <= 8 && size_of::<Entry<E>>() <= 16, "an event is at most eight bytes") };
         Agenda {
-            run: Vec::with_capacity(2 * LONGEST_RUN),
+            run: Vec::with_capacity(4 * LONGEST_RUN),
             head: 0,
             horizon: 0,
             slots: Slots::new(),
@@ -112,6 +110,9 @@ impl<E: Copy> Agenda<E> {
             self.slots.file(at, event);
             return;
         }
+        if self.run.len() == self.run.capacity() {
+            self.forget_done();
+        }
         insert_from_tail(&mut self.run, self.head, (at, event));
         if self.run.len() - self.head > LONGEST_RUN {
             self.shorten_run();
@@ -141,13 +142,22 @@ impl<E: Copy> Agenda<E> {
         Some((Time::from_nanos(at), event))
     }
 
+    /// Makes room at the end of the run if at least half of it is done.
+    #[cold]
+    fn forget_done(&mut self) {
+        if self.head >= self.run.len() / 2 {
+            self.run.drain(..self.head);
+            self.head = 0;
+        }
+    }
+
     /// Fills the used-up run from the slots; false if they are empty.
     fn next_run(&mut self) -> bool {
         self.run.clear();
         self.head = 0;
         while let Some(slot) = self.slots.open_next() {
-            if slot.len <= SORTED_AT_ONCE || slot.width == 1 {
-                self.horizon = self.slots.base.saturating_add(slot.width);
+            if slot.len() <= SORTED_AT_ONCE || slot.width == 1 {
+                self.horizon = slot.end();
                 self.slots.empty_into(slot, &mut self.run);
                 if slot.width > 1 {
                     sort(&mut self.run);
@@ -155,7 +165,7 @@ impl<E: Copy> Agenda<E> {
                 return true;
             }
             // From here to the end of the slot nothing is sorted yet.
-            self.horizon = self.slots.base;
+            self.horizon = slot.start;
             self.slots.deal(slot);
         }
         false
@@ -188,13 +198,17 @@ impl<E: Copy> Default for Agenda<E> {
 /// Inserts an entry into a sorted list, after its equals; looks from the end, and not before `start`.
 #[inline]
 fn insert_from_tail<E: Copy>(run: &mut Vec<Entry<E>>, start: usize, entry: Entry<E>) {
-    let mut i = run.len();
     run.push(entry);
-    while i > start && run[i - 1].0 > entry.0 {
-        run[i] = run[i - 1];
-        i -= 1;
+    let mut pending = run[start..].iter_mut().rev();
+    let mut hole = pending.next().expect("one was just pushed");
+    for earlier in pending {
+        if earlier.0 <= entry.0 {
+            break;
+        }
+        *hole = *earlier;
+        hole = earlier;
     }
-    run[i] = entry;
+    *hole = entry;
 }
 
 /// Insertion sort: stable, and the fastest for a few entries.
@@ -207,200 +221,6 @@ fn sort<E: Copy>(run: &mut [Entry<E>]) {
             i -= 1;
         }
         run[i] = entry;
-    }
-}
-
-/// Entries at or after the horizon, by the highest digit of their time that differs from the base.
-#[derive(Clone, Debug)]
-struct Slots<E> {
-    /// The start of the slot that holds the present and ends at the horizon: so every time to be filed differs from
-    /// it in the digit of that slot, or above.
-    base: u64,
-    /// Bit `level` is set if that level has an entry.
-    levels: u16,
-    /// Bit `digit` of a level is set if that slot has an entry.
-    occupied: [u32; LEVELS],
-    slots: [[List; RADIX]; LEVELS],
-    pool: Pool<E>,
-}
-
-/// Bits of a digit.
-const DIGIT: u32 = 5;
-/// Slots of a level.
-const RADIX: usize = 1 << DIGIT;
-/// Digits of a time.
-const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
-
-/// A slot that was taken out: its entries are still to be fetched.
-#[derive(Clone, Copy)]
-struct Opened {
-    first: u32,
-    len: usize,
-    /// Nanoseconds from the base, where it starts, to its end.
-    width: u64,
-}
-
-impl<E: Copy> Slots<E> {
-    fn new() -> Slots<E> {
-        Slots {
-            base: 0,
-            levels: 0,
-            occupied: [0; LEVELS],
-            slots: [[List::EMPTY; RADIX]; LEVELS],
-            pool: Pool::new(),
-        }
-    }
-
-    #[inline]
-    fn file(&mut self, at: u64, event: E) {
-        let level = highest_digit(at ^ self.base);
-        let digit = (at >> (level * DIGIT)) as usize % RADIX;
-        self.levels |= 1 << level;
-        self.occupied[level as usize] |= 1 << digit;
-        self.pool.push(&mut self.slots[level as usize][digit], (at, event));
-    }
-
-    /// The time of the earliest entry.
-    #[inline]
-    fn earliest(&self) -> Option<u64> {
-        if self.levels == 0 {
-            return None;
-        }
-        let level = self.levels.trailing_zeros() as usize;
-        Some(self.slots[level][self.occupied[level].trailing_zeros() as usize].earliest)
-    }
-
-    /// Takes the first slot out and makes its start the base; none if all are empty.
-    fn open_next(&mut self) -> Option<Opened> {
-        if self.levels == 0 {
-            return None;
-        }
-        let level = self.levels.trailing_zeros();
-        let occupied = &mut self.occupied[level as usize];
-        let digit = occupied.trailing_zeros();
-        *occupied &= *occupied - 1;
-        if *occupied == 0 {
-            self.levels &= self.levels - 1;
-        }
-        let list = std::mem::replace(&mut self.slots[level as usize][digit as usize], List::EMPTY);
-        self.base = slot_start(list.earliest, level);
-        Some(Opened { first: list.first, len: list.len as usize, width: 1 << (level * DIGIT) })
-    }
-
-    /// Appends the entries of a slot to `run`, in order of posting.
-    fn empty_into(&mut self, slot: Opened, run: &mut Vec<Entry<E>>) {
-        let (mut chunk, mut left) = (slot.first, slot.len);
-        while left > 0 {
-            let n = left.min(CHUNK);
-            run.extend_from_slice(&self.pool.entries(chunk)[..n]);
-            left -= n;
-            chunk = self.pool.release(chunk);
-        }
-    }
-
-    /// Files the entries of a slot again, now that the base has reached it.
-    fn deal(&mut self, slot: Opened) {
-        let (mut chunk, mut left) = (slot.first, slot.len);
-        while left > 0 {
-            let n = left.min(CHUNK);
-            for i in 0..n {
-                let (at, event) = self.pool.entries(chunk)[i];
-                self.file(at, event);
-            }
-            left -= n;
-            chunk = self.pool.release(chunk);
-        }
-    }
-
-    /// Makes the base the start of the widest slot that holds `now` but not `last`; returns the end of that slot.
-    fn narrow(&mut self, now: u64, last: u64) -> u64 {
-        let level = highest_digit(now ^ last);
-        self.base = slot_start(now, level);
-        self.base.saturating_add(1 << (level * DIGIT))
-    }
-}
-
-/// The place of the highest digit that is not zero, 0 if there is none.
-#[inline]
-fn highest_digit(difference: u64) -> u32 {
-    (difference | 1).ilog2() / DIGIT
-}
-
-/// The start of the slot of `level` that holds `at`.
-fn slot_start(at: u64, level: u32) -> u64 {
-    at >> (level * DIGIT) << (level * DIGIT)
-}
-
-/// The entries of one slot: a list of chunks in the pool, all full but the last.
-#[derive(Clone, Copy, Debug)]
-struct List {
-    earliest: u64,
-    first: u32,
-    last: u32,
-    len: u32,
-}
-
-impl List {
-    const EMPTY: List = List { earliest: u64::MAX, first: 0, last: 0, len: 0 };
-}
-
-/// Entries of a chunk.
-const CHUNK: usize = 16;
-
-/// All chunks; those that are free form a list, last freed first.
-#[derive(Clone, Debug)]
-struct Pool<E> {
-    /// Chunk `c` is `entries[c * CHUNK..][..CHUNK]`.
-    entries: Vec<Entry<E>>,
-    /// The chunk that follows in its list.
-    next: Vec<u32>,
-    free: u32,
-}
-
-/// The end of the list of free chunks.
-const NO_CHUNK: u32 = u32::MAX;
-
-impl<E: Copy> Pool<E> {
-    fn new() -> Pool<E> {
-        Pool { entries: Vec::new(), next: Vec::new(), free: NO_CHUNK }
-    }
-
-    #[inline]
-    fn push(&mut self, list: &mut List, entry: Entry<E>) {
-        let place = list.len as usize % CHUNK;
-        if place == 0 {
-            let chunk = self.take(entry);
-            match list.len {
-                0 => list.first = chunk,
-                _ => self.next[list.last as usize] = chunk,
-            }
-            list.last = chunk;
-        }
-        self.entries[list.last as usize * CHUNK + place] = entry;
-        list.len += 1;
-        list.earliest = list.earliest.min(entry.0);
-    }
-
-    /// A free chunk; a new one is filled with copies of `entry`, as there is no other value of that type.
-    #[inline]
-    fn take(&mut self, entry: Entry<E>) -> u32 {
-        let chunk = self.free;
-        if chunk != NO_CHUNK {
-            self.free = self.next[chunk as usize];
-            return chunk;
-        }
-        self.entries.resize(self.entries.len() + CHUNK, entry);
-        self.next.push(NO_CHUNK);
-        self.next.len() as u32 - 1
-    }
-
-    fn entries(&self, chunk: u32) -> &[Entry<E>] {
-        &self.entries[chunk as usize * CHUNK..][..CHUNK]
-    }
-
-    /// Frees a chunk; returns the one that followed it.
-    fn release(&mut self, chunk: u32) -> u32 {
-        std::mem::replace(&mut self.next[chunk as usize], std::mem::replace(&mut self.free, chunk))
     }
 }
 
@@ -458,26 +278,31 @@ mod tests {
         agenda.post(at(7), ());
     }
 
-    /// A million events after warm-up need no memory that the warm-up did not.
+    /// A million events after warm-up need no memory that the warm-up did not, be the entries few (one long run) or
+    /// many (slots).
     #[test]
     fn memory_is_reused() {
-        let mut agenda = Agenda::new();
-        let mut x = 1u64;
-        let mut hold = |agenda: &mut Agenda<u32>, n: u32| {
-            for _ in 0..n {
-                let (now, event) = agenda.pop().expect("as many are posted as are taken");
-                x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                let far = if x >> 59 == 0 { 4_000_000_000 } else { 8_000 };
-                agenda.post(at(now.as_nanos() + (x >> 40) % far), event);
-            }
-        };
-        (0..2000).for_each(|i| agenda.post(at(0), i));
-        hold(&mut agenda, 300_000);
-        let chunks = agenda.slots.pool.next.len();
-        assert!(chunks < 2000 / CHUNK + RADIX * LEVELS, "2000 entries take {chunks} chunks");
-        let (entries, run) = (agenda.slots.pool.entries.capacity(), agenda.run.capacity());
-        hold(&mut agenda, 1_000_000);
-        assert_eq!((agenda.slots.pool.entries.capacity(), agenda.run.capacity()), (entries, run));
+        for pending in [1, 20, 60, 100, 2000] {
+            let mut agenda = Agenda::new();
+            let mut x = 1u64;
+            let mut hold = |agenda: &mut Agenda<u32>, n: u32| {
+                for _ in 0..n {
+                    let (now, event) = agenda.pop().expect("as many are posted as are taken");
+                    x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    let far = if x >> 59 == 0 { 4_000_000_000 } else { 8_000 };
+                    agenda.post(at(now.as_nanos() + (x >> 40) % far), event);
+                }
+            };
+            (0..pending).for_each(|i| agenda.post(at(u64::from(i)), i));
+            hold(&mut agenda, 300_000);
+            let memory = (agenda.slots.capacity(), agenda.run.capacity());
+            assert!(
+                memory.0 < 5000 && memory.1 <= 4 * LONGEST_RUN,
+                "{pending} entries have memory for {memory:?}"
+            );
+            hold(&mut agenda, 1_000_000);
+            assert_eq!((agenda.slots.capacity(), agenda.run.capacity()), memory);
+        }
     }
 
     /// What a model does next: how far ahead it posts, or how many entries it takes.

@@ -1,5 +1,23 @@
 //! A small discrete-event kernel: virtual time, the agenda of future events, one stream of random numbers per
 //! named component, distributions, and the statistics every model needs. It knows nothing of networks.
+//!
+//! | module          | what it is for                                                                              |
+//! |-----------------|---------------------------------------------------------------------------------------------|
+//! | [`time`]        | [`Time`] and [`Duration`]: nanoseconds in 64 bits                                             |
+//! | [`agenda`]      | [`Agenda`]: what will happen, in order of time and of posting                                |
+//! | [`wheel`]       | [`Timers`]: when a Linux kernel timer really fires                                            |
+//! | [`rng`]         | [`Stream`]: one component's random numbers, the same on every machine                        |
+//! | [`dist`]        | [`Dist`]: distributions of durations and sizes                                               |
+//! | [`arrivals`]    | [`ArrivalProcess`]: when things begin                                                        |
+//! | [`slab`]        | [`Slab`]: things that come and go, under numbers with a type ([`id_type!`])                  |
+//! | [`histogram`]   | [`Histogram`]: durations in logarithmic buckets, mergeable                                   |
+//! | [`series`]      | [`Sampling`]: when to sample, and how the samples stay few                                    |
+//! | [`fingerprint`] | [`Fingerprint`]: a rolling hash of everything that happened                                  |
+//!
+//! A model is a loop: take the earlier of the next arrival and the next event, handle it, post what follows from it.
+//! `examples/join_shortest_queue` is one, complete. Three rules make its result the same on every machine and at any
+//! number of threads: time is an integer, equal times are handled in order of posting, and every component draws from
+//! its own stream.
 
 pub mod agenda;
 pub mod arrivals;
@@ -9,6 +27,7 @@ pub mod histogram;
 pub mod rng;
 pub mod series;
 pub mod slab;
+mod slots;
 pub mod time;
 pub mod wheel;
 

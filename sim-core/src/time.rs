@@ -134,3 +134,39 @@ impl fmt::Display for Duration {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_stops_at_the_ends() {
+        assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER);
+        assert_eq!(Time::from_nanos(3).since(Time::from_nanos(5)), Duration::ZERO);
+        assert_eq!(Duration::from_nanos(3) - Duration::from_nanos(5), Duration::ZERO);
+        assert_eq!(Duration::from_secs(u64::MAX), Duration::MAX);
+    }
+
+    #[test]
+    fn seconds_are_rounded_to_nanoseconds() {
+        let check = |seconds, ns| assert_eq!(Duration::from_secs_f64(seconds).as_nanos(), ns);
+        check(1.5, 1_500_000_000);
+        check(1.4e-9, 1);
+        check(1.6e-9, 2);
+        check(-1.0, 0);
+        check(f64::NAN, 0);
+        check(f64::INFINITY, u64::MAX);
+    }
+
+    #[test]
+    fn instants_read_like_packet_traces_and_durations_like_prose() {
+        let time = |ns| Time::from_nanos(ns).to_string();
+        assert_eq!(
+            [time(0), time(1_031_000_999), time(62_000_001_000)],
+            ["0.000000", "1.031000", "62.000001"]
+        );
+        let duration = |ns| Duration::from_nanos(ns).to_string();
+        assert_eq!([duration(0), duration(999), duration(250_000)], ["0 s", "999 ns", "250 µs"]);
+        assert_eq!([duration(1_500_000), duration(1_500_000_000)], ["1.5 ms", "1.5 s"]);
+    }
+}

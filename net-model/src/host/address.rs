@@ -109,7 +109,7 @@ impl<H> Stack<H> {
             }
         }
         if !self.interfaces.iter().any(|i| i.has(address.addr)) {
-            self.fib.remove_all(|_, r| r.src == Some(address.addr));
+            self.fib.remove_all(|r| r.src == Some(address.addr));
         }
     }
 

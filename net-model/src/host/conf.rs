@@ -138,6 +138,50 @@ settings! {
     TcpWindowScaling, "tcp_window_scaling", 1, 0..=1, "TCP window scaling.";
 }
 
+impl ConfKey {
+    /// Does anything here depend on it? The others may be set, so that the settings of a real host can be used as they
+    /// are: there are no packets with source routes and no kernel log in the model.
+    pub const fn has_effect(self) -> bool {
+        !matches!(self, ConfKey::AcceptSourceRoute | ConfKey::LogMartians)
+    }
+}
+
+impl HostKey {
+    /// Does anything here depend on it? The hosts' TCP has the defaults built in.
+    pub const fn has_effect(self) -> bool {
+        match self {
+            HostKey::IcmpMsgsBurst
+            | HostKey::IcmpMsgsPerSec
+            | HostKey::IcmpRatelimit
+            | HostKey::IcmpRatemask
+            | HostKey::IpDefaultTtl
+            | HostKey::IpForwardUsePmtu
+            | HostKey::NeighGcThresh1
+            | HostKey::NeighGcThresh2
+            | HostKey::NeighGcThresh3
+            | HostKey::RouteGcTimeout
+            | HostKey::RouteMinPmtu
+            | HostKey::RouteMtuExpires => true,
+            HostKey::IcmpEchoIgnoreAll
+            | HostKey::IcmpEchoIgnoreBroadcasts
+            | HostKey::IcmpErrorsUseInboundIfaddr
+            | HostKey::IpNoPmtuDisc
+            | HostKey::IpfragTime
+            | HostKey::TcpEarlyRetrans
+            | HostKey::TcpEcn
+            | HostKey::TcpFinTimeout
+            | HostKey::TcpOrphanRetries
+            | HostKey::TcpRetries2
+            | HostKey::TcpSack
+            | HostKey::TcpSlowStartAfterIdle
+            | HostKey::TcpSynRetries
+            | HostKey::TcpSynackRetries
+            | HostKey::TcpTimestamps
+            | HostKey::TcpWindowScaling => false,
+        }
+    }
+}
+
 /// How the values of `all` and of an interface make the one in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Combine {
@@ -262,6 +306,64 @@ impl Conf {
             Combine::Both => own.min(all),
             Combine::BothIfForwarding if self.get(ConfKey::Forwarding) != 0 => own.min(all),
             Combine::BothIfForwarding => own.max(all),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value in force for each pair (all, interface): 0 0, 0 1, 1 0, 1 1.
+    fn truth(key: ConfKey, forwarding: i64) -> [i64; 4] {
+        [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(of_all, own)| {
+            let (mut all, mut interface) = (Conf::all(), Conf::new());
+            interface.set(ConfKey::Forwarding, forwarding);
+            all.set(key, of_all);
+            interface.set(key, own);
+            interface.effective(&all, key)
+        })
+    }
+
+    /// How the values of `all` and of the interface combine.
+    #[test]
+    fn combinations() {
+        use ConfKey::*;
+        let either = [
+            ArpIgnore,
+            ArpAnnounce,
+            ArpAccept,
+            ArpNotify,
+            RpFilter,
+            SharedMedia,
+            SecureRedirects,
+            SendRedirects,
+            ProxyArp,
+            LogMartians,
+            AcceptLocal,
+            ArpFilter,
+            DropGratuitousArp,
+            PromoteSecondaries,
+            RouteLocalnet,
+        ];
+        for key in either {
+            assert_eq!(truth(key, 0), [0, 1, 1, 1], "{key:?}");
+        }
+        assert_eq!(truth(Forwarding, 0), [0, 1, 0, 1]);
+        assert_eq!(truth(ProxyArpPvlan, 0), [0, 1, 0, 1]);
+        assert_eq!(truth(AcceptSourceRoute, 0), [0, 0, 0, 1]);
+        assert_eq!(truth(AcceptRedirects, 1), [0, 0, 0, 1], "a forwarding interface");
+        assert_eq!(truth(AcceptRedirects, 0), [0, 1, 1, 1], "another");
+    }
+
+    /// [seen] `rp_filter`: the larger value, so that 2 on an interface exempts it from a strict `all`.
+    #[test]
+    fn rp_filter_of_all_and_interface() {
+        for (of_all, own, effective) in [(1, 0, 1), (1, 2, 2), (0, 1, 1), (2, 1, 2)] {
+            let (mut all, mut interface) = (Conf::all(), Conf::new());
+            all.set(ConfKey::RpFilter, of_all);
+            interface.set(ConfKey::RpFilter, own);
+            assert_eq!(interface.effective(&all, ConfKey::RpFilter), effective);
         }
     }
 }

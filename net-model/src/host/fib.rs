@@ -5,6 +5,7 @@
 //! remembers the last answers (`route.rs`).
 
 use super::interface::{InterfaceId, Scope};
+use super::table::Table;
 use crate::addr::{Addr, Prefix};
 
 /// `table local`: addresses of the host itself and broadcast addresses.
@@ -205,78 +206,11 @@ impl Key {
     }
 }
 
-/// A routing table.
-#[derive(Clone, Debug)]
-pub struct Table {
-    id: u32,
-    /// By falling prefix length, then address, then metric, then age.
-    routes: Vec<RouteEntry>,
-    /// The network address of each route, close together for the look-up.
-    networks: Vec<Addr>,
-    /// Runs of routes of one family and prefix length.
-    runs: Vec<Run>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    is_v4: bool,
-    len: u8,
-    start: usize,
-    end: usize,
-}
-
-/// Up to this many addresses a walk is faster than a binary search.
-const WALKED: usize = 8;
-
-impl Table {
-    fn new(id: u32) -> Table {
-        Table { id, routes: Vec::new(), networks: Vec::new(), runs: Vec::new() }
-    }
-
-    /// The number of the table.
-    pub fn id(&self) -> u32 {
-        self.id
-    }
-
-    /// The routes, longest prefixes first.
-    pub fn routes(&self) -> &[RouteEntry] {
-        &self.routes
-    }
-
-    /// The route of the longest prefix around `dst`.
-    #[inline]
-    pub fn lookup(&self, dst: Addr) -> Option<&RouteEntry> {
-        let is_v4 = dst.is_v4();
-        self.runs.iter().filter(|run| run.is_v4 == is_v4).find_map(|run| {
-            let networks = &self.networks[run.start..run.end];
-            let wanted = dst.masked(run.len);
-            let at = if networks.len() <= WALKED {
-                networks.iter().position(|network| *network == wanted)?
-            } else {
-                let at = networks.partition_point(|network| *network < wanted);
-                (networks.get(at) == Some(&wanted)).then_some(at)?
-            };
-            Some(&self.routes[run.start + at])
-        })
-    }
-
-    /// Rebuilds what the look-up uses; after every change of the routes.
-    fn reindex(&mut self) {
-        self.networks = self.routes.iter().map(|route| route.prefix.addr()).collect();
-        self.runs.clear();
-        for (at, route) in self.routes.iter().enumerate() {
-            let (is_v4, len) = (route.prefix.addr().is_v4(), route.prefix.len());
-            match self.runs.last_mut() {
-                Some(run) if run.is_v4 == is_v4 && run.len == len => run.end = at + 1,
-                _ => self.runs.push(Run { is_v4, len, start: at, end: at + 1 }),
-            }
-        }
-    }
-
-    fn place(&self, entry: &RouteEntry) -> usize {
-        let rank = |r: &RouteEntry| (u8::MAX - r.prefix.len(), r.prefix.addr(), r.metric);
-        self.routes.partition_point(|r| rank(r) <= rank(entry))
-    }
+/// Where a route is, until a route comes or goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Place {
+    pub(super) table: usize,
+    pub(super) at: usize,
 }
 
 /// The rules of a fresh host.
@@ -316,7 +250,7 @@ impl Fib {
 
     /// The table of this number, if it exists.
     pub fn table(&self, id: u32) -> Option<&Table> {
-        self.tables.iter().find(|t| t.id == id)
+        self.tables.iter().find(|t| t.id() == id)
     }
 
     /// The rules by preference.
@@ -326,25 +260,33 @@ impl Fib {
 
     /// Walks the rules: the route, or none. Kinds other than throw are answers.
     pub fn lookup(&self, key: &Key) -> Option<&RouteEntry> {
-        self.rules
-            .iter()
-            .filter(|rule| rule.matches(key))
-            .filter_map(|rule| self.table(rule.table)?.lookup(key.dst))
-            .find(|entry| entry.kind != RouteKind::Throw)
+        self.find(key).map(|place| self.entry(place))
+    }
+
+    /// Where that route is.
+    #[inline]
+    pub(super) fn find(&self, key: &Key) -> Option<Place> {
+        let matching = self.rules.iter().filter(|rule| rule.matches(key));
+        let mut answers = matching.filter_map(|rule| {
+            let table = self.tables.iter().position(|table| table.id() == rule.table)?;
+            Some(Place { table, at: self.tables[table].find(key.dst)? })
+        });
+        answers.find(|place| self.entry(*place).kind != RouteKind::Throw)
+    }
+
+    /// The route at a place.
+    #[inline]
+    pub(super) fn entry(&self, place: Place) -> &RouteEntry {
+        &self.tables[place.table].routes()[place.at]
     }
 
     /// Puts a route behind those of the same prefix and metric. No check whether it exists.
     pub(super) fn insert(&mut self, table: u32, entry: RouteEntry) {
-        let table = match self.tables.iter().position(|t| t.id == table) {
-            Some(at) => &mut self.tables[at],
-            None => {
-                self.tables.push(Table::new(table));
-                self.tables.last_mut().expect("a table was just pushed")
-            }
-        };
-        let at = table.place(&entry);
-        table.routes.insert(at, entry);
-        table.reindex();
+        let at = self.tables.iter().position(|t| t.id() == table).unwrap_or_else(|| {
+            self.tables.push(Table::new(table));
+            self.tables.len() - 1
+        });
+        self.tables[at].insert(entry);
     }
 
     /// Removes the first route of a table for which `which` holds.
@@ -353,20 +295,12 @@ impl Fib {
         table: u32,
         which: impl Fn(&RouteEntry) -> bool,
     ) -> Option<RouteEntry> {
-        let table = self.tables.iter_mut().find(|t| t.id == table)?;
-        let at = table.routes.iter().position(which)?;
-        let removed = table.routes.remove(at);
-        table.reindex();
-        Some(removed)
+        self.tables.iter_mut().find(|t| t.id() == table)?.remove_first(which)
     }
 
-    /// Removes the routes of all tables for which `which` holds; the closure may also change them.
-    pub(super) fn remove_all(&mut self, mut which: impl FnMut(u32, &mut RouteEntry) -> bool) {
-        for table in &mut self.tables {
-            let id = table.id;
-            table.routes.retain_mut(|r| !which(id, r));
-            table.reindex();
-        }
+    /// Removes the routes of all tables for which `which` holds; it may also change their ways.
+    pub(super) fn remove_all(&mut self, mut which: impl FnMut(&mut RouteEntry) -> bool) {
+        self.tables.iter_mut().for_each(|table| table.remove_all(&mut which));
     }
 
     /// Adds a rule behind those of the same preference.

@@ -312,6 +312,15 @@ mod tests {
     }
 
     #[test]
+    fn errors_to_the_host_itself_are_not_limited() {
+        let mut host = director();
+        let about = tcp("10.0.0.1", "10.0.0.100", 60);
+        let sent =
+            (0..20).filter(|_| error(&mut host, Error::PortUnreachable, Cause::Packet, &about).is_some());
+        assert_eq!(sent.count(), 20);
+    }
+
+    #[test]
     fn ipv6_errors_have_their_own_types() {
         let mut host = host(&[("eth0", "2001:db8::1/64")]);
         let about = tcp("2001:db8::50", "2001:db8::1", 1500);

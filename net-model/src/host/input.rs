@@ -7,10 +7,11 @@ use super::node::Host;
 use super::output::error_of_ipvs;
 use super::route::Route;
 use super::route_input::Inbound;
+use crate::addr::Mac;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::Verdict;
-use crate::packet::{Body, Packet, Payload};
+use crate::packet::{Body, Frame, Packet, Payload};
 use crate::recorder::Place;
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
@@ -34,6 +35,7 @@ impl Host {
     }
 
     /// A packet comes in: PREROUTING, then the routing decision.
+    #[inline]
     pub(crate) fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         packet.mark = 0;
@@ -44,11 +46,9 @@ impl Host {
             }
         }
         if cx.recorder.follows(packet.flow) {
-            let packet = packet.clone();
             let text = format!("{packet}: in on {}", self.stack.interface_at(iif).name);
             cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Input, text);
         }
-        let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.local_input(cx, iif, frame),
             Ok(Inbound::Broadcast) => cx.deliver(frame),
@@ -172,7 +172,10 @@ impl Host {
                 Verdict::Send { to } => {
                     let packet = cx.wiring.frames.packet_mut(&frame).clone();
                     cx.deliver(frame);
-                    return self.send_towards(cx, packet, to);
+                    let body = Body::Ip(packet);
+                    let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body };
+                    let frame = cx.wiring.frames.send(frame);
+                    return self.send_towards(cx, frame, to);
                 }
                 other => return self.ended_by_ipvs(cx, frame, other),
             }

@@ -29,6 +29,7 @@ mod routes;
 pub mod stack;
 mod surroundings;
 pub mod sysctl;
+pub mod table;
 #[cfg(test)]
 mod testing;
 

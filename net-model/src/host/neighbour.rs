@@ -10,6 +10,7 @@ use super::interface::InterfaceId;
 use crate::addr::{Addr, Mac};
 use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time, Timers};
+use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -58,19 +59,20 @@ impl NeighbourState {
 
 /// An entry of the cache. `H` is what waits for the link address.
 #[derive(Clone, Debug)]
+#[repr(C)] // what every packet needs stands in front, in one cache line
 pub struct Neighbour<H> {
     /// The next hop.
     pub addr: Addr,
+    /// The link address, meaningful if the state is valid.
+    pub mac: Mac,
+    pub(super) confirmed: Time,
+    pub(super) used: Time,
     /// The interface it is behind.
     pub interface: InterfaceId,
     /// What is known.
     pub state: NeighbourState,
-    /// The link address, meaningful if the state is valid.
-    pub mac: Mac,
     /// When its state or link address last changed.
     pub updated: Time,
-    pub(super) confirmed: Time,
-    pub(super) used: Time,
     /// Requests sent in this round.
     pub(super) probes: u32,
     /// When its timer fires; never if none runs.
@@ -159,8 +161,11 @@ impl Policy<'_> {
 
 /// The neighbour cache of a host.
 #[derive(Clone, Debug)]
+#[repr(C)] // what every packet needs stands in front
 pub(super) struct Neighbours<H> {
     pub(super) entries: Vec<Option<Neighbour<H>>>,
+    /// By a hash of the address, the entry that was found last: where to look before the index. A power of two long.
+    recent: Vec<Cell<u32>>,
     free: Vec<u32>,
     index: FxHashMap<(Addr, InterfaceId), NeighbourId>,
     /// Instant, then order of arming.
@@ -178,6 +183,7 @@ impl<H> Neighbours<H> {
             entries: Vec::new(),
             free: Vec::new(),
             index: FxHashMap::default(),
+            recent: vec![Cell::new(0); 8],
             timers: BinaryHeap::new(),
             armed: 0,
             has_news: false,
@@ -194,8 +200,49 @@ impl<H> Neighbours<H> {
         self.entries[id.0 as usize].as_mut().expect("a neighbour id is used only while its entry exists")
     }
 
+    #[inline]
     pub(super) fn find(&self, addr: Addr, interface: InterfaceId) -> Option<NeighbourId> {
-        self.index.get(&(addr, interface)).copied()
+        let [high, low] = addr.words();
+        let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let recent = &self.recent[(mixed >> 40) as usize & (self.recent.len() - 1)];
+        let id = recent.get();
+        if let Some(Some(entry)) = self.entries.get(id as usize)
+            && entry.addr == addr
+            && entry.interface == interface
+        {
+            return Some(NeighbourId(id));
+        }
+        let id = *self.index.get(&(addr, interface))?;
+        recent.set(id.0);
+        Some(id)
+    }
+
+    /// The link address of an entry that needs nothing done, noting its use, and the proof that packets reach it.
+    #[inline]
+    pub(super) fn known_mac(
+        &mut self,
+        now: Time,
+        addr: Addr,
+        interface: InterfaceId,
+        confirms: bool,
+    ) -> Option<Mac> {
+        let id = self.find(addr, interface)?;
+        let entry = self.get_mut(id);
+        let is_settled = matches!(
+            entry.state,
+            NeighbourState::Reachable
+                | NeighbourState::Permanent
+                | NeighbourState::Delay
+                | NeighbourState::Probe
+        );
+        if !is_settled {
+            return None;
+        }
+        entry.used = now;
+        if confirms {
+            entry.confirmed = now;
+        }
+        Some(entry.mac)
     }
 
     /// All entries, in no meaningful but always the same order.
@@ -281,6 +328,9 @@ impl<H> Neighbours<H> {
             }
         };
         self.entries[id as usize] = Some(entry);
+        if self.entries.len() * 2 > self.recent.len() {
+            self.recent = vec![Cell::new(id); self.recent.len() * 4];
+        }
         self.index.insert((addr, interface), NeighbourId(id));
         Some(NeighbourId(id))
     }

@@ -22,51 +22,74 @@ use crate::verdict::DropReason;
 
 impl Host {
     /// Sends a packet that this host made: LOCAL_OUT, then the wire.
-    pub(crate) fn send(&mut self, cx: &mut Cx, mut packet: Packet) {
+    pub(crate) fn send(&mut self, cx: &mut Cx, packet: Packet) {
         let family = packet.dst.family();
+        let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(packet) };
+        let frame = cx.wiring.frames.send(frame);
         if let Some(director) = &mut self.director
             && director.intercepts(family)
         {
-            let verdict = director.local_out(cx.now, &mut packet, &self.stack);
+            let packet = cx.wiring.frames.packet_mut(&frame);
+            let verdict = director.local_out(cx.now, packet, &self.stack);
             self.arm_timers(cx);
             match verdict {
                 Verdict::Accept => {}
-                Verdict::Send { to } => return self.send_towards(cx, packet, to),
-                Verdict::Drop(reason) => return self.lose(cx, &packet, reason),
+                Verdict::Send { to } => return self.send_towards(cx, frame, to),
+                Verdict::Drop(reason) => return self.lose(cx, frame, reason),
                 Verdict::Reject(reason, error) => {
-                    self.lose(cx, &packet, reason);
+                    let packet = cx.wiring.frames.packet_mut(&frame).clone();
+                    self.lose(cx, frame, reason);
                     return self.send_error(cx, &packet, error_of_ipvs(error), Cause::Packet);
                 }
-                Verdict::Respond(answer) => return self.send_routed(cx, *answer),
+                Verdict::Respond(answer) => *cx.wiring.frames.packet_mut(&frame) = *answer,
             }
         }
-        self.send_routed(cx, packet);
-    }
-
-    /// Routes a packet by its own destination and sends it.
-    fn send_routed(&mut self, cx: &mut Cx, packet: Packet) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_output(packet.routed_dst(), Some(packet.routed_src()), packet.mark) {
-            Ok(route) => self.send_by(cx, packet, &route),
-            Err(error) => self.lose(cx, &packet, error.drop_reason()),
+            Ok(route) => self.emit(cx, frame, &route),
+            Err(error) => self.lose(cx, frame, error.drop_reason()),
         }
     }
 
     /// Sends a packet of IPVS towards a real server, whatever its destination address says.
-    pub(crate) fn send_towards(&mut self, cx: &mut Cx, packet: Packet, to: Addr) {
-        match self.stack.route_output(to, None, packet.mark) {
-            Ok(route) => self.send_by(cx, packet, &route),
-            Err(_) => self.lose(cx, &packet, DropReason::IpvsNoRoute),
+    pub(crate) fn send_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
+        let mark = cx.wiring.frames.packet_mut(&frame).mark;
+        match self.stack.route_output(to, None, mark) {
+            Ok(route) => self.emit(cx, frame, &route),
+            Err(_) => self.lose(cx, frame, DropReason::IpvsNoRoute),
         }
     }
 
-    fn send_by(&mut self, cx: &mut Cx, packet: Packet, route: &Route) {
-        let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(packet) };
-        let frame = cx.wiring.frames.send(frame);
-        self.emit(cx, frame, route);
+    /// A packet of this host finds no way out: it was never sent.
+    #[cold]
+    fn lose(&mut self, cx: &mut Cx, frame: FrameId, reason: DropReason) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        cx.recorder.note_packet_drop(cx.now, Place::Host(self.id), reason);
+        if cx.recorder.follows(packet.flow) {
+            let text = format!("{packet}: dropped. {} {}", reason.sentence(), reason.cure());
+            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Drop, text);
+        }
+        cx.wiring.frames.take_back(frame);
     }
 
     /// Puts a frame on its way: link address, then the wire.
+    #[inline(never)] // one function from here to the agenda, called from three places
     pub(crate) fn emit(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        let is_plain = route.kind != RouteClass::Local
+            && u32::from(packet.wire_len()) <= route.mtu
+            && !cx.recorder.follows(packet.flow);
+        if is_plain && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop, self.confirms)
+        {
+            self.confirms = false;
+            return self.put_on_wire(cx, frame, route.oif, mac);
+        }
+        self.emit_with_care(cx, frame, route);
+    }
+
+    /// Puts a frame on its way that stays here, is too big, is followed, or whose next hop is unknown or not trusted.
+    #[inline(never)]
+    fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         if route.kind == RouteClass::Local {
             cx.loopback.push((self.id, frame));
             return;
@@ -86,9 +109,6 @@ impl Host {
                     self.stack.confirm(cx.now, route.oif, route.next_hop);
                 }
                 self.put_on_wire(cx, frame, route.oif, mac);
-                if self.stack.has_set_timer() {
-                    self.arm_timers(cx);
-                }
             }
             Resolution::Wait { id, ask } => {
                 if cx.recorder.follows(flow) {
@@ -103,14 +123,16 @@ impl Host {
                 for oldest in dropped {
                     cx.drop(Place::Host(self.id), oldest, DropReason::NeighbourQueue);
                 }
-                self.arm_timers(cx);
             }
-            Resolution::TableFull => cx.drop(Place::Host(self.id), frame, DropReason::NeighbourQueue),
+            Resolution::TableFull => return cx.drop(Place::Host(self.id), frame, DropReason::NeighbourQueue),
+        }
+        if self.stack.has_set_timer() {
+            self.arm_timers(cx); // an entry is being asked for, or was used for the first time since it became stale
         }
     }
 
     /// Gives the frame its link addresses and hands it to the cable.
-    #[inline]
+    #[inline(always)] // a part of emit
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);
@@ -141,14 +163,15 @@ impl Host {
 
     /// The timers of the neighbour cache.
     pub(crate) fn neighbour_timers(&mut self, cx: &mut Cx) {
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.actions);
         self.stack.on_timer(cx.now, &mut actions);
-        for action in actions {
+        for action in actions.drain(..) {
             match action {
                 NeighbourAction::Ask(ask) => self.send_arp(cx, &ask),
                 NeighbourAction::Failed(id) => self.neighbour_failed(cx, id),
             }
         }
+        self.actions = actions; // its memory serves again
     }
 
     /// Nobody answered for a next hop: own packets fail at their sockets, those of others draw an ICMP error each.

@@ -110,7 +110,7 @@ impl<H> Stack<H> {
     }
 
     fn is_default_gateway(&self, dev: InterfaceId, gateway: Addr) -> bool {
-        self.fib.tables().iter().flat_map(super::fib::Table::routes).any(|r| {
+        self.fib.tables().iter().flat_map(super::table::Table::routes).any(|r| {
             r.prefix.len() == 0 && r.hops.iter().any(|hop| hop.dev == dev && hop.via == Some(gateway))
         })
     }

@@ -107,26 +107,59 @@ pub(super) struct Answer {
     pub(super) is_multipath: bool,
 }
 
-const CACHE_SLOTS: usize = 32;
+/// How many answers a host remembers at first, and at most.
+const FIRST_SLOTS: usize = 16;
+const MOST_SLOTS: usize = 2048;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     dst: Addr,
     mark: u32,
+    /// The state of the tables for which the answer holds; 0 for none.
     generation: u32,
     answer: Answer,
+    /// The last source that was found to be local when it sent there.
+    speaker: Option<Addr>,
 }
 
-/// The last answers, one slot for each of a few hash values.
+/// The last answers: one slot for each hash value, and more slots where many destinations are in use.
 #[derive(Clone, Debug)]
-pub(super) struct RouteCache(Box<[Slot; CACHE_SLOTS]>);
+pub(super) struct RouteCache {
+    slots: Vec<Slot>,
+}
 
 impl RouteCache {
     pub(super) fn new() -> RouteCache {
-        let nothing = Slot { dst: Addr::UNSPECIFIED_V4, mark: 0, generation: 0, answer: NO_ROUTE };
-        RouteCache(Box::new([nothing; CACHE_SLOTS]))
+        RouteCache { slots: vec![NOTHING; FIRST_SLOTS] }
+    }
+
+    #[inline]
+    fn place(&self, dst: Addr, mark: u32) -> usize {
+        let [high, low] = dst.words();
+        let mixed = (low ^ high.rotate_left(32) ^ u64::from(mark)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 40) as usize & (self.slots.len() - 1)
+    }
+
+    /// Puts an answer into its slot; a slot that is in use for another destination is a reason to have more of them.
+    fn put(&mut self, new: Slot) -> usize {
+        let mut place = self.place(new.dst, new.mark);
+        let old = &self.slots[place];
+        let collides = old.generation == new.generation && (old.dst, old.mark) != (new.dst, new.mark);
+        if collides && self.slots.len() < MOST_SLOTS {
+            let twice = vec![NOTHING; self.slots.len() * 2];
+            for slot in std::mem::replace(&mut self.slots, twice) {
+                let place = self.place(slot.dst, slot.mark);
+                self.slots[place] = slot;
+            }
+            place = self.place(new.dst, new.mark);
+        }
+        self.slots[place] = new;
+        place
     }
 }
+
+const NOTHING: Slot =
+    Slot { dst: Addr::UNSPECIFIED_V4, mark: 0, generation: 0, answer: NO_ROUTE, speaker: None };
 
 const NO_ROUTE: Answer = Answer {
     kind: None,
@@ -144,18 +177,22 @@ impl<H> Stack<H> {
     /// Is this an address of the host, on whatever interface (or in a prefix made local)?
     #[inline]
     pub fn is_local(&self, addr: Addr) -> bool {
-        self.local_kind(addr) == Some(RouteKind::Local)
+        (self.own_are_local && self.is_own(addr)) || self.local_kind(addr) == Some(RouteKind::Local)
     }
 
     /// The way to `dst`. With a source, it must be local and is kept; without, the host chooses.
+    #[inline]
     pub fn route_output(&mut self, dst: Addr, src: Option<Addr>, mark: u32) -> Result<Route, RouteError> {
+        let place = self.place_of_answer(dst, src, mark, None);
         if let Some(src) = src
-            && !self.is_local(src)
+            && self.cache.slots[place].speaker != Some(src)
         {
-            return Err(RouteError::SourceNotLocal);
+            if !self.is_local(src) {
+                return Err(RouteError::SourceNotLocal);
+            }
+            self.cache.slots[place].speaker = Some(src);
         }
-        let key = Key { dst, src, mark, iif: None };
-        let answer = self.answer(&key);
+        let answer = &self.cache.slots[place].answer;
         let (kind, oif, next_hop) = match answer.kind {
             None | Some(RouteKind::Throw) => return Err(RouteError::NoRoute),
             Some(RouteKind::Blackhole) => return Err(RouteError::Blackhole),
@@ -190,7 +227,6 @@ impl<H> Stack<H> {
     }
 
     /// The kind of the address in table local.
-    #[inline]
     pub(super) fn local_kind(&self, addr: Addr) -> Option<RouteKind> {
         let local = self.fib.table(TABLE_LOCAL)?;
         local.lookup(addr).map(|entry| entry.kind)
@@ -198,29 +234,50 @@ impl<H> Stack<H> {
 
     /// What the tables say, from memory if possible.
     #[inline]
-    pub(super) fn answer(&mut self, key: &Key) -> Answer {
-        let slot = slot_of(key);
-        let cached = &self.cache.0[slot];
-        if cached.generation == self.generation && cached.dst == key.dst && cached.mark == key.mark {
-            return cached.answer;
-        }
-        self.look_up(key, slot)
+    pub(super) fn answer(
+        &mut self,
+        dst: Addr,
+        src: Option<Addr>,
+        mark: u32,
+        iif: Option<InterfaceId>,
+    ) -> &Answer {
+        let place = self.place_of_answer(dst, src, mark, iif);
+        &self.cache.slots[place].answer
     }
 
+    #[inline]
+    fn place_of_answer(
+        &mut self,
+        dst: Addr,
+        src: Option<Addr>,
+        mark: u32,
+        iif: Option<InterfaceId>,
+    ) -> usize {
+        let mut place = self.cache.place(dst, mark);
+        let slot = &self.cache.slots[place];
+        if slot.generation != self.generation || slot.dst != dst || slot.mark != mark {
+            place = self.look_up(&Key { dst, src, mark, iif });
+        }
+        place
+    }
+
+    /// Asks the tables; the place of the answer in the cache.
     #[inline(never)]
-    fn look_up(&mut self, key: &Key, slot: usize) -> Answer {
+    fn look_up(&mut self, key: &Key) -> usize {
         // A packet to 0.0.0.0 is for the host itself.
         let to_self = Key { dst: Addr::v4(0x7f00_0001), ..*key };
         let asked = if key.dst == Addr::UNSPECIFIED_V4 { &to_self } else { key };
-        let Some(entry) = self.fib.lookup(asked) else {
-            if self.fib.is_cacheable {
-                self.remember(key, slot, NO_ROUTE);
-            }
-            return NO_ROUTE;
+        let (answer, is_lasting) = match self.fib.lookup(asked) {
+            None => (NO_ROUTE, true),
+            Some(entry) => (self.answer_by(entry, asked), entry.hops.len() <= 1),
         };
-        let is_cacheable = self.fib.is_cacheable && entry.hops.len() <= 1;
-        let hop = self.choose_hop(entry, key);
-        let mut answer = self.describe(entry, hop, asked.dst);
+        let generation = if is_lasting && self.fib.is_cacheable { self.generation } else { 0 };
+        self.cache.put(Slot { dst: key.dst, mark: key.mark, generation, answer, ..NOTHING })
+    }
+
+    /// What a route says, and what was learnt about the destination.
+    fn answer_by(&self, entry: &RouteEntry, key: &Key) -> Answer {
+        let mut answer = self.describe(entry, self.choose_hop(entry, key), key.dst);
         if let Some(exception) = self.exceptions.get(key.dst)
             && entry.kind == RouteKind::Unicast
         {
@@ -233,14 +290,7 @@ impl<H> Stack<H> {
                 answer.mtu_locked = exception.mtu_locked;
             }
         }
-        if is_cacheable {
-            self.remember(key, slot, answer);
-        }
         answer
-    }
-
-    fn remember(&mut self, key: &Key, slot: usize, answer: Answer) {
-        self.cache.0[slot] = Slot { dst: key.dst, mark: key.mark, generation: self.generation, answer };
     }
 
     /// One way for each flow: by a hash of source and destination with a seed of the host's own.
@@ -324,13 +374,6 @@ impl<H> Stack<H> {
 
 fn is_group(dst: Addr) -> bool {
     dst.is_multicast() || dst == Addr::BROADCAST_V4
-}
-
-#[inline]
-fn slot_of(key: &Key) -> usize {
-    let [high, low] = key.dst.words();
-    let mixed = (low ^ high.rotate_left(32) ^ u64::from(key.mark)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> 59) as usize
 }
 
 #[cfg(test)]

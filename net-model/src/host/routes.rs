@@ -143,7 +143,7 @@ impl<H> Stack<H> {
 
     /// What goes when an interface goes down: every route through it, but those to the host itself.
     pub(super) fn remove_routes_through(&mut self, id: InterfaceId) {
-        self.fib.remove_all(|_, r| {
+        self.fib.remove_all(|r| {
             let had_hops = !r.hops.is_empty();
             if r.kind != RouteKind::Local {
                 r.hops.retain(|hop| hop.dev != id);

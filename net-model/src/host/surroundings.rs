@@ -31,6 +31,11 @@ impl<H> Surroundings for Stack<H> {
         self.remembered(addr).is_local
     }
 
+    fn is_broadcast(&self, addr: Addr) -> bool {
+        let key = Key { dst: addr, src: None, mark: 0, iif: None };
+        self.fib.lookup(&key).is_some_and(|entry| entry.kind == RouteKind::Broadcast)
+    }
+
     #[inline]
     fn route(&self, dst: Addr) -> Option<Path> {
         self.remembered(dst).path

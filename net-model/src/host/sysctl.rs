@@ -213,6 +213,16 @@ impl<H> Stack<H> {
         names
     }
 
+    /// Does anything in the model depend on a setting? If not, writing it deserves a warning.
+    pub fn sysctl_has_effect(&self, name: &str) -> Result<bool, SysctlError> {
+        Ok(match self.sysctl_target(name)? {
+            Target::Host(key) => key.has_effect(),
+            Target::Conf(_, key) => key.has_effect(),
+            Target::Neigh(..) | Target::ForwardingV6 => true,
+            Target::LocalPorts => false,
+        })
+    }
+
     /// The row of the table behind a name: default, range and meaning; none for settings that are not one number.
     pub fn sysctl_setting(&self, name: &str) -> Result<Option<&'static Setting>, SysctlError> {
         Ok(match self.sysctl_target(name)? {
@@ -353,6 +363,21 @@ mod tests {
         sysctl(&mut host, "conf.eth0.rp_filter=0 conf.default.rp_filter=2");
         assert_eq!(host.sysctl_get("net.ipv4.conf.eth0.rp_filter").unwrap(), "0");
         assert_eq!(host.sysctl_get("net.ipv4.conf.eth1.rp_filter").unwrap(), "2");
+    }
+
+    #[test]
+    fn settings_without_effect_are_known() {
+        let host = host(&[("eth0", "")]);
+        let table = [
+            ("net.ipv4.conf.all.arp_ignore", true),
+            ("net.ipv4.conf.all.log_martians", false),
+            ("net.ipv4.tcp_timestamps", false),
+            ("net.ipv4.neigh.eth0.locktime", true),
+            ("net.ipv4.icmp_ratelimit", true),
+        ];
+        for (name, has_effect) in table {
+            assert_eq!(host.sysctl_has_effect(name), Ok(has_effect), "{name}");
+        }
     }
 
     #[test]

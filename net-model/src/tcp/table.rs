@@ -79,7 +79,7 @@ impl Sockets {
             if entry.slot == 0 {
                 return None;
             }
-            if entry.tag == tag(hash) && key_of(&self.slots[entry.slot as usize - 1]) == *key {
+            if entry.tag == tag(hash) && is_of(&self.slots[entry.slot as usize - 1], key) {
                 return Some(SocketId(entry.slot - 1));
             }
             at = (at + 1) & mask;
@@ -151,6 +151,16 @@ impl Sockets {
             self.enter(entry.slot - 1);
         }
     }
+}
+
+/// Is this the socket of the key? The parts that differ most often first.
+#[inline]
+fn is_of(socket: &Socket, key: &Key) -> bool {
+    (socket.rport, socket.lport) == (key.remote.1, key.local.1)
+        && socket.remote == key.remote.0
+        && socket.local == key.local.0
+        && socket.host == key.host
+        && (socket.state == State::Udp) == key.udp
 }
 
 #[inline]

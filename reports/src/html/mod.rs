@@ -30,6 +30,9 @@ pub(crate) fn page(report: &Report<'_>) -> String {
                 header {
                     p.kicker { (report.title) " · " (kind(report)) }
                     h1 { (headline) }
+                    @for paragraph in report.description.split("\n\n").filter(|p| !p.trim().is_empty()) {
+                        p.lead { (paragraph) }
+                    }
                 }
                 main {
                     (parts::cards(report.runs))
@@ -127,6 +130,7 @@ mod tests {
         let manifest = Manifest { command: "lvsim run <x> & \"y\"".into(), ..Manifest::default() };
         page(&Report {
             title: "Quick <start>",
+            description: "one\n\ntwo",
             runs,
             manifest: &manifest,
             scenario: "a: <b>",

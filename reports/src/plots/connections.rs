@@ -75,8 +75,7 @@ fn picture(times: &[f64], active: &[(&str, Vec<f64>)], inactive: &[(&str, Vec<f6
         let thin: Vec<(&str, Vec<f64>)> = series.iter().map(|(n, v)| (*n, thinned(times, v).1)).collect();
         let most = thin.iter().flat_map(|(_, v)| v).copied().fold(1.0, f64::max);
         let y = Scale::linear(0.0, most, 4, Unit::Count);
-        let longest = series.iter().map(|(n, _)| n.chars().count().min(12)).max().unwrap_or(0).max(7);
-        let room = if series.len() > MOST_LINES { 70.0 } else { longest as f64 * 7.4 + 18.0 };
+        let room = if series.len() > MOST_LINES { 70.0 } else { lines::name_room(series) };
         panels.push((Panel::new(width, (top, top + PANEL), room, x.clone(), y), thin));
     }
     let left = panels.iter().map(|(p, _)| p.left).fold(0.0, f64::max);

@@ -1,12 +1,15 @@
 //! Many servers over time: a line each while they can be told apart, else the band in which they lie.
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, text_width};
 use super::panel::{EndLabel, Panel};
 use super::theme::{Role, SERIES};
 use crate::series::rank;
+use crate::table::clipped;
 
 /// The most lines that can be told apart.
 pub(crate) const MOST_LINES: usize = 6;
+/// The most letters of a name beside its line.
+const NAME: usize = 12;
 /// The most points of a line: more than that is noise at this size.
 const MOST_POINTS: usize = 50;
 
@@ -46,13 +49,41 @@ fn lines(
 ) -> Vec<EndLabel> {
     let mut labels = Vec::new();
     for ((name, values), role) in series.iter().zip(SERIES) {
-        let points: Vec<_> = times.iter().zip(values).map(|(t, v)| panel.at((*t, *v))).collect();
-        canvas.path(&points, role, 1.6);
-        if let Some(&(_, y)) = points.last() {
-            labels.push(EndLabel { y, text: crate::table::clipped(name, 12), role });
-        }
+        let points: Vec<_> = times.iter().copied().zip(values.iter().copied()).collect();
+        labels.extend(line(canvas, panel, name, &points, role));
     }
     labels
+}
+
+/// Draws lines whose points have times of their own: in colour, or in grey if there are too many of them.
+pub(crate) fn draw_points(canvas: &mut Canvas<'_>, panel: &Panel, series: &[(&str, Vec<(f64, f64)>)]) {
+    let role = |i| if series.len() <= MOST_LINES { SERIES[i] } else { Role::Context };
+    let labels = series
+        .iter()
+        .enumerate()
+        .filter_map(|(i, (name, points))| line(canvas, panel, name, points, role(i)));
+    let labels: Vec<EndLabel> = labels.collect();
+    panel.draw_some_end_labels(canvas, &labels);
+}
+
+/// The room at the right that the names of lines need.
+pub(crate) fn name_room<T>(series: &[(&str, T)]) -> f64 {
+    series.iter().map(|(name, _)| text_width(&clipped(name, NAME))).fold(0.0, f64::max) + 16.0
+}
+
+fn line(
+    canvas: &mut Canvas<'_>,
+    panel: &Panel,
+    name: &str,
+    points: &[(f64, f64)],
+    role: Role,
+) -> Option<EndLabel> {
+    let points: Vec<_> = points.iter().map(|p| panel.at(*p)).collect();
+    match points.as_slice() {
+        [only] => canvas.dot(*only, 2.8, role),
+        many => canvas.path(many, role, 1.6),
+    }
+    points.last().map(|&(_, y)| EndLabel { y, text: clipped(name, NAME), role })
 }
 
 fn bands(

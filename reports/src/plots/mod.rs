@@ -7,6 +7,7 @@ mod canvas;
 mod connections;
 mod latency_by_variant;
 mod latency_over_load;
+mod latency_over_time;
 mod lines;
 mod losses;
 mod panel;
@@ -76,6 +77,7 @@ pub const PLOTS: &[Plot] = &[
     Plot { name: "share", scope: Scope::Run, draw: share::draw },
     Plot { name: "balance-over-time", scope: Scope::Run, draw: balance_over_time::draw },
     Plot { name: "latency-spectrum", scope: Scope::Both, draw: spectrum::draw },
+    Plot { name: "latency-over-time", scope: Scope::Run, draw: latency_over_time::draw },
     Plot { name: "connections", scope: Scope::Run, draw: connections::draw },
     Plot { name: "losses", scope: Scope::Both, draw: losses::draw },
     Plot { name: "utilisation", scope: Scope::Run, draw: utilisation::draw },

@@ -135,6 +135,13 @@ mod tests {
     }
 
     #[test]
+    fn a_plot_is_this_file() {
+        let drawing = draw(&[sample::run(&Sample { seconds: 5, ..Sample::default() })], Size::Wide);
+        let file = drawing.svg.standalone(&drawing.finding, &drawing.reading);
+        expect_test::expect_file!["../golden/share.svg"].assert_eq(&file);
+    }
+
+    #[test]
     fn the_title_says_who_gets_what() {
         assert_eq!(finding_of(vec![(1, 1.0)], "wlc"), "web1 answers everything: it is the only server");
         assert_eq!(finding_of(vec![(1, 9.0), (1, 9.0)], "rr"), "Every server gets exactly its fair share");

@@ -76,7 +76,7 @@ fn cell(group: &Group, metric: Metric, rivals: &[&Group]) -> Cell {
 /// `21.3 ±0.4`; the interval has as many decimals as the mean.
 fn estimate(e: Estimate, metric: Metric) -> String {
     let mean = match metric {
-        Metric::Success => crate::format::percent(e.mean / 100.0),
+        Metric::Success => crate::format::percent_cell(e.mean / 100.0),
         Metric::Jain => format!("{:.3}", e.mean),
         _ => sig3(e.mean),
     };

@@ -4,46 +4,50 @@ use super::{Refused, Shell, refused};
 use crate::console::arptables::{
     ArpAction as Verdict, ArpChain as Hook, ArpChange, ArpRule as Wanted, Arptables,
 };
-use crate::console::iptables::{Chain as Name, Change, Iptables, Rule, Table, Target as Goal};
+use crate::console::iptables::{Change, Condition as Wish, Iptables, Rule};
 use net_model::host::arptables::{ArpAction, ArpChain, ArpRule};
-use net_model::host::mark::{Chain, Condition, FilterRule, Match, Target};
-use net_model::packet::ArpOp;
+use net_model::host::mark::{Chain, Condition, FilterRule, Match};
 
 impl Shell<'_> {
     pub(super) fn iptables(&mut self, command: &Iptables) -> Result<(), Refused> {
-        let rule = match &command.change {
+        command.chains.iter().try_for_each(|chain| self.change_chain(*chain, &command.change))
+    }
+
+    fn change_chain(&mut self, chain: Chain, change: &Change) -> Result<(), Refused> {
+        let new = match change {
             Change::Append(rule) | Change::Insert(_, rule) | Change::Delete(rule) => {
                 Some(self.filter_rule(rule)?)
             }
-            Change::DeleteAt(_) | Change::Flush | Change::Policy(_) | Change::List => None,
+            Change::DeleteAt(_) | Change::Flush | Change::Policy { .. } | Change::List => None,
         };
         let netfilter = &mut self.network.host_mut(self.host).stack.netfilter;
-        for chain in chains(command.table, command.chain)? {
-            let rules = netfilter.chain_mut(*chain);
-            match (&command.change, &rule) {
-                (Change::Append(_), Some(rule)) => rules.push(rule.clone()),
-                (Change::Insert(number, _), Some(rule)) => {
-                    let at = (*number as usize).saturating_sub(1).min(rules.len());
-                    rules.insert(at, rule.clone());
+        let rules = netfilter.chain_mut(chain);
+        match (change, new) {
+            (Change::Append(_), Some(rule)) => rules.push(rule),
+            (Change::Insert(at, _), Some(rule)) => {
+                let at = (*at as usize).saturating_sub(1).min(rules.len());
+                rules.insert(at, rule);
+            }
+            (Change::Delete(_), Some(rule)) => {
+                let at = rules.iter().position(|known| *known == rule).ok_or_else(|| {
+                    let message = "iptables: Bad rule (does a matching rule exist in that chain?)";
+                    refused(message, "spell the rule as it was added")
+                })?;
+                rules.remove(at);
+            }
+            (Change::DeleteAt(number), _) => {
+                let at = (*number as usize).wrapping_sub(1);
+                if at >= rules.len() {
+                    let help = format!("the chain has {} rules", rules.len());
+                    return Err(refused("iptables: Index of deletion too big.", help));
                 }
-                (Change::Delete(_), Some(rule)) => {
-                    let at = rules.iter().position(|known| known == rule).ok_or_else(|| {
-                        let message = "iptables: Bad rule (does a matching rule exist in that chain?)";
-                        refused(message, "spell the rule as it was added")
-                    })?;
-                    rules.remove(at);
-                }
-                (Change::DeleteAt(number), _) => {
-                    let at = (*number as usize).wrapping_sub(1);
-                    if at >= rules.len() {
-                        let help = format!("the chain has {} rules", rules.len());
-                        return Err(refused("iptables: Index of deletion too big.", help));
-                    }
-                    rules.remove(at);
-                }
-                (Change::Policy(goal), _) => netfilter.set_policy(*chain, *goal == Goal::Drop),
-                (Change::Flush, _) => rules.clear(),
-                (Change::List | Change::Append(_) | Change::Insert(..) | Change::Delete(_), _) => {}
+                rules.remove(at);
+            }
+            (Change::Flush, _) => rules.clear(),
+            (Change::Policy { drops }, _) => netfilter.set_policy(chain, *drops),
+            (Change::List, _) => {}
+            (Change::Append(_) | Change::Insert(..) | Change::Delete(_), None) => {
+                unreachable!("these changes bring a rule")
             }
         }
         Ok(())
@@ -51,52 +55,15 @@ impl Shell<'_> {
 
     fn filter_rule(&self, rule: &Rule) -> Result<FilterRule, Refused> {
         let mut matches = Vec::new();
-        let mut add = |what, holds| matches.push(Match { what, holds });
-        if let Some((prefix, negated)) = rule.source {
-            add(Condition::Source(prefix), !negated);
+        for (wish, holds) in &rule.matches {
+            let what = match wish {
+                Wish::In(dev) => Condition::In(self.dev(dev)?),
+                Wish::Out(dev) => Condition::Out(self.dev(dev)?),
+                Wish::Packet(condition) => condition.clone(),
+            };
+            matches.push(Match { what, holds: *holds });
         }
-        if let Some((prefix, negated)) = rule.destination {
-            add(Condition::Destination(prefix), !negated);
-        }
-        if let Some((protocol, negated)) = rule.protocol {
-            add(Condition::Protocol(protocol), !negated);
-        }
-        let ranges = |ports: &[std::ops::RangeInclusive<u16>]| {
-            ports.iter().map(|range| (*range.start(), *range.end())).collect()
-        };
-        if !rule.source_ports.is_empty() {
-            add(Condition::SourcePorts(ranges(&rule.source_ports)), true);
-        }
-        if !rule.destination_ports.is_empty() {
-            add(Condition::DestinationPorts(ranges(&rule.destination_ports)), true);
-        }
-        if let Some(dev) = &rule.input {
-            add(Condition::In(self.dev(dev)?), true);
-        }
-        if let Some(dev) = &rule.output {
-            add(Condition::Out(self.dev(dev)?), true);
-        }
-        if let Some((value, mask)) = rule.mark {
-            add(Condition::Mark { value, mask }, true);
-        }
-        let target = match rule.target {
-            Goal::Accept => Target::Accept,
-            Goal::Drop => Target::Drop,
-            Goal::Mark { value, mask } => Target::Mark { value, mask },
-            Goal::Reject => {
-                return Err(refused(
-                    "REJECT is not modelled",
-                    "use DROP: the client then waits instead of being told",
-                ));
-            }
-            Goal::Return => {
-                return Err(refused(
-                    "RETURN is not modelled",
-                    "use ACCEPT: in these chains it does the same",
-                ));
-            }
-        };
-        Ok(FilterRule { matches, target })
+        Ok(FilterRule { matches, target: rule.target })
     }
 
     pub(super) fn arptables(&mut self, command: &Arptables) -> Result<(), Refused> {
@@ -141,7 +108,7 @@ impl Shell<'_> {
             sender: within(rule.sender),
             target: within(rule.target),
             interface: rule.interface.as_ref().map(|dev| self.dev(dev)).transpose()?,
-            op: rule.requests.map(|requests| if requests { ArpOp::Request } else { ArpOp::Reply }),
+            op: rule.op,
             action: match rule.action {
                 Verdict::Accept => ArpAction::Accept,
                 Verdict::Drop => ArpAction::Drop,
@@ -149,22 +116,4 @@ impl Shell<'_> {
             },
         })
     }
-}
-
-/// The chains a command means; without a name all of the table.
-fn chains(table: Table, name: Option<Name>) -> Result<&'static [Chain], Refused> {
-    Ok(match (table, name) {
-        (Table::Mangle, Some(Name::Prerouting)) => &[Chain::ManglePrerouting],
-        (Table::Mangle, Some(Name::Output)) => &[Chain::MangleOutput],
-        (Table::Mangle, None) => &[Chain::ManglePrerouting, Chain::MangleOutput],
-        (Table::Filter, Some(Name::Input)) => &[Chain::Input],
-        (Table::Filter, Some(Name::Forward)) => &[Chain::Forward],
-        (Table::Filter, Some(Name::Output)) => &[Chain::Output],
-        (Table::Filter, None) => &[Chain::Input, Chain::Forward, Chain::Output],
-        (Table::Mangle | Table::Filter, Some(_)) => {
-            let help =
-                "modelled are INPUT, FORWARD, OUTPUT of the filter table, PREROUTING and OUTPUT of mangle";
-            return Err(refused("this chain of this table is not modelled", help));
-        }
-    })
 }

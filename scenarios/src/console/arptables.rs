@@ -1,7 +1,9 @@
 //! `arptables`: the rules by which how-tos hide a virtual address from ARP.
 
 use super::words::{Args, ParseError, Word, to_prefix};
-use net_model::addr::{Addr, Prefix};
+use net_model::addr::Prefix;
+pub use net_model::host::arptables::{ArpAction, ArpChain};
+use net_model::packet::ArpOp;
 
 /// A change of the ARP filter.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -10,15 +12,6 @@ pub struct Arptables {
     pub chain: Option<ArpChain>,
     /// What happens to it.
     pub change: ArpChange,
-}
-
-/// The chains.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ArpChain {
-    /// ARP packets that arrive.
-    Input,
-    /// ARP packets that this host sends.
-    Output,
 }
 
 /// What happens to a chain.
@@ -42,27 +35,16 @@ pub enum ArpChange {
 /// A rule: all that is given must match.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ArpRule {
-    /// `-s`: sender address, and whether it is negated
+    /// `-s`: sender address, and whether it must be inside (false for `! -s`)
     pub sender: Option<(Prefix, bool)>,
-    /// `-d`: target address, and whether it is negated
+    /// `-d`: target address, and whether it must be inside
     pub target: Option<(Prefix, bool)>,
     /// `-i`, `-o`
     pub interface: Option<String>,
-    /// `--opcode`: is it requests (true) or replies?
-    pub requests: Option<bool>,
+    /// `--opcode`
+    pub op: Option<ArpOp>,
     /// `-j`
     pub action: ArpAction,
-}
-
-/// What a rule does with an ARP packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ArpAction {
-    /// Lets it pass.
-    Accept,
-    /// Drops it.
-    Drop,
-    /// `-j mangle --mangle-ip-s ADDRESS`: replaces the sender address
-    MangleSender(Addr),
 }
 
 /// Reads an `arptables` command.
@@ -70,7 +52,7 @@ pub(super) fn parse(words: &[Word]) -> Result<Arptables, ParseError> {
     let mut args = Args::after_program(words);
     let mut command: Option<(char, Option<ArpChain>)> = None;
     let mut rule =
-        ArpRule { sender: None, target: None, interface: None, requests: None, action: ArpAction::Accept };
+        ArpRule { sender: None, target: None, interface: None, op: None, action: ArpAction::Accept };
     let (mut negated, mut has_action) = (false, false);
     while let Some(word) = args.next() {
         let text = word.text.as_str();
@@ -90,15 +72,15 @@ pub(super) fn parse(words: &[Word]) -> Result<Arptables, ParseError> {
                 command = Some(('F', if args.is_empty() { None } else { Some(chain(&mut args)?) }));
             }
             "-s" | "--source-ip" | "--src-ip" => {
-                rule.sender = Some((to_prefix(args.prefix("sender")?), negated));
+                rule.sender = Some((to_prefix(args.prefix("sender")?), !negated));
             }
             "-d" | "--destination-ip" | "--dst-ip" => {
-                rule.target = Some((to_prefix(args.prefix("target")?), negated));
+                rule.target = Some((to_prefix(args.prefix("target")?), !negated));
             }
             "-i" | "-o" | "--in-interface" | "--out-interface" => {
                 rule.interface = Some(args.expect("interface")?.text.clone());
             }
-            "--opcode" => rule.requests = Some(opcode(args.expect("opcode")?)?),
+            "--opcode" => rule.op = Some(opcode(args.expect("opcode")?)?),
             "-j" | "--jump" => {
                 rule.action = action(&mut args)?;
                 has_action = true;
@@ -132,10 +114,10 @@ fn chain(args: &mut Args) -> Result<ArpChain, ParseError> {
     }
 }
 
-fn opcode(word: &Word) -> Result<bool, ParseError> {
+fn opcode(word: &Word) -> Result<ArpOp, ParseError> {
     match word.text.to_ascii_lowercase().as_str() {
-        "1" | "request" => Ok(true),
-        "2" | "reply" => Ok(false),
+        "1" | "request" => Ok(ArpOp::Request),
+        "2" | "reply" => Ok(ArpOp::Reply),
         _ => Err(ParseError::at(word, "ARP packets are requests or replies", "write Request or Reply")),
     }
 }

@@ -4,10 +4,10 @@
 //! whole network.
 
 use super::ip::{AddressSpec, IpCommand, LinkChange};
-use super::words::{Args, ParseError, netmask_len};
+use super::words::{Args, ParseError, Word, netmask_len, prefix};
 use net_model::addr::Addr;
 
-pub(super) fn parse(words: &[super::Word]) -> Result<Vec<IpCommand>, ParseError> {
+pub(super) fn parse(words: &[Word]) -> Result<Vec<IpCommand>, ParseError> {
     let mut args = Args::after_program(words);
     let name_word = args.expect("interface")?;
     let name = name_word.text.clone();
@@ -19,33 +19,74 @@ pub(super) fn parse(words: &[super::Word]) -> Result<Vec<IpCommand>, ParseError>
         Some((dev, _)) => (dev.to_string(), true),
         None => (name.clone(), false),
     };
-    let mut address: Option<AddressSpec> = None;
-    let mut netmask = None;
-    let mut changes = Vec::new();
-    let mut label_down = false;
+    let mut said =
+        Said { name, dev, is_alias, address: None, netmask: None, changes: vec![], label_down: false };
     while let Some(word) = args.next() {
-        let mut set = |change| changes.push(IpCommand::LinkSet(dev.clone(), change));
-        match word.text.as_str() {
-            "up" => set(LinkChange::Up(true)),
-            "down" if is_alias => label_down = true,
-            "down" => set(LinkChange::Up(false)),
-            "arp" => set(LinkChange::Arp(true)),
-            "-arp" => set(LinkChange::Arp(false)),
-            "mtu" => set(LinkChange::Mtu(args.number("MTU")?)),
+        said.take(word, &mut args)?;
+    }
+    if said.label_down {
+        return Ok(vec![IpCommand::LabelDown(said.name)]);
+    }
+    let Said { dev, mut changes, .. } = said;
+    if let Some(mut spec) = said.address {
+        if spec.addr.is_v4() {
+            spec.len = said.netmask.unwrap_or_else(|| classful_len(spec.addr));
+        }
+        // An address brings the device up; that comes last, as for the real command.
+        let up = IpCommand::LinkSet(dev, LinkChange::Up(true));
+        changes.retain(|change| *change != up);
+        changes.insert(0, IpCommand::AddressOfLabel(spec));
+        changes.push(up);
+    }
+    if changes.is_empty() { Err(args.missing("address or change")) } else { Ok(changes) }
+}
+
+/// What the words after the interface's name have said so far.
+struct Said {
+    name: String,
+    dev: String,
+    is_alias: bool,
+    address: Option<AddressSpec>,
+    netmask: Option<u8>,
+    changes: Vec<IpCommand>,
+    label_down: bool,
+}
+
+impl Said {
+    fn take(&mut self, word: &Word, args: &mut Args) -> Result<(), ParseError> {
+        let change = match word.text.as_str() {
+            "up" => LinkChange::Up(true),
+            "down" if self.is_alias => {
+                self.label_down = true;
+                return Ok(());
+            }
+            "down" => LinkChange::Up(false),
+            "arp" => LinkChange::Arp(true),
+            "-arp" => LinkChange::Arp(false),
+            "mtu" => LinkChange::Mtu(args.number("MTU")?),
             "hw" => {
                 args.takes("ether");
-                set(LinkChange::Mac(args.mac()?));
+                LinkChange::Mac(args.mac()?)
             }
+            _ => return self.take_address(word, args),
+        };
+        self.changes.push(IpCommand::LinkSet(self.dev.clone(), change));
+        Ok(())
+    }
+
+    fn take_address(&mut self, word: &Word, args: &mut Args) -> Result<(), ParseError> {
+        match word.text.as_str() {
             "netmask" => {
                 let word = args.expect("netmask")?;
-                netmask = Some(netmask_len(&word.text).ok_or_else(|| {
+                let len = netmask_len(&word.text).ok_or_else(|| {
                     let problem = format!("`{}' is not a netmask", word.text);
                     ParseError::at(word, problem, "write a mask such as 255.255.255.255")
-                })?);
+                })?;
+                self.netmask = Some(len);
             }
             "broadcast" => {
                 let broadcast = args.addr("broadcast address")?;
-                match &mut address {
+                match &mut self.address {
                     Some(spec) => spec.broadcast = Some(broadcast),
                     None => {
                         return Err(ParseError::at(
@@ -56,13 +97,13 @@ pub(super) fn parse(words: &[super::Word]) -> Result<Vec<IpCommand>, ParseError>
                     }
                 }
             }
-            "add" | "inet6" => address = Some(spec(&name, &dev, args.prefix("IPv6 address")?)),
+            "add" | "inet6" => self.address = Some(spec(&self.name, &self.dev, args.prefix("IPv6 address")?)),
             text if text.contains(['.', ':']) => {
-                let parts = super::words::prefix(word, "address")?;
+                let parts = prefix(word, "address")?;
                 if text.contains('/') {
-                    netmask = Some(parts.1);
+                    self.netmask = Some(parts.1);
                 }
-                address = Some(spec(&name, &dev, parts));
+                self.address = Some(spec(&self.name, &self.dev, parts));
             }
             text => {
                 let problem = format!("`{text}' is not known in ifconfig");
@@ -70,21 +111,8 @@ pub(super) fn parse(words: &[super::Word]) -> Result<Vec<IpCommand>, ParseError>
                 return Err(ParseError::at(word, problem, cure));
             }
         }
+        Ok(())
     }
-    if label_down {
-        return Ok(vec![IpCommand::LabelDown(name)]);
-    }
-    if let Some(mut spec) = address {
-        if spec.addr.is_v4() {
-            spec.len = netmask.unwrap_or_else(|| classful_len(spec.addr));
-        }
-        // An address brings the device up; that comes last, as for the real command.
-        let up = IpCommand::LinkSet(dev, LinkChange::Up(true));
-        changes.retain(|change| *change != up);
-        changes.insert(0, IpCommand::AddressOfLabel(spec));
-        changes.push(up);
-    }
-    if changes.is_empty() { Err(args.missing("address or change")) } else { Ok(changes) }
 }
 
 fn spec(name: &str, dev: &str, (addr, len): (Addr, u8)) -> AddressSpec {

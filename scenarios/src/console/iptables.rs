@@ -1,45 +1,18 @@
 //! `iptables`: firewall marks in the mangle table, and simple rules of the filter table.
 
 use super::words::{Args, ParseError, Word, number, to_prefix};
-use net_model::addr::Prefix;
+pub use net_model::host::mark::{Chain, Condition as PacketCondition, Target};
 use net_model::packet::proto;
-use std::ops::RangeInclusive;
 
-/// A change of a firewall table.
+/// A change of a chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Iptables {
     /// `iptables` or `ip6tables`?
     pub is_v6: bool,
-    /// The table.
-    pub table: Table,
-    /// The chain; none for all (`-F` without a chain).
-    pub chain: Option<Chain>,
-    /// What happens to it.
+    /// The chains: one, or all of the table for `-F` without a chain.
+    pub chains: Vec<Chain>,
+    /// What happens to them.
     pub change: Change,
-}
-
-/// The tables that are modelled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Table {
-    /// Without `-t`.
-    Filter,
-    /// `-t mangle`
-    Mangle,
-}
-
-/// The chains that are modelled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Chain {
-    /// Every packet that arrives, before routing.
-    Prerouting,
-    /// Packets for this host.
-    Input,
-    /// Packets that are passed on.
-    Forward,
-    /// Packets that this host sends.
-    Output,
-    /// Every packet that leaves, after routing.
-    Postrouting,
 }
 
 /// What happens to a chain.
@@ -55,53 +28,33 @@ pub enum Change {
     DeleteAt(u32),
     /// `-F`
     Flush,
-    /// `-P`
-    Policy(Target),
+    /// `-P`: does what no rule decides drop?
+    Policy {
+        /// `-P CHAIN DROP`
+        drops: bool,
+    },
     /// `-S`, `-L`: nothing
     List,
 }
 
-/// A rule: all that is given must match.
+/// A rule: all conditions must be met.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rule {
-    /// `-s`, and whether it is negated
-    pub source: Option<(Prefix, bool)>,
-    /// `-d`, and whether it is negated
-    pub destination: Option<(Prefix, bool)>,
-    /// `-p`, and whether it is negated
-    pub protocol: Option<(u8, bool)>,
-    /// `--sport`, `--sports`: any of these
-    pub source_ports: Vec<RangeInclusive<u16>>,
-    /// `--dport`, `--dports`: any of these
-    pub destination_ports: Vec<RangeInclusive<u16>>,
-    /// `-i`
-    pub input: Option<String>,
-    /// `-o`
-    pub output: Option<String>,
-    /// `-m mark --mark VALUE/MASK`
-    pub mark: Option<(u32, u32)>,
+    /// The conditions, each with whether it must hold (false for `!`).
+    pub matches: Vec<(Condition, bool)>,
     /// `-j`
     pub target: Target,
 }
 
-/// What a rule does with a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Target {
-    /// Lets it pass.
-    Accept,
-    /// Drops it silently.
-    Drop,
-    /// Drops it with ICMP port unreachable.
-    Reject,
-    /// Goes back to the policy of the chain.
-    Return,
-    /// Sets its mark: mark = mark & !mask ^ value.
-    Mark {
-        /// What is set.
-        value: u32,
-        /// The bits that are cleared before.
-        mask: u32,
-    },
+/// A property of a packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Condition {
+    /// `-i`
+    In(String),
+    /// `-o`
+    Out(String),
+    /// Any other: address, protocol, port, mark.
+    Packet(PacketCondition),
 }
 
 /// A command letter with what follows it; the rule is still to come.
@@ -110,8 +63,15 @@ enum Action {
     Insert(u32),
     Delete(Option<u32>),
     Flush,
-    Policy(Target),
+    Policy { drops: bool },
     List,
+}
+
+/// The tables that are modelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Table {
+    Filter,
+    Mangle,
 }
 
 /// Reads an `iptables` or `ip6tables` command.
@@ -119,18 +79,8 @@ pub(super) fn parse(words: &[Word]) -> Result<Iptables, ParseError> {
     let is_v6 = words.first().is_some_and(|word| word.text.ends_with("ip6tables"));
     let mut args = Args::after_program(words);
     let mut table = Table::Filter;
-    let mut command: Option<(Action, Option<Chain>)> = None;
-    let mut rule = Rule {
-        source: None,
-        destination: None,
-        protocol: None,
-        source_ports: vec![],
-        destination_ports: vec![],
-        input: None,
-        output: None,
-        mark: None,
-        target: Target::Accept,
-    };
+    let mut command: Option<(Action, Option<&Word>)> = None;
+    let mut rule = Rule { matches: vec![], target: Target::Accept };
     let (mut negated, mut has_target) = (false, false);
     while let Some(word) = args.next() {
         match word.text.as_str() {
@@ -145,12 +95,17 @@ pub(super) fn parse(words: &[Word]) -> Result<Iptables, ParseError> {
             }
             text => match parse_action(text, &mut args)? {
                 Some(action) => command = Some(action),
-                None => matches(word, &mut args, &mut rule, negated)?,
+                None => rule.matches.extend(parse_match(word, &mut args, &rule)?.map(|m| (m, !negated))),
             },
         }
         negated = false;
     }
     let Some((action, chain)) = command else { return Err(args.missing("command (such as -A CHAIN)")) };
+    let chains = match chain {
+        Some(word) => vec![parse_chain(word, table)?],
+        None if table == Table::Mangle => vec![Chain::ManglePrerouting, Chain::MangleOutput],
+        None => vec![Chain::Input, Chain::Forward, Chain::Output],
+    };
     let needs_target = matches!(action, Action::Append | Action::Insert(_) | Action::Delete(None));
     if needs_target && !has_target {
         return Err(args.missing("target (-j TARGET)"));
@@ -161,84 +116,95 @@ pub(super) fn parse(words: &[Word]) -> Result<Iptables, ParseError> {
         Action::Delete(None) => Change::Delete(rule),
         Action::Delete(Some(place)) => Change::DeleteAt(place),
         Action::Flush => Change::Flush,
-        Action::Policy(policy) => Change::Policy(policy),
+        Action::Policy { drops } => Change::Policy { drops },
         Action::List => Change::List,
     };
-    Ok(Iptables { is_v6, table, chain, change })
+    Ok(Iptables { is_v6, chains, change })
 }
 
-/// The command that a word stands for, with its chain.
-fn parse_action(text: &str, args: &mut Args) -> Result<Option<(Action, Option<Chain>)>, ParseError> {
+/// The command that a word stands for, with the word that names its chain.
+fn parse_action<'a>(
+    text: &str,
+    args: &mut Args<'a>,
+) -> Result<Option<(Action, Option<&'a Word>)>, ParseError> {
     let of_all_chains = match text {
         "-F" | "--flush" => Some(Action::Flush),
         "-S" | "--list-rules" | "-L" | "--list" => Some(Action::List),
         _ => None,
     };
     if let Some(action) = of_all_chains {
-        let chain = if args.is_empty() { None } else { Some(parse_chain(args.expect("chain")?)?) };
-        return Ok(Some((action, chain)));
+        return Ok(Some((action, args.next())));
     }
     if !matches!(text, "-A" | "--append" | "-I" | "--insert" | "-D" | "--delete" | "-P" | "--policy") {
         return Ok(None);
     }
-    let chain = parse_chain(args.expect("chain")?)?;
+    let chain = args.expect("chain")?;
     let action = match text {
         "-A" | "--append" => Action::Append,
         "-I" | "--insert" => Action::Insert(place(args).unwrap_or(1)),
         "-D" | "--delete" => Action::Delete(place(args)),
-        _ => Action::Policy(parse_policy(args.expect("policy")?)?),
+        _ => Action::Policy { drops: parse_policy(args.expect("policy")?)? },
     };
     Ok(Some((action, Some(chain))))
 }
 
-/// The matches of a rule.
-fn matches(word: &Word, args: &mut Args, rule: &mut Rule, negated: bool) -> Result<(), ParseError> {
-    match word.text.as_str() {
-        "-s" | "--source" | "--src" => rule.source = Some((to_prefix(args.prefix("source")?), negated)),
+/// The condition that begins with this word; none for words that only announce one.
+fn parse_match(word: &Word, args: &mut Args, rule: &Rule) -> Result<Option<Condition>, ParseError> {
+    let condition = match word.text.as_str() {
+        "-i" | "--in-interface" => return Ok(Some(Condition::In(args.expect("interface")?.text.clone()))),
+        "-o" | "--out-interface" => return Ok(Some(Condition::Out(args.expect("interface")?.text.clone()))),
+        "-s" | "--source" | "--src" => PacketCondition::Source(to_prefix(args.prefix("source")?)),
         "-d" | "--destination" | "--dst" => {
-            rule.destination = Some((to_prefix(args.prefix("destination")?), negated));
+            PacketCondition::Destination(to_prefix(args.prefix("destination")?))
         }
         "-p" | "--protocol" | "--proto" => {
-            rule.protocol = Some((parse_protocol(args.expect("protocol")?)?, negated));
+            PacketCondition::Protocol(parse_protocol(args.expect("protocol")?)?)
         }
-        "-i" | "--in-interface" => rule.input = Some(args.expect("interface")?.text.clone()),
-        "-o" | "--out-interface" => rule.output = Some(args.expect("interface")?.text.clone()),
         "--dport" | "--destination-port" | "--dports" | "--destination-ports" => {
             need_ports(word, rule)?;
-            rule.destination_ports = parse_ports(args.expect("port")?)?;
+            PacketCondition::DestinationPorts(parse_ports(args.expect("port")?)?)
         }
         "--sport" | "--source-port" | "--sports" | "--source-ports" => {
             need_ports(word, rule)?;
-            rule.source_ports = parse_ports(args.expect("port")?)?;
+            PacketCondition::SourcePorts(parse_ports(args.expect("port")?)?)
         }
-        "--mark" => rule.mark = Some(parse_mark(args.expect("mark")?)?),
+        "--ports" => {
+            need_ports(word, rule)?;
+            PacketCondition::Ports(parse_ports(args.expect("port")?)?)
+        }
+        "--syn" => PacketCondition::Syn,
+        "--mark" => {
+            let (value, mask) = parse_mark(args.expect("mark")?)?;
+            PacketCondition::Mark { value, mask }
+        }
         "-m" | "--match" => {
             let module = args.expect("match")?;
-            if !matches!(module.text.as_str(), "tcp" | "udp" | "sctp" | "multiport" | "mark" | "comment") {
-                let problem = format!("the match `{}' is not modelled", module.text);
-                let cure = "use tcp, udp, sctp, multiport, mark or comment; matches of addresses, protocols and \
-                    interfaces need no -m";
-                return Err(ParseError::at(module, problem, cure));
+            if matches!(module.text.as_str(), "tcp" | "udp" | "sctp" | "multiport" | "mark" | "comment") {
+                return Ok(None);
             }
+            let problem = format!("the match `{}' is not modelled", module.text);
+            let cure = "use tcp, udp, sctp, multiport, mark or comment; matches of addresses, protocols and \
+                interfaces need no -m";
+            return Err(ParseError::at(module, problem, cure));
         }
-        "--comment" => drop(args.expect("comment")?),
+        "--comment" => {
+            args.expect("comment")?;
+            return Ok(None);
+        }
         text => {
             let close = ["--set-mark", "--set-xmark", "--dport", "--sport", "--dports", "--mark"]
                 .into_iter()
-                .find(|known| {
-                    known.len() == text.len() && known[..4.min(text.len())] == text[..4.min(text.len())]
-                });
+                .find(|known| known.len() == text.len() && known.bytes().take(4).eq(text.bytes().take(4)));
             let cure = match close {
                 Some(known) => format!("did you mean {known}?"),
-                None => "known are: -s -d -p -i -o --dport --sport --dports -m mark --mark -j".to_string(),
+                None => {
+                    "known are: -s -d -p -i -o --dport --sport --dports --syn -m mark --mark -j".to_string()
+                }
             };
             return Err(ParseError::at(word, format!("unknown option \"{text}\""), cure));
         }
-    }
-    if negated && matches!(word.text.as_str(), "--dport" | "--sport" | "--mark" | "-i" | "-o") {
-        return Err(ParseError::at(word, "`!' is not modelled for this match", "write the rule without !"));
-    }
-    Ok(())
+    };
+    Ok(Some(Condition::Packet(condition)))
 }
 
 fn place(args: &mut Args) -> Option<u32> {
@@ -258,28 +224,31 @@ fn parse_table(word: &Word) -> Result<Table, ParseError> {
     }
 }
 
-fn parse_chain(word: &Word) -> Result<Chain, ParseError> {
-    match word.text.as_str() {
-        "PREROUTING" => Ok(Chain::Prerouting),
-        "INPUT" => Ok(Chain::Input),
-        "FORWARD" => Ok(Chain::Forward),
-        "OUTPUT" => Ok(Chain::Output),
-        "POSTROUTING" => Ok(Chain::Postrouting),
-        other => {
-            let problem = format!("there is no chain `{other}'");
-            Err(ParseError::at(
-                word,
-                problem,
-                "use PREROUTING, INPUT, FORWARD, OUTPUT or POSTROUTING, in capitals",
-            ))
+fn parse_chain(word: &Word, table: Table) -> Result<Chain, ParseError> {
+    match (table, word.text.as_str()) {
+        (Table::Mangle, "PREROUTING") => Ok(Chain::ManglePrerouting),
+        (Table::Mangle, "OUTPUT") => Ok(Chain::MangleOutput),
+        (Table::Filter, "INPUT") => Ok(Chain::Input),
+        (Table::Filter, "FORWARD") => Ok(Chain::Forward),
+        (Table::Filter, "OUTPUT") => Ok(Chain::Output),
+        (_, chain) => {
+            let problem = format!("there is no chain `{chain}' here");
+            let cure = match table {
+                Table::Mangle => "with -t mangle use PREROUTING or OUTPUT, in capitals",
+                Table::Filter => {
+                    "use INPUT, FORWARD or OUTPUT, in capitals; PREROUTING is in the table mangle"
+                }
+            };
+            Err(ParseError::at(word, problem, cure))
         }
     }
 }
 
-fn parse_policy(word: &Word) -> Result<Target, ParseError> {
+/// Does the policy drop?
+fn parse_policy(word: &Word) -> Result<bool, ParseError> {
     match word.text.as_str() {
-        "ACCEPT" => Ok(Target::Accept),
-        "DROP" => Ok(Target::Drop),
+        "ACCEPT" => Ok(false),
+        "DROP" => Ok(true),
         _ => Err(ParseError::at(word, "a policy is ACCEPT or DROP", "write ACCEPT or DROP, in capitals")),
     }
 }
@@ -299,26 +268,24 @@ fn parse_protocol(word: &Word) -> Result<u8, ParseError> {
 }
 
 fn need_ports(word: &Word, rule: &Rule) -> Result<(), ParseError> {
-    match rule.protocol {
-        Some((proto::TCP | proto::UDP | proto::SCTP, false)) => Ok(()),
-        _ => {
-            let problem = format!("unknown option \"{}\"", word.text);
-            Err(ParseError::at(
-                word,
-                problem,
-                "ports belong to a protocol: write -p tcp (or udp, sctp) before it",
-            ))
-        }
+    let has_ports = |(condition, holds): &(Condition, bool)| {
+        let protocol = if let Condition::Packet(PacketCondition::Protocol(p)) = condition { *p } else { 0 };
+        *holds && matches!(protocol, proto::TCP | proto::UDP | proto::SCTP)
+    };
+    if rule.matches.iter().any(has_ports) {
+        return Ok(());
     }
+    let problem = format!("unknown option \"{}\"", word.text);
+    Err(ParseError::at(word, problem, "ports belong to a protocol: write -p tcp (or udp, sctp) before it"))
 }
 
 /// `80`, `80,443`, `1000:2000`
-fn parse_ports(word: &Word) -> Result<Vec<RangeInclusive<u16>>, ParseError> {
+fn parse_ports(word: &Word) -> Result<Vec<(u16, u16)>, ParseError> {
     let range = |text: &str| {
         let (low, high) = text.split_once(':').unwrap_or((text, text));
         let low = if low.is_empty() { Some(0) } else { low.parse().ok() };
         let high = if high.is_empty() { Some(u16::MAX) } else { high.parse().ok() };
-        low.zip(high).filter(|(low, high)| low <= high).map(|(low, high)| low..=high)
+        low.zip(high).filter(|(low, high)| low <= high)
     };
     word.text.split(',').map(range).collect::<Option<_>>().ok_or_else(|| {
         let problem = format!("`{}' is not a port or a range of ports", word.text);
@@ -338,32 +305,27 @@ fn parse_mark(word: &Word) -> Result<(u32, u32), ParseError> {
 fn parse_target(args: &mut Args) -> Result<Target, ParseError> {
     let word = args.expect("target")?;
     match word.text.as_str() {
-        "ACCEPT" => Ok(Target::Accept),
-        "DROP" => Ok(Target::Drop),
-        "RETURN" => Ok(Target::Return),
-        "REJECT" => {
-            if args.takes("--reject-with") {
-                args.expect("kind of error")?;
-            }
-            Ok(Target::Reject)
-        }
-        "MARK" => {
-            let option = args.expect("value (--set-mark VALUE)")?;
-            let (value, mask) = match option.text.as_str() {
-                "--set-mark" | "--set-xmark" => parse_mark(args.expect("mark")?)?,
-                text => {
-                    let problem = format!("unknown option \"{text}\"");
-                    return Err(ParseError::at(option, problem, "write -j MARK --set-mark VALUE"));
-                }
-            };
-            // --set-mark clears the bits of the value too; --set-xmark only those of the mask.
-            let mask = if option.text == "--set-mark" { mask | value } else { mask };
-            Ok(Target::Mark { value, mask })
-        }
+        "ACCEPT" => return Ok(Target::Accept),
+        "DROP" => return Ok(Target::Drop),
+        "MARK" => {}
         other => {
             let problem = format!("there is no target `{other}' here");
-            let cure = "use MARK in the mangle table, ACCEPT, DROP or REJECT in the filter table";
-            Err(ParseError::at(word, problem, cure))
+            let cure = "use MARK in the mangle table, ACCEPT or DROP in the filter table";
+            return Err(ParseError::at(word, problem, cure));
         }
     }
+    let option = args.expect("value (--set-mark VALUE)")?;
+    let known = ["--set-mark", "--set-xmark", "--or-mark", "--and-mark", "--xor-mark"];
+    if !known.contains(&option.text.as_str()) {
+        let problem = format!("unknown option \"{}\"", option.text);
+        return Err(ParseError::at(option, problem, "write -j MARK --set-mark VALUE"));
+    }
+    let (value, mask) = parse_mark(args.expect("mark")?)?;
+    Ok(match option.text.as_str() {
+        "--set-mark" => Target::set_mark(value, mask),
+        "--or-mark" => Target::or_mark(value),
+        "--and-mark" => Target::and_mark(value),
+        "--xor-mark" => Target::xor_mark(value),
+        _ => Target::Mark { value, mask },
+    })
 }

@@ -1,7 +1,7 @@
 //! Linux's own commands, as administrators type them and production hosts print them.
 //!
 //! [`Command::parse`] turns a line into a typed value, or says which columns are wrong and what to write instead. It
-//! is pure: what a command does to a host is the host's business, what `ipvsadm` does is in [`ipvsadm::Console`].
+//! is pure; [`crate::apply::Shell`] carries a command out on a host, [`ipvsadm::Console`] on a director alone.
 
 pub mod arptables;
 mod ifconfig;
@@ -67,6 +67,17 @@ impl Command {
                 return Err(ParseError::at(program, problem, format!("use one of: {}", PROGRAMS.join(", "))));
             }
         }))
+    }
+
+    /// Does the command talk to IPVS?
+    pub fn needs_director(&self) -> bool {
+        match self {
+            Command::Ipvsadm(_) => true,
+            Command::Sysctl(settings) => {
+                settings.iter().any(|setting| setting.path.starts_with("net/ipv4/vs/"))
+            }
+            Command::Ip(_) | Command::Iptables(_) | Command::Arptables(_) => false,
+        }
     }
 
     /// Reads a line of an `ipvsadm:` block, which may leave out the program's name, as `ipvsadm -S` does.

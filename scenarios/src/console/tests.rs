@@ -17,7 +17,7 @@ fn brief(command: &Command) -> String {
     let text = format!("{command:?}");
     let silent =
         [", alias: None", ", via: None", ", dev: None", ", src: None", ", metric: 0", ", table: None"];
-    let silent = silent.into_iter().chain([", scope: None", ", mtu: 0", ", onlink: false", ", hops: []"]);
+    let silent = silent.into_iter().chain([", scope: None", ", mtu: 0", ", hops: []"]);
     let silent = silent.chain([", broadcast: None", ", label: None", ", source_ports: []", ", input: None"]);
     let silent = silent.chain([", output: None", ", mark: None", "source: None, ", "sender: None, "]);
     let silent = silent.chain([", interface: None", ", requests: None", ", iif: None"]);
@@ -111,7 +111,7 @@ fn routes_and_rules() {
         &expect![[r#"
         ip route add 10.0.0.0/8 over 10.0.0.1
                                 ^^^^ `over' is not known in ip route
-        = known are: via, dev, src, metric, table, scope, mtu, onlink, nexthop"#]],
+        = known are: via, dev, src, metric, table, scope, mtu, nexthop"#]],
     );
     check(
         "ip rule add fwmark 1 lookup 100",
@@ -280,30 +280,30 @@ fn firewall_rules() {
     check(
         "iptables -t mangle -A PREROUTING -d 10.0.0.100 -p tcp --dport 80 -j MARK --set-mark 10",
         &expect![
-            "Iptables(Iptables { is_v6: false, table: Mangle, chain: Some(Prerouting), change: Append(Rule { destination: Some((10.0.0.100/32, false)), protocol: Some((6, false)), destination_ports: [80..=80], target: Mark { value: 10, mask: 4294967295 } }) })"
+            "Iptables(Iptables { is_v6: false, chains: [ManglePrerouting], change: Append(Rule { matches: [(Packet(Destination(10.0.0.100/32)), true), (Packet(Protocol(6)), true), (Packet(DestinationPorts([(80, 80)])), true)], target: Mark { value: 10, mask: 4294967295 } }) })"
         ],
     );
     check(
-        "iptables -t mangle -A PREROUTING -p tcp -m multiport --dports 80,443,1000:2000 -j MARK --set-xmark 0xa/0xff",
+        "iptables -t mangle -A OUTPUT -p udp -m multiport --dports 80,1000:2000 -j MARK --set-xmark 0xa/0xff",
         &expect![
-            "Iptables(Iptables { is_v6: false, table: Mangle, chain: Some(Prerouting), change: Append(Rule { destination: None, protocol: Some((6, false)), destination_ports: [80..=80, 443..=443, 1000..=2000], target: Mark { value: 10, mask: 255 } }) })"
+            "Iptables(Iptables { is_v6: false, chains: [MangleOutput], change: Append(Rule { matches: [(Packet(Protocol(17)), true), (Packet(DestinationPorts([(80, 80), (1000, 2000)])), true)], target: Mark { value: 10, mask: 255 } }) })"
         ],
     );
     check(
         "iptables -I INPUT 2 ! -s 10.0.0.0/8 -i eth0 -j DROP",
         &expect![[
-            r#"Iptables(Iptables { is_v6: false, table: Filter, chain: Some(Input), change: Insert(2, Rule { source: Some((10.0.0.0/8, true)), destination: None, protocol: None, destination_ports: [], input: Some("eth0"), target: Drop }) })"#
+            r#"Iptables(Iptables { is_v6: false, chains: [Input], change: Insert(2, Rule { matches: [(Packet(Source(10.0.0.0/8)), false), (In("eth0"), true)], target: Drop }) })"#
         ]],
     );
     check(
         "iptables -P FORWARD DROP",
-        &expect![
-            "Iptables(Iptables { is_v6: false, table: Filter, chain: Some(Forward), change: Policy(Drop) })"
-        ],
+        &expect!["Iptables(Iptables { is_v6: false, chains: [Forward], change: Policy { drops: true } })"],
     );
     check(
         "iptables -t mangle -F",
-        &expect!["Iptables(Iptables { is_v6: false, table: Mangle, chain: None, change: Flush })"],
+        &expect![
+            "Iptables(Iptables { is_v6: false, chains: [ManglePrerouting, MangleOutput], change: Flush })"
+        ],
     );
     check(
         "iptables -t mangle -A PREROUTING -p tcp --dport 80 -j MARK --set-make 10",
@@ -317,7 +317,14 @@ fn firewall_rules() {
         &expect![[r#"
         iptables -t mangle -A PREROUTING -p tcp --dport 80 -j MASK --set-make 10
                                                               ^^^^ there is no target `MASK' here
-        = use MARK in the mangle table, ACCEPT, DROP or REJECT in the filter table"#]],
+        = use MARK in the mangle table, ACCEPT or DROP in the filter table"#]],
+    );
+    check(
+        "iptables -A PREROUTING -j DROP",
+        &expect![[r#"
+        iptables -A PREROUTING -j DROP
+                    ^^^^^^^^^^ there is no chain `PREROUTING' here
+        = use INPUT, FORWARD or OUTPUT, in capitals; PREROUTING is in the table mangle"#]],
     );
     check(
         "iptables -A INPUT --dport 80 -j DROP",
@@ -336,13 +343,13 @@ fn firewall_rules() {
     check(
         "arptables -A INPUT -d 10.0.0.100 -j DROP",
         &expect![
-            "Arptables(Arptables { chain: Some(Input), change: Append(ArpRule { target: Some((10.0.0.100/32, false)), action: Drop }) })"
+            "Arptables(Arptables { chain: Some(Input), change: Append(ArpRule { target: Some((10.0.0.100/32, true)), op: None, action: Drop }) })"
         ],
     );
     check(
         "arptables -A OUTPUT -s 10.0.0.100 -j mangle --mangle-ip-s 10.0.0.11",
         &expect![
-            "Arptables(Arptables { chain: Some(Output), change: Append(ArpRule { sender: Some((10.0.0.100/32, false)), target: None, action: MangleSender(10.0.0.11) }) })"
+            "Arptables(Arptables { chain: Some(Output), change: Append(ArpRule { sender: Some((10.0.0.100/32, true)), target: None, op: None, action: MangleSender(10.0.0.11) }) })"
         ],
     );
 }

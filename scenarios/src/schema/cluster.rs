@@ -55,6 +55,15 @@ impl Method {
     /// All methods.
     pub const ALL: [Method; 3] = [Method::Nat, Method::Dr, Method::Tun];
 
+    /// What it does, in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Method::Nat => "network address translation (ipvsadm -m): replies come back through the director",
+            Method::Dr => "direct routing (-g): one network segment, replies go straight to the client",
+            Method::Tun => "tunnelling, IP in IP (-i): servers anywhere, replies go straight to the client",
+        }
+    }
+
     /// As it is written in a scenario.
     pub const fn name(self) -> &'static str {
         match self {

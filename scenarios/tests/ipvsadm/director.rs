@@ -3,7 +3,7 @@
 use net_model::addr::{Addr, Family, Prefix};
 use net_model::ipvs::{Director, Kernel, Path, Surroundings, Timers, Verdict};
 use net_model::packet::{Flags, Packet, Payload, Segment, proto};
-use scenarios::console::iptables::{Change, Iptables, Target};
+use scenarios::console::iptables::{Change, Condition, Iptables, PacketCondition, Target};
 use scenarios::console::ipvsadm::Link;
 use scenarios::console::names::Names;
 use sim_core::{Stream, Time};
@@ -85,12 +85,8 @@ impl World {
     pub(crate) fn receive(&mut self, packet: &Packet) {
         let mut packet = packet.clone();
         for rule in &self.rules {
-            if let Iptables { change: Change::Append(rule), .. } = rule {
-                let port = packet.ports().map_or(0, |(_, dport)| dport);
-                let ports = &rule.destination_ports;
-                let hits = rule.destination.is_none_or(|(prefix, _)| prefix.contains(packet.dst))
-                    && rule.protocol.is_none_or(|(protocol, _)| protocol == packet.protocol())
-                    && (ports.is_empty() || ports.iter().any(|range| range.contains(&port)));
+            if let Change::Append(rule) = &rule.change {
+                let hits = rule.matches.iter().all(|(condition, holds)| is_met(condition, &packet) == *holds);
                 if let (true, Target::Mark { value, mask }) = (hits, rule.target) {
                     packet.mark = packet.mark & !mask ^ value;
                 }
@@ -120,6 +116,19 @@ impl World {
         let mut reset = Packet { src: packet.dst, dst: packet.src, len, mark: 0, payload, ..packet.clone() };
         debug_assert_eq!(reset.protocol(), proto::TCP);
         self.director.local_out(self.now, &mut reset, &self.host);
+    }
+}
+
+/// The conditions that the transcripts' rules have.
+fn is_met(condition: &Condition, packet: &Packet) -> bool {
+    let port = packet.ports().map_or(0, |(_, dport)| dport);
+    match condition {
+        Condition::Packet(PacketCondition::Destination(prefix)) => prefix.contains(packet.dst),
+        Condition::Packet(PacketCondition::Protocol(protocol)) => *protocol == packet.protocol(),
+        Condition::Packet(PacketCondition::DestinationPorts(ports)) => {
+            ports.iter().any(|(low, high)| (*low..=*high).contains(&port))
+        }
+        other => panic!("no transcript has {other:?}"),
     }
 }
 

@@ -11,8 +11,10 @@ mod rule;
 pub use address::AddressSpec;
 pub use link::{LinkChange, LinkKind};
 pub use neigh::NeighbourSpec;
+pub use net_model::host::fib::RouteKind;
+pub use net_model::host::interface::Scope;
 pub(super) use route::require_network;
-pub use route::{NextHop, RouteKind, RouteSpec, Scope};
+pub use route::{NextHop, RouteSpec};
 pub use rule::RuleSpec;
 
 use super::words::{Args, ParseError, Word};

@@ -3,37 +3,8 @@
 use super::super::words::{Args, ParseError, Word, prefix, to_prefix};
 use super::{IpCommand, abbreviated, unknown, verb};
 use net_model::addr::{Addr, Prefix};
-
-/// What a route does with a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum RouteKind {
-    /// Send it on.
-    #[default]
-    Unicast,
-    /// Deliver it here.
-    Local,
-    /// Deliver it here, or send it as a link broadcast.
-    Broadcast,
-    /// Drop it silently.
-    Blackhole,
-    /// Drop it with ICMP host unreachable.
-    Unreachable,
-    /// Drop it with ICMP administratively prohibited.
-    Prohibit,
-    /// Go on with the next rule.
-    Throw,
-}
-
-/// How far an address or a route reaches.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Scope {
-    /// Anywhere.
-    Global,
-    /// On this link.
-    Link,
-    /// Within the host.
-    Host,
-}
+use net_model::host::fib::RouteKind;
+use net_model::host::interface::Scope;
 
 /// One of several ways of a multipath route.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,8 +40,6 @@ pub struct RouteSpec {
     pub scope: Option<Scope>,
     /// The route's MTU, 0 for the device's.
     pub mtu: u32,
-    /// Take the gateway for reachable on the link, whatever the routes say.
-    pub onlink: bool,
     /// The ways of a multipath route.
     pub hops: Vec<NextHop>,
 }
@@ -89,7 +58,6 @@ impl RouteSpec {
             table: None,
             scope: None,
             mtu: 0,
-            onlink: false,
             hops: Vec::new(),
         }
     }
@@ -141,7 +109,6 @@ fn option(word: &Word, args: &mut Args, spec: &mut RouteSpec) -> Result<(), Pars
             args.takes("lock");
             spec.mtu = args.number("MTU")?;
         }
-        "onlink" => spec.onlink = true,
         "proto" | "protocol" => drop(args.expect("protocol")?),
         "nexthop" => {
             let mut hop = NextHop { via: None, dev: None, weight: 1 };
@@ -158,7 +125,7 @@ fn option(word: &Word, args: &mut Args, spec: &mut RouteSpec) -> Result<(), Pars
             }
             spec.hops.push(hop);
         }
-        _ => return Err(unknown(word, "route", "via, dev, src, metric, table, scope, mtu, onlink, nexthop")),
+        _ => return Err(unknown(word, "route", "via, dev, src, metric, table, scope, mtu, nexthop")),
     }
     Ok(())
 }

@@ -1,0 +1,13 @@
+//! A complete model in a hundred lines: `cargo run --release -p sim-core --example join_shortest_queue`.
+
+mod model;
+
+fn main() {
+    let outcome = model::run(1, 10_000_000);
+    println!("requests       {}", outcome.response.count());
+    println!("mean response  {:.4} service times", outcome.response.mean().as_secs_f64());
+    for q in [0.5, 0.9, 0.99, 0.999] {
+        println!("{:>7} %      {:.2}", q * 100.0, outcome.response.quantile(q).as_secs_f64());
+    }
+    println!("fingerprint    {}", outcome.fingerprint);
+}

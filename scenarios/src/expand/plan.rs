@@ -183,8 +183,11 @@ fn groups(
     problems: &mut Vec<Problem>,
 ) -> Vec<Group> {
     let mut groups = Vec::new();
-    for (_, text) in &servers.0 {
-        taken.extend(text.address.map(|ip| ip.value.0));
+    for (name, text) in &servers.0 {
+        let count = NamePattern::parse(name).map_or(0, |pattern| pattern.count().min(MAX_HOSTS));
+        if let Some(first) = text.address {
+            taken.extend((0..count).map(|index| first.value.0.offset(u128::from(index))));
+        }
     }
     let mut next = home.addr().offset(11);
     for (name, text) in &servers.0 {

@@ -14,6 +14,7 @@ use sim_core::{Duration, Stream, Time};
 
 const CONNECTIONS: u32 = 1_000_000;
 const SERVERS: u32 = 10;
+const MANY_SERVERS: u32 = 1_000;
 const VIP: Addr = Addr::v4(0x0a09_0064);
 
 fn main() {
@@ -35,8 +36,8 @@ impl Surroundings for Host {
     }
 }
 
-fn director(scheduler: &str, forwarding: Forwarding, timers: Timers) -> Director {
-    let mut director = Director::new(Kernel::New, timers, Stream::new(1, "director"));
+fn director(scheduler: &str, forwarding: Forwarding, servers: u32) -> Director {
+    let mut director = Director::new(Kernel::New, Timers::linux(), Stream::new(1, "director"));
     let service = ServiceKey::Address { protocol: Protocol::Tcp, addr: VIP, port: 80 };
     let config = ServiceConfig {
         scheduler: scheduler.to_owned(),
@@ -47,7 +48,7 @@ fn director(scheduler: &str, forwarding: Forwarding, timers: Timers) -> Director
         engine: None,
     };
     director.add_service(Time::ZERO, service, &config).expect("the scheduler exists");
-    for server in 0..SERVERS {
+    for server in 0..servers {
         let key = DestinationKey { addr: Addr::v4(0x0a00_0003 + server), port: 80 };
         let config = DestinationConfig { forwarding, weight: 1, upper: 0, lower: 0 };
         director.add_destination(Time::ZERO, service, key, &config, &Host).expect("a new server");
@@ -81,7 +82,7 @@ fn packet(n: u32, flags: Flags) -> Packet {
 
 /// A director with a million established connections, and the time they were established at.
 fn filled(forwarding: Forwarding) -> (Director, Time) {
-    let mut director = director("wlc", forwarding, Timers::linux());
+    let mut director = director("wlc", forwarding, SERVERS);
     let mut now = Time::ZERO;
     for n in 0..CONNECTIONS {
         now += Duration::from_micros(10);
@@ -92,18 +93,18 @@ fn filled(forwarding: Forwarding) -> (Director, Time) {
     (director, now)
 }
 
-/// Packets of established connections: of a thousand busy ones, or of all in an order that no cache likes.
-#[divan::bench(sample_count = 5, sample_size = 1, args = [1_000, CONNECTIONS])]
+/// Packets of established connections: of some busy ones, or of all, in an order that no cache likes.
+#[divan::bench(sample_count = 5, sample_size = 1, args = [1_000, 100_000, CONNECTIONS])]
 fn established_route(bencher: Bencher, busy: u32) {
     established(bencher, Forwarding::Route, busy);
 }
 
-#[divan::bench(sample_count = 5, sample_size = 1, args = [1_000, CONNECTIONS])]
+#[divan::bench(sample_count = 5, sample_size = 1, args = [1_000, 100_000, CONNECTIONS])]
 fn established_tunnel(bencher: Bencher, busy: u32) {
     established(bencher, Forwarding::Tunnel(Tunnel::IpIp), busy);
 }
 
-#[divan::bench(sample_count = 5, sample_size = 1, args = [1_000, CONNECTIONS])]
+#[divan::bench(sample_count = 5, sample_size = 1, args = [1_000, 100_000, CONNECTIONS])]
 fn established_masquerade(bencher: Bencher, busy: u32) {
     established(bencher, Forwarding::Masquerade, busy);
 }
@@ -124,7 +125,7 @@ fn established(bencher: Bencher, forwarding: Forwarding, busy: u32) {
 /// Half-open connections at 17,000 a second: a million in the table, each new one outlives the oldest.
 #[divan::bench(sample_count = 5, sample_size = 1, args = ["rr", "wlc", "mh"])]
 fn new_connections(bencher: Bencher, scheduler: &str) {
-    let mut director = director(scheduler, Forwarding::Route, Timers::linux());
+    let mut director = director(scheduler, Forwarding::Route, SERVERS);
     let mut now = Time::ZERO;
     let mut n = 0;
     let mut open = move |count: u32| {
@@ -137,4 +138,19 @@ fn new_connections(bencher: Bencher, scheduler: &str) {
     };
     open(CONNECTIONS);
     bencher.counter(ItemsCount::new(CONNECTIONS)).bench_local(|| assert!(open(CONNECTIONS) > 900_000));
+}
+
+/// The cost of a decision among a thousand servers: 10,000 connections, 17,000 a second.
+#[divan::bench(sample_count = 5, sample_size = 1, args = schedulers::SCHEDULERS.iter().map(|entry| entry.name))]
+fn decisions_among_1000_servers(bencher: Bencher, scheduler: &str) {
+    const DECISIONS: u32 = 10_000;
+    let mut director = director(scheduler, Forwarding::Route, MANY_SERVERS);
+    let (mut now, mut n) = (Time::ZERO, 0);
+    bencher.counter(ItemsCount::new(DECISIONS)).bench_local(|| {
+        for _ in 0..DECISIONS {
+            now += Duration::from_micros(60);
+            n += 1;
+            director.local_in(now, &mut packet(n, Flags::SYN), &Host);
+        }
+    });
 }

@@ -8,11 +8,13 @@ use crate::cx::Cx;
 use crate::event::Event;
 use crate::exchange::{Exchange, ExchangeId, Exchanges, Phase};
 use crate::host::Host;
-use crate::ipvs::Protocol;
+use crate::ipvs::{Protocol, endpoint};
 use crate::outcome::Failure;
+use crate::recorder::Place;
 use crate::spec::{Arrivals, ClientSpec, Close, Sources, Target};
 use crate::tcp::table::Key;
 use crate::tcp::{App, SocketId};
+use crate::transcript::Stage;
 use sim_core::{Duration, Histogram, Stream, Time};
 
 /// A client group of the network.
@@ -31,7 +33,6 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct ClientGroup {
     pub(crate) id: GroupId,
-    pub(crate) host: u32,
     pub(crate) spec: ClientSpec,
     pub(crate) stream: Stream,
     /// Where in its arrival process the group is: row of the trace, end of the burst.
@@ -69,8 +70,8 @@ pub struct Seen {
 }
 
 impl ClientGroup {
-    /// A group that lives on `host`.
-    pub fn new(id: GroupId, host: u32, spec: ClientSpec, seed: u64) -> ClientGroup {
+    /// A group that has seen nothing yet.
+    pub fn new(id: GroupId, spec: ClientSpec, seed: u64) -> ClientGroup {
         let stream = Stream::new(seed, &spec.name);
         let seen = Seen {
             started: 0,
@@ -82,7 +83,7 @@ impl ClientGroup {
             by_interval: Vec::new(),
         };
         let position = Position { row: 0, burst_ends: spec.start };
-        ClientGroup { id, host, spec, stream, position, next_port: 0, next_source: 0, seen }
+        ClientGroup { id, spec, stream, position, next_port: 0, next_source: 0, seen }
     }
 
     /// The row of the trace that an exchange follows.
@@ -184,6 +185,14 @@ impl Host {
             wake(cx, id, cx.now + limit);
         }
         let tag = Exchanges::tag(id);
+        self.tell_client(cx, id, || {
+            format!(
+                "connects from {} to {} {}",
+                endpoint(local.0, local.1),
+                target.protocol.name(),
+                endpoint(remote.0, remote.1)
+            )
+        });
         match target.protocol {
             Protocol::Tcp => {
                 let socket = self.connect(cx, local, remote, App::Client(id), tag);
@@ -228,6 +237,9 @@ impl Host {
         let at = self.group_index(exchange.group);
         self.clients[at].seen.connect.record(now.since(started));
         let socket = socket.expect("a connected exchange has a socket");
+        self.tell_client(cx, id, || {
+            format!("connected after {}, asks with {bytes} bytes", now.since(started))
+        });
         self.write(cx, socket, bytes);
         self.next_ping(cx, id);
     }
@@ -268,6 +280,7 @@ impl Host {
 
     /// The attempt failed; the socket is gone.
     pub(crate) fn exchange_failed(&mut self, cx: &mut Cx, id: ExchangeId, failure: Failure) {
+        self.tell_client(cx, id, || format!("the attempt failed: {}", failure.name()));
         let exchange = cx.exchanges.get_mut(id);
         exchange.socket = None;
         if exchange.phase == Phase::Answered {
@@ -298,9 +311,9 @@ impl Host {
             Phase::Connecting => self.times_out(cx, id),
             Phase::Waiting | Phase::Answered => {
                 if self.pings(cx, id) {
-                    self.next_ping(cx, id)
+                    self.next_ping(cx, id);
                 } else {
-                    self.times_out(cx, id)
+                    self.times_out(cx, id);
                 }
             }
         }
@@ -319,7 +332,11 @@ impl Host {
         let exchange = cx.exchanges.get_mut(id);
         exchange.wake_at = Time::NEVER;
         let (started, latency) = (exchange.started, cx.now.since(exchange.started));
+        let received = exchange.received;
         let at = self.group_index(exchange.group);
+        self.tell_client(cx, id, || {
+            format!("has the whole answer of {received} bytes, {latency} after the beginning")
+        });
         let sampling = cx.recorder.sampling;
         self.clients[at].seen.succeeded += 1;
         self.clients[at].note_latency(started, latency, sampling);
@@ -357,6 +374,11 @@ impl Host {
         exchange.number = number;
         exchange.request_bytes = bytes.max(1);
         cx.recorder.exchange_begins(number, Exchanges::tag(id));
+    }
+
+    /// A line of the transcript about the client program, if its exchange is followed.
+    fn tell_client(&self, cx: &mut Cx, id: ExchangeId, text: impl FnOnce() -> String) {
+        cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Client, Exchanges::tag(id), text);
     }
 
     /// Sends the ping that is due, if this exchange pings.

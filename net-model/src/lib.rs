@@ -26,4 +26,4 @@ pub mod verdict;
 pub mod wiring;
 pub mod workload;
 
-pub use network::{HostId, Network, Options, SwitchId};
+pub use network::{HostId, Memory, Network, Options, SwitchId};

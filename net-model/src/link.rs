@@ -5,7 +5,9 @@
 //!
 //! A link that a **host** feeds knows the arrival as soon as the frame is sent: nobody else can get in front.
 //! A link that a **switch** feeds takes frames that have not reached the switch yet, sorted by the instant at which they
-//! will (see [`crate::wiring`]); so it fixes a frame's fate only when its event fires, when no earlier one can turn up.
+//! will (see [`crate::wiring`]); so it fixes a frame's arrival only when its event fires, when no earlier one can turn up.
+//! If it may refuse frames (it loses some, its queue is short, or its cable has been touched), the fate of each is fixed
+//! by an event at the instant at which it reaches the transmitter.
 
 use crate::frames::FrameId;
 use crate::spec::LinkSpec;
@@ -54,10 +56,15 @@ pub struct Link {
     busy_until: Time,
     /// Host-fed: arrival and frame. Switch-fed: the instant the frame is whole in the switch, and the frame.
     queue: VecDeque<Queued>,
+    /// If frames may be refused: those that the transmitter has taken, by their arrival.
+    on_wire: VecDeque<Queued>,
+    /// Switch-fed: is the fate of a frame fixed as it reaches the transmitter?
+    may_refuse: bool,
     /// The instant of the one valid event of this link.
     armed: Time,
-    /// When the last head was taken.
-    taken_at: Time,
+    /// Switch-fed: how long the head will occupy the transmitter, and until when.
+    head_busy: Duration,
+    head_done: Time,
     count: LinkCount,
 }
 
@@ -67,6 +74,16 @@ pub(crate) struct Queued {
     pub(crate) at: Time,
     pub(crate) frame: FrameId,
     pub(crate) bytes: u32,
+}
+
+/// What the event of a link was about.
+pub(crate) enum Taken {
+    /// A frame is at the far end.
+    Arrived(FrameId),
+    /// The transmitter has taken a frame.
+    Transmitted,
+    /// The transmitter has refused a frame.
+    Refused(FrameId, DropReason),
 }
 
 #[derive(Debug)]
@@ -96,8 +113,11 @@ impl Link {
             end,
             busy_until: Time::ZERO,
             queue: VecDeque::new(),
+            on_wire: VecDeque::new(),
+            may_refuse: fed_by_switch && (spec.loss > 0.0 || spec.queue_bytes != u64::MAX),
             armed: Time::NEVER,
-            taken_at: Time::ZERO,
+            head_busy: Duration::ZERO,
+            head_done: Time::ZERO,
             count: LinkCount::default(),
         }
     }
@@ -118,8 +138,14 @@ impl Link {
         self.up
     }
 
-    /// Plugs the cable in or pulls it out.
-    pub fn set_up(&mut self, up: bool) {
+    /// Plugs the cable in or pulls it out. What the transmitter has got by now is not concerned; the link must be armed.
+    pub(crate) fn set_up(&mut self, now: Time, up: bool) {
+        if self.fed_by_switch && !self.may_refuse {
+            self.may_refuse = true;
+            while self.queue.front().is_some_and(|head| head.at <= now) {
+                self.step(now);
+            }
+        }
         self.up = up;
     }
 
@@ -130,7 +156,7 @@ impl Link {
 
     /// Frames waiting or travelling.
     pub fn pending(&self) -> impl Iterator<Item = &FrameId> {
-        self.queue.iter().map(|queued| &queued.frame)
+        self.on_wire.iter().chain(&self.queue).map(|queued| &queued.frame)
     }
 
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
@@ -141,11 +167,18 @@ impl Link {
             return Err(reason);
         }
         let busy = occupies(self.ns_per_byte, u64::from(bytes));
-        self.busy_until = self.busy_until.max(ready) + busy;
+        let done = self.busy_until.max(ready) + busy;
+        self.occupy(bytes, busy, done);
+        Ok(done + self.delay)
+    }
+
+    /// The transmitter is busy with a frame, until `done`.
+    #[inline]
+    fn occupy(&mut self, bytes: u32, busy: Duration, done: Time) {
+        self.busy_until = done;
         self.count.frames += 1;
         self.count.bytes += u64::from(bytes);
         self.count.busy_ns += busy.as_nanos();
-        Ok(self.busy_until + self.delay)
     }
 
     #[inline]
@@ -172,38 +205,62 @@ impl Link {
         place == 0
     }
 
-    /// The instant of the event that a new head needs, if it needs one: the link is armed for it.
+    /// The instant of the event that a changed link needs, if it needs one: the link is armed for it.
     #[inline]
     pub(crate) fn arm(&mut self) -> Option<Time> {
-        let Some(head) = self.queue.front() else {
-            self.armed = Time::NEVER;
-            return None;
+        let due = match self.queue.front() {
+            _ if self.may_refuse => self.next_step(),
+            None => Time::NEVER,
+            Some(head) if self.fed_by_switch => {
+                self.head_busy = occupies(self.ns_per_byte, u64::from(head.bytes));
+                self.head_done = self.busy_until.max(head.at) + self.head_busy;
+                self.head_done + self.delay
+            }
+            Some(head) => head.at,
         };
-        let due = if self.fed_by_switch {
-            self.busy_until.max(head.at) + occupies(self.ns_per_byte, u64::from(head.bytes)) + self.delay
-        } else {
-            head.at
-        };
-        // A head that was dropped has left `busy_until` alone, so a smaller one behind it may seem due before it was.
-        let due = due.max(self.taken_at);
         if due == self.armed {
             return None;
         }
         self.armed = due;
-        Some(due)
+        (due != Time::NEVER).then_some(due)
     }
 
-    /// Takes the head of the queue if the event at `now` is the valid one; with the frame, `Err` if it was dropped.
+    /// Takes what the event at `now` is about, if that event is the valid one.
     #[inline]
-    pub(crate) fn take(&mut self, now: Time) -> Option<(FrameId, Result<(), DropReason>)> {
+    pub(crate) fn take(&mut self, now: Time) -> Option<Taken> {
         if now != self.armed {
             return None;
         }
         self.armed = Time::NEVER;
-        self.taken_at = now;
+        if self.may_refuse {
+            return self.step(now);
+        }
         let head = self.queue.pop_front()?;
-        let sent = if self.fed_by_switch { self.send(head.at, head.bytes).map(|_| ()) } else { Ok(()) };
-        Some((head.frame, sent))
+        if self.fed_by_switch {
+            self.occupy(head.bytes, self.head_busy, self.head_done);
+        }
+        Some(Taken::Arrived(head.frame))
+    }
+
+    /// When the next frame reaches the transmitter or the far end.
+    fn next_step(&self) -> Time {
+        let next = |queue: &VecDeque<Queued>| queue.front().map_or(Time::NEVER, |queued| queued.at);
+        next(&self.on_wire).min(next(&self.queue))
+    }
+
+    /// A frame reaches the far end, or the transmitter, which takes it or refuses it.
+    fn step(&mut self, now: Time) -> Option<Taken> {
+        if self.on_wire.front().is_some_and(|head| head.at <= now) {
+            return self.on_wire.pop_front().map(|head| Taken::Arrived(head.frame));
+        }
+        let head = self.queue.pop_front()?;
+        match self.send(head.at, head.bytes) {
+            Ok(at) => {
+                self.on_wire.push_back(Queued { at, ..head });
+                Some(Taken::Transmitted)
+            }
+            Err(reason) => Some(Taken::Refused(head.frame, reason)),
+        }
     }
 
     /// Takes out the frames that a switch has not yet got at `now` and that `which` selects.
@@ -265,7 +322,7 @@ mod tests {
     #[test]
     fn a_pulled_cable_drops_everything() {
         let mut link = gigabit(u64::MAX);
-        link.set_up(false);
+        link.set_up(at(0), false);
         assert_eq!(link.send(at(0), 64), Err(DropReason::LinkDown));
     }
 

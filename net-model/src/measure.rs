@@ -145,7 +145,7 @@ impl Network {
         directors
             .map(|(host, director)| DirectorOutcome {
                 name: host.name.clone(),
-                services: director.services().map(service_outcome).collect(),
+                services: director.services().map(|service| service_outcome(&service)).collect(),
                 connections: director.connection_count() as u64,
             })
             .collect()
@@ -227,7 +227,7 @@ fn server_outcome(host: &Host, series: ServerSeries, directed: &Directed, now: T
     }
 }
 
-fn service_outcome(service: crate::ipvs::ServiceView<'_>) -> ServiceOutcome {
+fn service_outcome(service: &crate::ipvs::ServiceView<'_>) -> ServiceOutcome {
     let destinations = service.destinations.iter().map(|destination| DestinationOutcome {
         name: crate::ipvs::endpoint(destination.key.addr, destination.key.port),
         forwarding: destination.config.forwarding.name(),

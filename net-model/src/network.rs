@@ -26,6 +26,28 @@ pub struct Options {
     pub sampling: Duration,
 }
 
+/// Bytes of heap memory, by what occupies them: whatever grows with the number of connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Memory {
+    /// Sockets of both ends, and the index that finds them.
+    pub sockets: usize,
+    /// What client programs are doing.
+    pub exchanges: usize,
+    /// What server programs are doing.
+    pub requests: usize,
+    /// Connection entries of the directors, their index and alarms.
+    pub directors: usize,
+    /// Pending events.
+    pub events: usize,
+}
+
+impl Memory {
+    /// All together.
+    pub fn total(&self) -> usize {
+        self.sockets + self.exchanges + self.requests + self.directors + self.events
+    }
+}
+
 /// A host of the network, by number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HostId(pub(crate) u32);
@@ -166,7 +188,7 @@ impl Network {
         self.cx.plans.push(rows);
         let seed = self.options.seed;
         let on = self.host_mut(host);
-        on.clients.push(ClientGroup::new(id, host.0, spec, seed));
+        on.clients.push(ClientGroup::new(id, spec, seed));
         let index = on.clients.len() - 1;
         self.groups.push((host.0, index));
         id
@@ -219,6 +241,18 @@ impl Network {
     /// The transcript of the exchange that [`Network::follow`] named.
     pub fn transcript(&self) -> &[crate::transcript::Line] {
         self.cx.recorder.transcript()
+    }
+
+    /// Bytes of heap memory that what is under way occupies.
+    pub fn memory(&self) -> Memory {
+        let directors = self.hosts.iter().filter_map(|host| host.director.as_deref());
+        Memory {
+            sockets: self.cx.sockets.memory(),
+            exchanges: self.cx.exchanges.memory(),
+            requests: self.cx.requests.memory(),
+            directors: directors.map(crate::ipvs::Director::memory).sum(),
+            events: self.cx.agenda.len() * size_of::<(Time, Event)>(),
+        }
     }
 
     /// Frames delivered over a link so far.

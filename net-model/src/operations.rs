@@ -29,7 +29,7 @@ impl Network {
         let Network { hosts, cx, .. } = self;
         let on = &mut hosts[host.0 as usize];
         if let Some(cable) = on.cable(interface) {
-            cx.wiring.set_link_up(cable.outgoing, cable.incoming, plugged);
+            cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, plugged, &mut cx.agenda);
         }
         for frame in on.stack.set_carrier(interface, plugged) {
             cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);

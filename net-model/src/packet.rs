@@ -32,6 +32,15 @@ pub enum Body {
 }
 
 impl Frame {
+    /// The tag of the exchange that the frame's packet belongs to, 0 for none.
+    #[inline]
+    pub fn flow(&self) -> u32 {
+        match &self.body {
+            Body::Arp(_) => 0,
+            Body::Ip(packet) => packet.flow,
+        }
+    }
+
     /// Bytes the frame occupies on the wire, frame check sequence included.
     #[inline]
     pub fn wire_bytes(&self) -> u32 {

@@ -80,9 +80,19 @@ impl Recorder {
         flow != 0 && flow == self.tag
     }
 
-    /// The tag of the followed exchange, 0 before it has begun.
-    pub(crate) fn followed_tag(&self) -> u32 {
-        self.tag
+    /// Adds a line about a packet to the transcript, if the packet is followed.
+    #[inline]
+    pub(crate) fn tell_of(
+        &mut self,
+        time: Time,
+        place: Place,
+        stage: Stage,
+        flow: u32,
+        text: impl FnOnce() -> String,
+    ) {
+        if self.follows(flow) {
+            self.tell(time, place, stage, text());
+        }
     }
 
     /// Adds a line to the transcript.

@@ -15,6 +15,7 @@ use crate::ipvs::Protocol;
 use crate::recorder::Place;
 use crate::spec::{Close, Discipline, ReplyFrom, ServerSpec};
 use crate::tcp::{App, SocketId};
+use crate::transcript::Stage;
 use crate::verdict::DropReason;
 use sim_core::{Duration, Histogram, Stream, Time};
 use std::collections::{BTreeMap, VecDeque};
@@ -77,6 +78,11 @@ impl Requests {
 
     fn get_mut(&mut self, id: RequestId) -> &mut Request {
         &mut self.slots[id.0 as usize]
+    }
+
+    /// Bytes that the requests occupy.
+    pub(crate) fn memory(&self) -> usize {
+        self.slots.capacity() * size_of::<Request>() + self.free.capacity() * 4
     }
 
     /// The host of a request.
@@ -338,6 +344,11 @@ impl Host {
     fn work(&mut self, cx: &mut Cx, id: RequestId) {
         let server = &mut self.servers[cx.requests.get(id).server as usize];
         let service = server.draw_service();
+        let (busy, workers, waiting) = (server.busy, server.spec.workers, server.queue.len());
+        self.tell_server(cx, id, || {
+            format!("a worker takes the request for {service}: {busy} of {workers} workers busy, {waiting} requests wait")
+        });
+        let server = &mut self.servers[cx.requests.get(id).server as usize];
         cx.requests.get_mut(id).response_bytes = server.draw_response();
         cx.agenda.post(cx.now + service, Event::Served(id));
     }
@@ -345,6 +356,10 @@ impl Host {
     /// The event of a request: its work is done, the answer goes out.
     pub(crate) fn request_served(&mut self, cx: &mut Cx, id: RequestId) {
         let request = cx.requests.get(id).clone();
+        let sojourn = cx.now.since(request.arrived);
+        self.tell_server(cx, id, || {
+            format!("answers with {} bytes, {sojourn} after the request", request.response_bytes)
+        });
         cx.requests.remove(id);
         let server = &mut self.servers[request.server as usize];
         if request.has_worker {
@@ -356,6 +371,16 @@ impl Host {
         }
         self.answer(cx, &request);
         self.employ(cx, request.server);
+    }
+
+    /// A line of the transcript about the server program, if the request's exchange is followed.
+    fn tell_server(&self, cx: &mut Cx, id: RequestId, text: impl FnOnce() -> String) {
+        let flow = match cx.requests.get(id).asker {
+            Asker::Tcp(socket) => cx.sockets.get(socket).flow,
+            Asker::Udp { flow, .. } => flow,
+            Asker::Gone => 0,
+        };
+        cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Server, flow, text);
     }
 
     fn answer(&mut self, cx: &mut Cx, request: &Request) {

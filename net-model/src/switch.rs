@@ -57,14 +57,11 @@ impl Switch {
         port.expect("a switch has at most 65,535 ports")
     }
 
-    /// The outgoing links to flood to, in the order in which they get the frame.
-    pub fn flood(&self, ingress: u16) -> impl Iterator<Item = LinkId> {
-        self.ports
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(move |(port, _)| *port != ingress as usize)
-            .map(|(_, link)| *link)
+    /// The outgoing link that gets a flooded frame as number `n` (the last attached port is number 0); none if that is
+    /// the port it came from.
+    pub fn flood(&self, n: usize, ingress: u16) -> Option<LinkId> {
+        let port = self.ports.len() - 1 - n;
+        (port != ingress as usize).then(|| self.ports[port])
     }
 
     /// All outgoing links.
@@ -198,7 +195,7 @@ mod tests {
             switch.attach(LinkId(link));
         }
         assert_eq!(switch.decide(secs(0), 0, mac(2)), Decision::Flood);
-        assert_eq!(switch.flood(0).collect::<Vec<_>>(), [LinkId(2), LinkId(1)]);
+        assert_eq!([0, 1, 2].map(|n| switch.flood(n, 0)), [Some(LinkId(2)), Some(LinkId(1)), None]);
         assert!(switch.learn(secs(0), 1, mac(2)));
         assert!(!switch.learn(secs(1), 1, mac(2)));
         assert_eq!(switch.decide(secs(1), 0, mac(2)), Decision::Forward(LinkId(1)));

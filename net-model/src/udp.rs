@@ -10,7 +10,6 @@ use crate::frames::FrameId;
 use crate::host::Host;
 use crate::outcome::Failure;
 use crate::packet::{Datagram, Packet, Payload};
-use crate::recorder::Place;
 use crate::tcp::socket::Socket;
 use crate::tcp::table::Key;
 use crate::tcp::{App, State};

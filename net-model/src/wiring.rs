@@ -9,10 +9,11 @@
 use crate::addr::Mac;
 use crate::event::Event;
 use crate::frames::{FrameId, Frames};
-use crate::link::{End, Link, LinkId, Queued};
+use crate::link::{End, Link, LinkId, Queued, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Switch};
+use crate::transcript::Stage;
 use crate::verdict::DropReason;
 use sim_core::{Agenda, Time};
 
@@ -66,9 +67,18 @@ impl Wiring {
             }
         };
         self.hops += 1;
+        let flow = sent.flow();
+        recorder.tell_of(now, Place::Link(id), Stage::Link, flow, || {
+            format!("{bytes} bytes, at the far end at {at}")
+        });
         let short_cut = match link.end() {
             End::Switch(switch, port) => {
-                self.switches[switch as usize].known_path(at, port, sent.src, sent.dst)
+                let way = self.switches[switch as usize].known_path(at, port, sent.src, sent.dst);
+                if way.is_some() {
+                    let text = || format!("knows the port of {}", sent.dst);
+                    recorder.tell_of(at, Place::Switch(switch), Stage::Switch, flow, text);
+                }
+                way
             }
             End::Host(..) => None,
         };
@@ -85,18 +95,22 @@ impl Wiring {
         recorder: &mut Recorder,
     ) -> Arrival {
         let link = &mut self.links[id.0 as usize];
-        let Some((frame, sent)) = link.take(now) else {
+        let Some(taken) = link.take(now) else {
             return Arrival::Handled;
         };
         let (end, fed_by_switch) = (link.end(), link.fed_by_switch());
         if let Some(due) = link.arm() {
             agenda.post(due, Event::Arrive(id));
         }
-        if let Err(reason) = sent {
-            recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
-            self.frames.end(frame);
-            return Arrival::Handled;
-        }
+        let frame = match taken {
+            Taken::Arrived(frame) => frame,
+            Taken::Transmitted => return Arrival::Handled,
+            Taken::Refused(frame, reason) => {
+                recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
+                self.frames.end(frame);
+                return Arrival::Handled;
+            }
+        };
         self.hops += u64::from(fed_by_switch);
         match end {
             End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
@@ -118,21 +132,28 @@ impl Wiring {
         recorder: &mut Recorder,
     ) {
         let arrived = self.frames.get(&frame);
-        let (src, dst, bytes) = (arrived.src, arrived.dst, arrived.wire_bytes());
+        let (src, dst, bytes, flow) = (arrived.src, arrived.dst, arrived.wire_bytes(), arrived.flow());
         let switch = &mut self.switches[number as usize];
         if switch.learn(now, port, src) {
             self.redirect(now, number, src, agenda);
         }
         match self.switches[number as usize].decide(now, port, dst) {
-            Decision::Forward(out) => self.enqueue(out, Queued { at: now, frame, bytes }, agenda),
+            Decision::Forward(out) => {
+                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, || {
+                    format!("knows the port of {dst}")
+                });
+                self.enqueue(out, Queued { at: now, frame, bytes }, agenda);
+            }
             Decision::Hairpin => {
                 recorder.note_drop(now, Place::Switch(number), self.frames.get(&frame), DropReason::Hairpin);
                 self.frames.end(frame);
             }
             Decision::Flood => {
-                let outs: Vec<LinkId> = self.switches[number as usize].flood(port).collect();
+                let text = || format!("does not know {dst}: a copy to every other port");
+                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, text);
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
-                for out in outs {
+                for index in 0..self.switches[number as usize].ports().len() {
+                    let Some(out) = self.switches[number as usize].flood(index, port) else { continue };
                     let copy = self.frames.copy(&frame);
                     self.enqueue(out, Queued { at: now, frame: copy, bytes }, agenda);
                 }
@@ -142,7 +163,7 @@ impl Wiring {
     }
 
     /// A frame takes its place in the queue of a link, and the link its event.
-    #[inline]
+    #[inline(always)] // the end of every way out of a host
     fn enqueue(&mut self, id: LinkId, queued: Queued, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
         if link.push(queued)
@@ -174,9 +195,21 @@ impl Wiring {
     }
 
     /// Pulls or plugs a cable at a host's interface: both directions.
-    pub fn set_link_up(&mut self, outgoing: LinkId, incoming: LinkId, up: bool) {
-        self.links[outgoing.0 as usize].set_up(up);
-        self.links[incoming.0 as usize].set_up(up);
+    pub fn set_link_up(
+        &mut self,
+        now: Time,
+        outgoing: LinkId,
+        incoming: LinkId,
+        up: bool,
+        agenda: &mut Agenda<Event>,
+    ) {
+        for id in [outgoing, incoming] {
+            let link = &mut self.links[id.0 as usize];
+            link.set_up(now, up);
+            if let Some(due) = link.arm() {
+                agenda.post(due, Event::Arrive(id));
+            }
+        }
         if let (false, End::Switch(switch, port)) = (up, self.links[outgoing.0 as usize].end()) {
             self.switches[switch as usize].forget_port(port);
         }

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Links of 10 Gbit/s and 5 µs, store and forward everywhere, 100,000 connections a second in all. A connection asks
-//! with 200 bytes, is answered at once with two full segments, and is closed by the client. Under every forwarding
-//! method the director is the servers' gateway, so every frame crosses four links.
+//! with 200 bytes, is answered at once with two full segments, and is closed by the client. Under NAT and under direct
+//! routing alike the director is the servers' gateway, so every frame crosses four links.
 
 use crate::addr::{Addr, Mac, Prefix};
 use crate::host::fib::RouteSpec;
@@ -15,11 +15,11 @@ use crate::host::{InterfaceId, InterfaceKind};
 use crate::ipvs::{
     DestinationConfig, DestinationKey, Forwarding, Kernel, Protocol, ServiceConfig, ServiceKey,
 };
-use crate::network::{HostId, Network, Options, SwitchId};
+use crate::network::{HostId, Memory, Network, Options, SwitchId};
 use crate::spec::{
     Arrivals, ClientSpec, Close, Discipline, LinkSpec, ReplyFrom, ServerSpec, Sources, Target,
 };
-use sim_core::{Dist, Duration, Time, Timers};
+use sim_core::{Dist, Duration, Histogram, Time, Timers};
 
 /// The virtual service of the workload.
 const VIP: Addr = Addr::v4(0x0a00_0001);
@@ -38,7 +38,7 @@ pub struct Workload {
     pub servers: u32,
     /// Connections a second in all.
     pub rate: f64,
-    /// Forwarding method; under tunnelling every server has an open `tunl0`.
+    /// Forwarding method: masquerading or direct routing.
     pub forwarding: Forwarding,
     /// The scheduler's name.
     pub scheduler: &'static str,
@@ -46,8 +46,27 @@ pub struct Workload {
     pub close: Close,
     /// Each client host stands for this many addresses.
     pub addresses: u32,
+    /// Distance of the samples of all series.
+    pub sampling: Duration,
     /// The seed.
     pub seed: u64,
+}
+
+/// What a run of the workload did. How long it took is the caller's to measure.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Measured {
+    /// Frames delivered over a link.
+    pub hops: u64,
+    /// Connections whose answer was complete.
+    pub connections: u64,
+    /// Agenda entries handled.
+    pub events: u64,
+    /// Rolling hash of everything that happened.
+    pub fingerprint: u64,
+    /// First SYN to the last byte of the answer, mean.
+    pub latency: Duration,
+    /// Bytes of heap memory at the end.
+    pub memory: Memory,
 }
 
 impl Default for Workload {
@@ -61,16 +80,33 @@ impl Default for Workload {
             scheduler: "wlc",
             close: Close::Client,
             addresses: 1,
+            sampling: Duration::from_millis(100),
             seed: 1,
         }
     }
 }
 
 impl Workload {
+    /// Runs for this much virtual time.
+    pub fn measure(&self, duration: Duration) -> Measured {
+        let mut net = self.build();
+        net.run_until(Time::ZERO + duration);
+        let outcome = net.outcome();
+        let mut latency = Histogram::new();
+        outcome.clients.iter().for_each(|client| latency.merge(&client.latency));
+        Measured {
+            hops: outcome.hops,
+            connections: outcome.clients.iter().map(|client| client.succeeded).sum(),
+            events: outcome.events,
+            fingerprint: outcome.fingerprint,
+            latency: latency.mean(),
+            memory: net.memory(),
+        }
+    }
+
     /// The network, ready to run.
     pub fn build(&self) -> Network {
-        let options =
-            Options { seed: self.seed, timers: Timers::default(), sampling: Duration::from_millis(100) };
+        let options = Options { seed: self.seed, timers: Timers::default(), sampling: self.sampling };
         let mut net = Network::new(options);
         let (a, b) = (net.add_switch("a"), net.add_switch("b"));
         self.add_director(&mut net, a, b);
@@ -124,11 +160,9 @@ impl Workload {
         stack.add_address(eth0, AddressSpec::new(Addr::v4(SERVERS + n), 16)).expect("the address is free");
         stack.add_address(InterfaceId::LO, AddressSpec::new(VIP, 32)).expect("the address is free");
         if matches!(self.forwarding, Forwarding::Tunnel(_)) {
-            let mac = Mac::from_bits(0);
-            let tunl0 = net.add_interface(server, "tunl0", InterfaceKind::Tunnel, mac);
-            net.host_mut(server).stack.set_up(tunl0, true);
+            let tunnel = stack.add_interface("tunl0", InterfaceKind::Tunnel, Mac::ZERO);
+            stack.set_up(tunnel, true);
         }
-        let stack = &mut net.host_mut(server).stack;
         let default = RouteSpec::to(Prefix::new(Addr::UNSPECIFIED_V4, 0)).via(GATEWAY);
         stack.add_route(&default).expect("the gateway is on the link");
         net.add_server(
@@ -193,6 +227,40 @@ fn attach(net: &mut Network, host: HostId, name: &str, switch: SwitchId, mac: u6
     net.host_mut(host).stack.set_up(interface, true);
     net.plug(host, interface, switch, &cable);
     interface
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_workload_is_the_same_everywhere() {
+        let run =
+            |forwarding| Workload { forwarding, ..Workload::default() }.measure(Duration::from_millis(20));
+        let direct = run(Forwarding::Route);
+        assert_eq!(direct, run(Forwarding::Route));
+        // The director is the servers' gateway under both methods: the same frames at the same instants.
+        assert_eq!(direct.fingerprint, run(Forwarding::Masquerade).fingerprint);
+        // 12 frames over 4 links a connection, and ARP in the first milliseconds.
+        let hops = direct.hops as f64 / direct.connections as f64;
+        assert!((47.0..51.0).contains(&hops), "{hops} hops a connection");
+    }
+
+    #[test]
+    fn a_thousand_servers() {
+        let measured = Workload { servers: 1000, ..Workload::default() }.measure(Duration::from_millis(30));
+        assert!(measured.connections > 2500, "{measured:?}");
+    }
+
+    /// An open connection is two sockets, an exchange, an entry of the director, and their indexes.
+    #[test]
+    fn an_open_connection_takes_little_memory() {
+        let open = Workload { close: Close::None, rate: 250_000.0, ..Workload::default() };
+        let measured = open.measure(Duration::from_millis(500));
+        let each = measured.memory.total() as f64 / measured.connections as f64;
+        assert!(measured.connections > 120_000, "{measured:?}");
+        assert!(each < 700.0, "{each} bytes a connection: {:?}", measured.memory);
+    }
 }
 
 #[cfg(test)]

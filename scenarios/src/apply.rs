@@ -14,6 +14,7 @@ use net_model::host::admin::AdminError;
 use net_model::host::fib::{NextHop, RouteKind, RouteSpec, Rule, TABLE_MAIN};
 use net_model::host::interface::AddressSpec;
 use net_model::host::neighbour::NeighbourState;
+use net_model::host::sysctl::SysctlError;
 use net_model::host::{InterfaceId, InterfaceKind};
 use net_model::ipvs::Kernel;
 use net_model::{HostId, Network};
@@ -118,9 +119,14 @@ impl Shell<'_> {
         let stack = &mut self.network.host_mut(self.host).stack;
         let (name, value) =
             (setting.dotted(), if setting.path.ends_with("port_range") { &setting.value } else { value });
-        stack
-            .sysctl_set(&name, value)
-            .map_err(|error| refused(format!("sysctl: {error}"), format!("the setting is {name}")))
+        stack.sysctl_set(&name, value).map_err(|error| match &error {
+            SysctlError::Unknown { nearest, .. } => {
+                refused(format!("sysctl: there is no setting {name}"), format!("did you mean {nearest}?"))
+            }
+            SysctlError::NoInterface(_) | SysctlError::NotANumber(_) | SysctlError::OutOfRange { .. } => {
+                refused(format!("sysctl: {error}"), format!("the setting is {name}"))
+            }
+        })
     }
 
     fn ip(&mut self, change: &IpCommand) -> Result<(), Refused> {

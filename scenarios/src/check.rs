@@ -6,7 +6,7 @@ mod lvs;
 use crate::console::names::Names;
 use crate::decode::Spanned;
 use crate::expect::{Expectation, Known};
-use crate::problem::Problem;
+use crate::problem::{Problem, Severity};
 use crate::scenario::{Action, Host, Scenario};
 use crate::schema::Document;
 use crate::source::{Source, Span};
@@ -17,12 +17,18 @@ use net_model::spec::{Arrivals, Sources, Target};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
+/// Ports of a switch.
+const MAX_PORTS: usize = 1 << 16;
+
 /// Checks a scenario and reads its expectations into it.
 pub fn check(scenario: &mut Scenario, document: &Document, source: &Source, problems: &mut Vec<Problem>) {
     let mut view = View::new(scenario, problems);
     view.addresses();
     view.clients(document);
-    lvs::check(&mut view);
+    // What is wrong in one line would be blamed on others.
+    if !view.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        lvs::check(&mut view);
+    }
     if view.scenario.clients.is_empty() {
         let top = Span::default();
         view.warn(top, "nothing happens: there are no client groups", "add `clients:`");
@@ -98,7 +104,18 @@ impl<'a> View<'a> {
     /// Addresses that two hosts have, or that are not of their network; networks that overlap.
     fn addresses(&mut self) {
         let networks = &self.scenario.networks;
+        let mut ports = vec![0_usize; networks.len()];
+        let interfaces = self.scenario.hosts.iter().flat_map(|host| &host.interfaces);
+        interfaces.filter_map(|interface| interface.plug).for_each(|(network, _)| ports[network] += 1);
         for (index, network) in networks.iter().enumerate() {
+            if ports[index] > MAX_PORTS {
+                let message = format!("{} interfaces in one network", ports[index]);
+                self.error(
+                    network.span,
+                    message,
+                    format!("a switch has at most {MAX_PORTS} ports: use several networks"),
+                );
+            }
             let Some(prefix) = network.prefix else { continue };
             for other in &networks[..index] {
                 let Some(before) = other.prefix else { continue };

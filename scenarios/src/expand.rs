@@ -11,7 +11,7 @@ use crate::decode::{Spanned, decode};
 use crate::problem::Problem;
 use crate::schema::{Cluster, Method};
 use crate::source::Span;
-use crate::tree::{Node, Value};
+use crate::tree::{Key, Node, Value};
 use plan::Plan;
 
 /// The parts of a file, in the order in which the long form has them.
@@ -33,10 +33,12 @@ pub struct Changes {
 ///
 /// Returns none if the shorthand makes no sense; the problems say why.
 pub fn expand(root: &Node, changes: &Changes, problems: &mut Vec<Problem>) -> Option<Node> {
-    let Some(node) = root.get("cluster") else {
+    let Some((key, node)) = part(root, "cluster") else {
         return change_rules(root, changes, problems);
     };
-    let cluster: Spanned<Cluster> = decode_part(node, problems)?;
+    let mut cluster: Spanned<Cluster> = decode_part(node, problems)?;
+    // What is wrong with the cluster as a whole is told at its key.
+    cluster.span = key.span;
     let clients = root.get("clients");
     let plan = Plan::new(cluster, node, clients, changes, problems)?;
     let mut long = Node::mapping(root.span);
@@ -68,6 +70,11 @@ pub fn expand(root: &Node, changes: &Changes, problems: &mut Vec<Problem>) -> Op
         }
     }
     Some(long)
+}
+
+fn part<'a>(root: &'a Node, name: &str) -> Option<&'a (Key, Node)> {
+    let Value::Mapping(parts) = &root.value else { return None };
+    parts.iter().find(|(key, _)| key.text == name)
 }
 
 fn decode_part(node: &Node, problems: &mut Vec<Problem>) -> Option<Spanned<Cluster>> {

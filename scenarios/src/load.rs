@@ -132,6 +132,11 @@ impl Loaded {
         }
     }
 
+    /// Problems found later (by [`crate::assemble::assemble`] or [`crate::run::run`]), with the texts they point into.
+    pub fn problems(&self, list: Vec<Problem>) -> Problems {
+        Problems::new(self.sources.clone(), list)
+    }
+
     fn build(&self, changes: &Changes) -> Result<(Scenario, Problems), Problems> {
         build(&self.tree, &self.name, &self.directory, changes, &mut self.sources.clone(), Vec::new())
     }

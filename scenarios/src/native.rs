@@ -2,9 +2,11 @@
 
 use crate::console::Command;
 use crate::console::names::Names;
+use crate::names::suggestion;
 use crate::problem::Problem;
 use crate::scenario::Line;
 use crate::source::{Source, Span};
+use schedulers::SCHEDULERS;
 
 /// The lines of a block (or of a single text), each as a whole command.
 ///
@@ -19,6 +21,8 @@ pub fn lines(source: &Source, span: Span, text: &str, program: &str) -> Vec<Line
         }
         let start = trimmed.as_ptr() as usize - raw.as_ptr() as usize;
         let place = source.within(span, index, start..start + trimmed.len());
+        // Text that was made from a shorthand stands nowhere by itself: the shorthand is its place.
+        let place = if source.text.get(place.range()) == Some(trimmed) { place } else { span };
         let has_program =
             program.is_empty() || trimmed.split_whitespace().next() == program.split(' ').next();
         lines.push(if has_program {
@@ -28,6 +32,18 @@ pub fn lines(source: &Source, span: Span, text: &str, program: &str) -> Vec<Line
         });
     }
     lines
+}
+
+/// What to write instead of a scheduler that does not exist; none if it does.
+pub fn unknown_scheduler(name: &str) -> Option<String> {
+    let known = SCHEDULERS.iter().map(|entry| entry.name);
+    if known.clone().any(|known| known == name) {
+        return None;
+    }
+    Some(match suggestion(name, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of: {}", known.collect::<Vec<_>>().join(", ")),
+    })
 }
 
 /// Reads a command line; none for a comment.

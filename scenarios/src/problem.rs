@@ -5,6 +5,9 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 use std::fmt;
 
+/// More problems than this are only counted.
+const MAX_SHOWN: usize = 40;
+
 /// Does the problem stop a run?
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,7 +91,7 @@ impl Problems {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
-        for problem in &self.list {
+        for problem in self.list.iter().take(MAX_SHOWN) {
             let source = &self.sources[problem.source];
             let level = match problem.severity {
                 Severity::Error => Level::ERROR,
@@ -105,6 +108,9 @@ impl Problems {
             }
             text.push_str(&renderer.render(&[group]));
             text.push_str("\n\n");
+        }
+        if self.list.len() > MAX_SHOWN {
+            text.push_str(&format!("… and {} more\n", self.list.len() - MAX_SHOWN));
         }
         text
     }

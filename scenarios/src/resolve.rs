@@ -228,7 +228,8 @@ impl Resolver<'_> {
             let count = address.value.0.count();
             let shared = is_virtual && count == 1;
             if count != u128::from(members) && !shared {
-                let message = format!("{count} addresses for {members} hosts");
+                let (s, t) = (if count == 1 { "" } else { "es" }, if members == 1 { "" } else { "s" });
+                let message = format!("{count} address{s} for {members} host{t}");
                 self.error(
                     address.span,
                     message,

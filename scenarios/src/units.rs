@@ -6,9 +6,11 @@ use net_model::addr::{Addr, Mac, Prefix};
 use net_model::ipvs::Protocol;
 use net_model::spec::{Sources, Target};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use sim_core::Duration;
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 /// A quantity that is written as one word.
@@ -19,6 +21,19 @@ pub trait Quantity: FromStr<Err = String> + Default {
     const PATTERN: &'static str;
     /// Examples.
     const EXAMPLES: &'static [&'static str];
+}
+
+/// Reads a quantity from its text.
+struct Reader<Q>(PhantomData<Q>);
+
+impl<Q: Quantity> Visitor<'_> for Reader<Q> {
+    type Value = Q;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one value such as {}", Q::EXAMPLES[0])
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<Q, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 /// Declares quantities: their type, what they hold, their schema, and that they are read through `FromStr`.
@@ -43,7 +58,7 @@ macro_rules! quantities {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+                deserializer.deserialize_str(Reader(PhantomData))
             }
         }
 

@@ -4,7 +4,7 @@
 
 use super::arp::ArpSend;
 use super::conf::ConfKey;
-use super::interface::{Interface, InterfaceId, InterfaceKind};
+use super::interface::{Interface, InterfaceId, InterfaceKind, SourceCheck};
 use super::neighbour::{Neighbour, NeighbourId, NeighbourState};
 use super::stack::{LinkChange, Stack};
 use crate::addr::{Addr, Mac};
@@ -72,6 +72,7 @@ impl<H> Stack<H> {
             neigh: self.neigh_default.inherited(),
             reachable_time: Duration::ZERO,
             addresses: Vec::new(),
+            source_check: SourceCheck::WayBack,
         });
         self.draw_reachable_time(id);
         self.changed();

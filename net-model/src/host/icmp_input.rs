@@ -45,7 +45,7 @@ impl Host {
             // Host and net unreachable do not disturb a UDP socket.
             Trouble::Hard(Failure::Refused) if key.udp => self.datagram_refused(cx, &key),
             Trouble::Hard(failure) if cx.sockets.get(socket).state == State::SynSent => {
-                self.give_up(cx, socket, failure)
+                self.give_up(cx, socket, failure);
             }
             Trouble::Hard(_) => {}
         }

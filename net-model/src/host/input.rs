@@ -35,23 +35,34 @@ impl Host {
     }
 
     /// A packet comes in: PREROUTING, then the routing decision.
+    #[inline]
     pub(crate) fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         packet.mark = 0;
         if !self.stack.netfilter.is_empty(Chain::ManglePrerouting) {
             let passing = Passing { packet, iif: Some(iif), oif: None };
-            if let Ruling::Accept { mark } = self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
-                packet.mark = mark;
+            match self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
+                Ruling::Accept { mark } => packet.mark = mark,
+                Ruling::Drop => return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop),
             }
         }
         if cx.recorder.follows(packet.flow) {
             let text = format!("{packet}: in on {}", self.stack.interface_at(iif).name);
+            let mark = packet.mark;
             cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Input, text);
+            if mark != 0 {
+                cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Mark, format!("firewall mark {mark}"));
+            }
         }
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.local_input(cx, iif, frame),
             Ok(Inbound::Broadcast) => cx.deliver(frame),
-            Ok(Inbound::Forward { route, .. }) => self.forward(cx, iif, frame, &route),
+            Ok(Inbound::Forward { route, .. }) => {
+                let flow = packet.flow;
+                let text = || format!("for another host: forwarded towards {}", route.next_hop);
+                cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Route, flow, text);
+                self.forward(cx, iif, frame, &route);
+            }
             Err(refusal) => {
                 let packet = cx.wiring.frames.packet_mut(&frame).clone();
                 cx.drop(Place::Host(self.id), frame, refusal.reason);

@@ -120,21 +120,23 @@ impl AddressSpec {
 
 /// A network interface.
 #[derive(Clone, Debug)]
+#[repr(C)] // what every packet needs stands in front, in one cache line
 pub struct Interface {
-    /// Its name, as `ip link` prints it.
-    pub name: String,
-    /// What kind of device.
-    pub kind: InterfaceKind,
     /// Its link address.
     pub mac: Mac,
     /// The largest IP packet it sends, in bytes.
     pub mtu: u32,
     /// Is it administratively up (`ip link set X up`)?
     pub up: bool,
+    pub(super) source_check: SourceCheck,
+    /// What kind of device.
+    pub kind: InterfaceKind,
     /// Is the cable in? Only `arp_evict_nocarrier` looks at changes of it.
     pub carrier: bool,
     /// Does it speak ARP? False after `ip link set X arp off` (the NOARP flag) and for everything but Ethernet.
     pub arp: bool,
+    /// Its name, as `ip link` prints it.
+    pub name: String,
     /// `net.ipv4.conf.<name>.*`
     pub conf: Conf,
     /// `net.ipv4.neigh.<name>.*`
@@ -142,6 +144,17 @@ pub struct Interface {
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
     pub reachable_time: Duration,
     pub(super) addresses: Vec<Address>,
+}
+
+/// How the source address of a received IPv4 packet is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SourceCheck {
+    /// Not at all: the interface is lo, or `accept_local` is on.
+    None,
+    /// It must not be an address of the host.
+    NotOwn,
+    /// The tables are asked for the way to it: `rp_filter` is on, or there are rules or local routes made by hand.
+    WayBack,
 }
 
 impl Interface {

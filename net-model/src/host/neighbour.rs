@@ -59,19 +59,20 @@ impl NeighbourState {
 
 /// An entry of the cache. `H` is what waits for the link address.
 #[derive(Clone, Debug)]
+#[repr(C)] // what every packet needs stands in front, in one cache line
 pub struct Neighbour<H> {
     /// The next hop.
     pub addr: Addr,
+    /// The link address, meaningful if the state is valid.
+    pub mac: Mac,
+    pub(super) confirmed: Time,
+    pub(super) used: Time,
     /// The interface it is behind.
     pub interface: InterfaceId,
     /// What is known.
     pub state: NeighbourState,
-    /// The link address, meaningful if the state is valid.
-    pub mac: Mac,
     /// When its state or link address last changed.
     pub updated: Time,
-    pub(super) confirmed: Time,
-    pub(super) used: Time,
     /// Requests sent in this round.
     pub(super) probes: u32,
     /// When its timer fires; never if none runs.
@@ -160,12 +161,13 @@ impl Policy<'_> {
 
 /// The neighbour cache of a host.
 #[derive(Clone, Debug)]
+#[repr(C)] // what every packet needs stands in front
 pub(super) struct Neighbours<H> {
     pub(super) entries: Vec<Option<Neighbour<H>>>,
-    free: Vec<u32>,
-    index: FxHashMap<(Addr, InterfaceId), NeighbourId>,
     /// By a hash of the address, the entry that was found last: where to look before the index. A power of two long.
     recent: Vec<Cell<u32>>,
+    free: Vec<u32>,
+    index: FxHashMap<(Addr, InterfaceId), NeighbourId>,
     /// Instant, then order of arming.
     pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
     armed: u64,
@@ -215,9 +217,15 @@ impl<H> Neighbours<H> {
         Some(id)
     }
 
-    /// The link address of an entry that needs nothing done, noting its use.
+    /// The link address of an entry that needs nothing done, noting its use, and the proof that packets reach it.
     #[inline]
-    pub(super) fn known_mac(&mut self, now: Time, addr: Addr, interface: InterfaceId) -> Option<Mac> {
+    pub(super) fn known_mac(
+        &mut self,
+        now: Time,
+        addr: Addr,
+        interface: InterfaceId,
+        confirms: bool,
+    ) -> Option<Mac> {
         let id = self.find(addr, interface)?;
         let entry = self.get_mut(id);
         let is_settled = matches!(
@@ -231,6 +239,9 @@ impl<H> Neighbours<H> {
             return None;
         }
         entry.used = now;
+        if confirms {
+            entry.confirmed = now;
+        }
         Some(entry.mac)
     }
 

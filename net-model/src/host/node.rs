@@ -1,7 +1,7 @@
 //! The host itself: its network layer, its director, its programs, and its cables.
 
 use super::interface::InterfaceId;
-use super::stack::Stack;
+use super::stack::{NeighbourAction, Stack};
 use crate::client::ClientGroup;
 use crate::cx::Cx;
 use crate::event::Event;
@@ -26,27 +26,30 @@ pub struct Cable {
 }
 
 /// A host: client, router, director, real server, or several of these.
+#[repr(C)] // what every packet needs stands in front, next to the front of the stack
 pub struct Host {
     /// Its number in the network.
     pub id: u32,
-    /// Its name.
-    pub name: String,
-    /// Interfaces, addresses, routes, neighbours.
-    pub stack: Stack<FrameId>,
+    /// A host that is down neither sends nor receives.
+    pub is_up: bool,
+    /// The next segment confirms the neighbour it goes to.
+    pub(crate) confirms: bool,
+    pub(crate) cables: Vec<Option<Cable>>,
     /// IPVS, once the host has been told to be a director.
     pub director: Option<Box<Director>>,
+    /// The earliest event of the host's own timers.
+    timer_posted: Time,
+    /// Interfaces, addresses, routes, neighbours.
+    pub stack: Stack<FrameId>,
     /// Server programs.
     pub servers: Vec<Server>,
     /// Client programs.
     pub clients: Vec<ClientGroup>,
-    /// A host that is down neither sends nor receives.
-    pub is_up: bool,
-    pub(crate) cables: Vec<Option<Cable>>,
     pub(crate) timers: Timers,
-    /// The earliest event of the host's own timers.
-    timer_posted: Time,
-    /// The next segment confirms the neighbour it goes to.
-    pub(crate) confirms: bool,
+    /// What the timers of the neighbour cache demand, while they fire.
+    pub(crate) actions: Vec<NeighbourAction>,
+    /// Its name.
+    pub name: String,
 }
 
 impl Host {
@@ -62,6 +65,7 @@ impl Host {
             is_up: true,
             cables: Vec::new(),
             timers,
+            actions: Vec::new(),
             timer_posted: Time::NEVER,
             confirms: false,
         }

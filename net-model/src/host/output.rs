@@ -73,16 +73,15 @@ impl Host {
     }
 
     /// Puts a frame on its way: link address, then the wire.
-    #[inline]
+    #[inline(never)] // one function from here to the agenda, called from three places
     pub(crate) fn emit(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let is_plain = route.kind != RouteClass::Local
             && u32::from(packet.wire_len()) <= route.mtu
             && !cx.recorder.follows(packet.flow);
-        if is_plain && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop) {
-            if std::mem::take(&mut self.confirms) {
-                self.stack.confirm(cx.now, route.oif, route.next_hop);
-            }
+        if is_plain && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop, self.confirms)
+        {
+            self.confirms = false;
             return self.put_on_wire(cx, frame, route.oif, mac);
         }
         self.emit_with_care(cx, frame, route);
@@ -110,9 +109,6 @@ impl Host {
                     self.stack.confirm(cx.now, route.oif, route.next_hop);
                 }
                 self.put_on_wire(cx, frame, route.oif, mac);
-                if self.stack.has_set_timer() {
-                    self.arm_timers(cx);
-                }
             }
             Resolution::Wait { id, ask } => {
                 if cx.recorder.follows(flow) {
@@ -130,11 +126,13 @@ impl Host {
             }
             Resolution::TableFull => return cx.drop(Place::Host(self.id), frame, DropReason::NeighbourQueue),
         }
-        self.arm_timers(cx); // asking, or the first use of an entry that is not trusted any more
+        if self.stack.has_set_timer() {
+            self.arm_timers(cx); // an entry is being asked for, or was used for the first time since it became stale
+        }
     }
 
     /// Gives the frame its link addresses and hands it to the cable.
-    #[inline]
+    #[inline(always)] // a part of emit
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);
@@ -165,14 +163,15 @@ impl Host {
 
     /// The timers of the neighbour cache.
     pub(crate) fn neighbour_timers(&mut self, cx: &mut Cx) {
-        let mut actions = Vec::new();
+        let mut actions = std::mem::take(&mut self.actions);
         self.stack.on_timer(cx.now, &mut actions);
-        for action in actions {
+        for action in actions.drain(..) {
             match action {
                 NeighbourAction::Ask(ask) => self.send_arp(cx, &ask),
                 NeighbourAction::Failed(id) => self.neighbour_failed(cx, id),
             }
         }
+        self.actions = actions; // its memory serves again
     }
 
     /// Nobody answered for a next hop: own packets fail at their sockets, those of others draw an ICMP error each.

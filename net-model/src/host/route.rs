@@ -118,6 +118,8 @@ struct Slot {
     /// The state of the tables for which the answer holds; 0 for none.
     generation: u32,
     answer: Answer,
+    /// The last source that was found to be local when it sent there.
+    speaker: Option<Addr>,
 }
 
 /// The last answers: one slot for each hash value, and more slots where many destinations are in use.
@@ -156,7 +158,8 @@ impl RouteCache {
     }
 }
 
-const NOTHING: Slot = Slot { dst: Addr::UNSPECIFIED_V4, mark: 0, generation: 0, answer: NO_ROUTE };
+const NOTHING: Slot =
+    Slot { dst: Addr::UNSPECIFIED_V4, mark: 0, generation: 0, answer: NO_ROUTE, speaker: None };
 
 const NO_ROUTE: Answer = Answer {
     kind: None,
@@ -180,12 +183,16 @@ impl<H> Stack<H> {
     /// The way to `dst`. With a source, it must be local and is kept; without, the host chooses.
     #[inline]
     pub fn route_output(&mut self, dst: Addr, src: Option<Addr>, mark: u32) -> Result<Route, RouteError> {
+        let place = self.place_of_answer(dst, src, mark, None);
         if let Some(src) = src
-            && !self.is_local(src)
+            && self.cache.slots[place].speaker != Some(src)
         {
-            return Err(RouteError::SourceNotLocal);
+            if !self.is_local(src) {
+                return Err(RouteError::SourceNotLocal);
+            }
+            self.cache.slots[place].speaker = Some(src);
         }
-        let answer = self.answer(dst, src, mark, None);
+        let answer = &self.cache.slots[place].answer;
         let (kind, oif, next_hop) = match answer.kind {
             None | Some(RouteKind::Throw) => return Err(RouteError::NoRoute),
             Some(RouteKind::Blackhole) => return Err(RouteError::Blackhole),
@@ -234,12 +241,24 @@ impl<H> Stack<H> {
         mark: u32,
         iif: Option<InterfaceId>,
     ) -> &Answer {
+        let place = self.place_of_answer(dst, src, mark, iif);
+        &self.cache.slots[place].answer
+    }
+
+    #[inline]
+    fn place_of_answer(
+        &mut self,
+        dst: Addr,
+        src: Option<Addr>,
+        mark: u32,
+        iif: Option<InterfaceId>,
+    ) -> usize {
         let mut place = self.cache.place(dst, mark);
         let slot = &self.cache.slots[place];
         if slot.generation != self.generation || slot.dst != dst || slot.mark != mark {
             place = self.look_up(&Key { dst, src, mark, iif });
         }
-        &self.cache.slots[place].answer
+        place
     }
 
     /// Asks the tables; the place of the answer in the cache.
@@ -253,7 +272,7 @@ impl<H> Stack<H> {
             Some(entry) => (self.answer_by(entry, asked), entry.hops.len() <= 1),
         };
         let generation = if is_lasting && self.fib.is_cacheable { self.generation } else { 0 };
-        self.cache.put(Slot { dst: key.dst, mark: key.mark, generation, answer })
+        self.cache.put(Slot { dst: key.dst, mark: key.mark, generation, answer, ..NOTHING })
     }
 
     /// What a route says, and what was learnt about the destination.

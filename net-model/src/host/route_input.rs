@@ -8,7 +8,7 @@
 use super::conf::ConfKey;
 use super::fib::{Key, RouteKind};
 use super::icmp;
-use super::interface::InterfaceId;
+use super::interface::{InterfaceId, SourceCheck};
 use super::route::{Answer, Route, RouteClass, RouteError};
 use super::stack::Stack;
 use crate::addr::Addr;
@@ -47,7 +47,7 @@ impl Refusal {
 
 impl<H> Stack<H> {
     /// The fate of a packet that came in on `iif`.
-    #[inline]
+    #[inline(always)] // a part of ip_input
     pub fn route_input(
         &mut self,
         src: Addr,
@@ -58,12 +58,13 @@ impl<H> Stack<H> {
         if !(is_ordinary(src) && is_ordinary(dst)) && self.martian_check(src, dst, iif)? {
             return Ok(Inbound::Broadcast);
         }
-        let answer = *self.answer(dst, Some(src), mark, Some(iif));
+        let answer = self.answer(dst, Some(src), mark, Some(iif));
+        if answer.kind == Some(RouteKind::Local) {
+            self.validate_source(src, dst, iif, None)?;
+            return Ok(Inbound::Deliver);
+        }
+        let answer = *answer;
         match answer.kind {
-            Some(RouteKind::Local) => {
-                self.validate_source(src, dst, iif, None)?;
-                return Ok(Inbound::Deliver);
-            }
             Some(RouteKind::Broadcast) => {
                 if !src.is_unspecified() {
                     self.validate_source(src, dst, iif, None)?;
@@ -130,7 +131,8 @@ impl<H> Stack<H> {
         Ok(false)
     }
 
-    /// Could a packet from `src` come in here? True if the source is on the link itself.
+    /// Could a packet from `src` come in here? True if the source is on the link itself (said only if it leaves by the
+    /// interface it came in on).
     #[inline]
     fn validate_source(
         &mut self,
@@ -139,31 +141,43 @@ impl<H> Stack<H> {
         iif: InterfaceId,
         oif: Option<InterfaceId>,
     ) -> Result<bool, Refusal> {
+        let check = self.interfaces[iif.index()].source_check;
+        let comes_back = oif == Some(iif);
+        if !comes_back && src.is_v4() {
+            if check == SourceCheck::None {
+                return Ok(false);
+            }
+            if check == SourceCheck::NotOwn {
+                let is_own = self.is_own(src);
+                return if is_own { Err(Refusal::silent(DropReason::MartianSource)) } else { Ok(false) };
+            }
+        }
+        self.validate_way_back(src, dst, iif, check, comes_back)
+    }
+
+    /// The same with the way back, if it matters.
+    #[inline(never)]
+    fn validate_way_back(
+        &mut self,
+        src: Addr,
+        dst: Addr,
+        iif: InterfaceId,
+        check: SourceCheck,
+        comes_back: bool,
+    ) -> Result<bool, Refusal> {
         if iif == InterfaceId::LO || !src.is_v4() {
             return Ok(false);
         }
-        let conf = &self.interfaces[iif.index()].conf;
-        let in_force = |key| conf.effective(&self.conf_all, key);
-        let rp_filter = in_force(ConfKey::RpFilter);
-        let comes_back = oif == Some(iif) && in_force(ConfKey::SendRedirects) != 0;
-        if rp_filter == 0 && !comes_back {
-            if in_force(ConfKey::AcceptLocal) != 0 {
-                return Ok(false);
+        let may_redirect = comes_back && self.is_on(iif, ConfKey::SendRedirects);
+        match check {
+            SourceCheck::None if !may_redirect => return Ok(false),
+            SourceCheck::NotOwn if !may_redirect && self.is_own(src) => {
+                return Err(Refusal::silent(DropReason::MartianSource));
             }
-            if !self.fib.has_custom_rules && !self.fib.has_user_local_routes {
-                return if self.is_own(src) {
-                    Err(Refusal::silent(DropReason::MartianSource))
-                } else {
-                    Ok(false)
-                };
-            }
+            SourceCheck::NotOwn if !may_redirect => return Ok(false),
+            SourceCheck::None | SourceCheck::NotOwn | SourceCheck::WayBack => {}
         }
-        self.way_back(src, dst, iif, rp_filter)
-    }
-
-    /// Asks the tables for the way to the source.
-    #[inline(never)]
-    fn way_back(&mut self, src: Addr, dst: Addr, iif: InterfaceId, rp_filter: i64) -> Result<bool, Refusal> {
+        let rp_filter = self.effective(iif, ConfKey::RpFilter);
         let back = *self.answer(src, Some(dst), 0, None);
         let key = Key { dst: src, src: Some(dst), mark: 0, iif: None };
         self.judge_way_back(&key, &back, iif, rp_filter)

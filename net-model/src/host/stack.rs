@@ -8,7 +8,7 @@ use super::arptables::ArpTables;
 use super::conf::{Conf, ConfKey, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::exception::{Exception, Exceptions};
 use super::fib::{Fib, RouteKind};
-use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind};
+use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind, SourceCheck};
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Expired, Lookup, Neighbour, NeighbourId, Neighbours, Policy, Thresholds};
@@ -19,22 +19,26 @@ use sim_core::{Duration, Stream, Time, Timers};
 
 /// The network layer of one host. `H` is what waits for a link address: a frame's id.
 #[derive(Clone, Debug)]
+#[repr(C)] // what every packet needs stands in front, in few cache lines
 pub struct Stack<H> {
-    /// arptables rules.
-    pub arptables: ArpTables,
-    /// iptables rules.
-    pub netfilter: Netfilter,
     pub(super) interfaces: Vec<Interface>,
-    pub(super) fib: Fib,
-    pub(super) exceptions: Exceptions,
     pub(super) cache: RouteCache,
-    pub(super) remembered: Remembered,
+    pub(super) generation: u32,
+    /// Is each of `own` in table local (and not deleted from it by hand)?
+    pub(super) own_are_local: bool,
+    pub(super) forwards_v6: bool,
+    /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
+    pub(super) forwards_by_path_mtu: bool,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
-    /// Is each of them in table local (and not deleted from it by hand)?
-    pub(super) own_are_local: bool,
-    pub(super) generation: u32,
     pub(super) neighbours: Neighbours<H>,
+    pub(super) exceptions: Exceptions,
+    pub(super) remembered: Remembered,
+    /// iptables rules.
+    pub netfilter: Netfilter,
+    /// arptables rules.
+    pub arptables: ArpTables,
+    pub(super) fib: Fib,
     /// Addresses published by hand (`ip neigh add proxy`).
     pub(super) published: Vec<(Addr, InterfaceId)>,
     pub(super) limits: Limits,
@@ -43,9 +47,6 @@ pub struct Stack<H> {
     pub(super) neigh_default: NeighbourConf,
     pub(super) host: HostConf,
     pub(super) local_ports: (u16, u16),
-    pub(super) forwards_v6: bool,
-    /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
-    pub(super) forwards_by_path_mtu: bool,
     pub(super) stream: Stream,
     pub(super) hash_seed: u64,
     ip_id: u16,
@@ -202,10 +203,17 @@ impl<H> Stack<H> {
         self.ip_id
     }
 
-    /// The link address of a next hop that is known and trusted, or being checked while it is used.
+    /// The link address of a next hop that is known and trusted, or being checked while it is used; `confirms` if an
+    /// upper layer has proof that packets reach it.
     #[inline]
-    pub(crate) fn known_mac(&mut self, now: Time, oif: InterfaceId, next_hop: Addr) -> Option<Mac> {
-        self.neighbours.known_mac(now, next_hop, oif)
+    pub(crate) fn known_mac(
+        &mut self,
+        now: Time,
+        oif: InterfaceId,
+        next_hop: Addr,
+        confirms: bool,
+    ) -> Option<Mac> {
+        self.neighbours.known_mac(now, next_hop, oif, confirms)
     }
 
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:
@@ -298,6 +306,21 @@ impl<H> Stack<H> {
         (next < Time::NEVER).then_some(next)
     }
 
+    /// How sources are checked on an interface, by the settings.
+    fn source_check(&self, id: InterfaceId) -> SourceCheck {
+        if id == InterfaceId::LO {
+            SourceCheck::None
+        } else if self.effective(id, ConfKey::RpFilter) != 0 {
+            SourceCheck::WayBack
+        } else if self.is_on(id, ConfKey::AcceptLocal) {
+            SourceCheck::None
+        } else if self.fib.has_custom_rules || self.fib.has_user_local_routes {
+            SourceCheck::WayBack
+        } else {
+            SourceCheck::NotOwn
+        }
+    }
+
     /// Was a timer set since this was last asked? Sending to a known link address may do so, and this is cheaper to ask
     /// for every packet than [`Stack::next_timer`].
     #[inline]
@@ -326,6 +349,9 @@ impl<H> Stack<H> {
     /// Something changed that answers may depend on.
     pub(super) fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+        for at in 0..self.interfaces.len() {
+            self.interfaces[at].source_check = self.source_check(InterfaceId(at as u16));
+        }
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::addresses).map(|a| a.addr).collect();
         self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));

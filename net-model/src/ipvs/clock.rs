@@ -36,11 +36,12 @@ pub(super) struct Clock {
     agenda: Agenda<Alarm>,
     /// When the next alarm rings: what every entry point compares with.
     due: Time,
+    now: Time,
 }
 
 impl Clock {
     pub(super) fn new(timers: Timers) -> Clock {
-        Clock { timers, agenda: Agenda::new(), due: Time::NEVER }
+        Clock { timers, agenda: Agenda::new(), due: Time::NEVER, now: Time::ZERO }
     }
 
     /// When the next alarm rings; [`Time::NEVER`] without one.
@@ -49,14 +50,23 @@ impl Clock {
         self.due
     }
 
-    /// The last instant at which an alarm rang: the present, as far as anybody without a clock can tell.
+    /// The latest time that anybody has told.
     pub(super) fn now(&self) -> Time {
-        self.agenda.now()
+        self.now
     }
 
-    /// Sets an alarm `after` from now, as late as kernel timers are.
-    pub(super) fn post_after(&mut self, now: Time, after: Duration, alarm: Alarm) {
-        self.post(self.fires(now, now + after), alarm);
+    /// It is `now`: does an alarm ring?
+    #[inline]
+    pub(super) fn tell(&mut self, now: Time) -> bool {
+        self.now = now;
+        self.due <= now
+    }
+
+    /// Sets an alarm `after` from now, as late as kernel timers are, and tells when it will ring.
+    pub(super) fn post_after(&mut self, now: Time, after: Duration, alarm: Alarm) -> Time {
+        let at = self.fires(now, now + after);
+        self.post(at, alarm);
+        at
     }
 
     /// Sets an alarm for exactly `at`.

@@ -57,9 +57,8 @@ impl Director {
         let service = services.get_mut(id).ok_or(KernelError::NoSuchService)?;
         let list = List { order: &service.order, pool: &destinations.pool };
         let fresh = bind(config, &list)?;
-        if fresh.name() != service.scheduler.name()
-            || config.scheduler_flags != service.config.scheduler_flags
-        {
+        let other_flags = config.scheduler_flags != service.config.scheduler_flags;
+        if fresh.name() != service.scheduler.name() || other_flags && knows_flags(fresh.name()) {
             service.scheduler = fresh;
         }
         service.config = config.clone();
@@ -281,6 +280,12 @@ fn bind(config: &ServiceConfig, list: &List) -> Result<AnyScheduler, KernelError
         Some(Err(_too_many)) => Err(KernelError::InvalidOperation),
         Some(Ok(scheduler)) => Ok(scheduler),
     }
+}
+
+/// Does the scheduler look at flags? Those that do have a table that follows from the list, and lose nothing when
+/// they are bound again.
+fn knows_flags(scheduler: &str) -> bool {
+    schedulers::SCHEDULERS.iter().any(|entry| entry.name == scheduler && !entry.flags.is_empty())
 }
 
 fn check_figures(config: &DestinationConfig) -> Result<(), KernelError> {

@@ -146,7 +146,7 @@ impl Defences {
     /// Of the idle entries with n packets (1 to 8) every n-th goes.
     fn idle_turn(&mut self, connection: &Connection, now: Time) -> bool {
         let n = connection.in_packets as usize;
-        if now.since(connection.armed()) <= IDLE || !(1..=8).contains(&n) {
+        if now.since(connection.armed) <= IDLE || !(1..=8).contains(&n) {
             return false;
         }
         let turn = &mut self.candidates[n];

@@ -52,6 +52,8 @@ pub(super) struct Destinations {
     free: Vec<DestinationId>,
     /// Removed, but remembered.
     pub(super) trash: Vec<DestinationId>,
+    /// When the trash is looked through next.
+    pub(super) trash_due: Time,
 }
 
 impl Destinations {

@@ -7,7 +7,7 @@
 
 use super::clock::{Alarm, Clock};
 use super::command::COLLECT;
-use super::connection::{Connections, NO_DESTINATION, Slot, Tuple, flag};
+use super::connection::{NO_DESTINATION, Slot, Tuple, flag};
 use super::decision::Decision;
 use super::defence::Defences;
 use super::destination::Destinations;
@@ -19,6 +19,7 @@ use super::service::Services;
 use super::settings::Settings;
 use super::state::Timeouts;
 use super::sync::Sync;
+use super::table::Connections;
 use super::verdict::{IcmpError, Surroundings, Verdict};
 use super::view::Counters;
 use super::{sctp_state, tcp_state};
@@ -136,29 +137,26 @@ impl Director {
     /// this first.
     #[inline]
     pub fn advance(&mut self, now: Time) {
-        if self.clock.due() <= now {
+        if self.clock.tell(now) {
             self.run_alarms(now);
         }
     }
 
     fn run_alarms(&mut self, now: Time) {
         let mut due = std::mem::take(&mut self.due);
-        while let Some((at, mut alarm)) = self.clock.ring(now) {
-            loop {
-                match alarm {
-                    Alarm::Connection(slot) if self.connections.is_due(at, slot, &mut self.clock) => {
-                        due.push(slot)
+        while let Some((at, alarm)) = self.clock.ring(now) {
+            match alarm {
+                Alarm::Connection(slot) => {
+                    if self.connections.is_due(at, slot, &mut self.clock) {
+                        due.push(slot);
                     }
-                    Alarm::Connection(_) => {}
-                    _ => self.run_job(at, alarm),
                 }
-                if self.clock.due() != at {
-                    break;
-                }
-                let Some((_, next)) = self.clock.ring(at) else { break };
-                alarm = next;
+                _ => self.run_job(at, alarm),
             }
-            self.expire_all(at, &mut due);
+            // The timers of one instant fire together.
+            if self.clock.due() != at {
+                self.expire_all(at, &mut due);
+            }
         }
         self.due = due;
     }
@@ -197,6 +195,9 @@ impl Director {
         if let Some(slot) = known {
             if opens(packet) && self.reuses(slot) {
                 self.connections.expire_now(now, slot, &mut self.clock);
+                if self.connections.get(slot).is(flag::CONNTRACK) {
+                    return Verdict::Drop(DropReason::Confirmed);
+                }
                 known = None;
             } else if self.is_gone(self.connections.get(slot)) {
                 if self.settings.expire_nodest_conn == 0 {

@@ -15,7 +15,7 @@ impl Director {
     pub(super) fn expire_all(&mut self, at: Time, due: &mut Vec<Slot>) {
         due.sort_by_key(|slot| {
             let connection = self.connections.get(*slot);
-            (Reverse(connection.armed()), connection.controls > 0)
+            (Reverse(connection.armed), connection.controls > 0)
         });
         for slot in due.drain(..) {
             // It may have gone with another one.

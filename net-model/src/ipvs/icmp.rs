@@ -53,7 +53,8 @@ impl Director {
         }
         let Some(quoted) = Tuple::of(error.quote) else { return Verdict::Accept };
         let tuple = quoted.reversed();
-        let slot = match self.connections.find_request(&tuple) {
+        let known = self.connections.find_request(&tuple);
+        let slot = match known {
             Some(slot) => slot,
             None if self.settings.schedule_icmp != 0 => {
                 match self.open(now, Applicant::of(packet, tuple, hook), host) {
@@ -64,10 +65,10 @@ impl Director {
             None => return Verdict::Accept,
         };
         self.count_in(slot, packet.len);
-        let connection = self.connections.get(slot).clone();
-        let verdict = self.transmit(now, &connection, packet, host, hook);
-        if connection.in_packets == 0 {
-            // An entry that this error opened has no timer yet.
+        let verdict = self.transmit(now, self.connections.get(slot), packet, host, hook);
+        if self.connections.get(slot).is(flag::ONE_PACKET) {
+            self.remove(slot);
+        } else if known.is_none() {
             self.connections.rearm(now, slot, &mut self.clock);
         }
         verdict

@@ -166,7 +166,10 @@ impl Director {
             client: (tuple.src, tuple.sport),
             virtual_: (tuple.dst, tuple.dport),
             real: (record.key.addr, real_port),
-            flags: record.flags() | flag::INACTIVE | if one_packet { flag::ONE_PACKET } else { 0 },
+            flags: record.flags()
+                | flag::INACTIVE
+                | if one_packet { flag::ONE_PACKET } else { 0 }
+                | if self.settings.conntrack != 0 { flag::CONNTRACK } else { 0 },
             mark: applicant.mark,
             timeout: PROVISIONAL,
         };

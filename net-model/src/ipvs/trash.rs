@@ -18,7 +18,7 @@ impl Director {
     pub(super) fn throw_away(&mut self, now: Time, id: DestinationId) {
         self.destinations.pool[id.index()].available = false;
         if self.destinations.trash.is_empty() {
-            self.clock.post_after(now, PERIOD, Alarm::Trash);
+            self.set_trash_timer(now);
         }
         self.destinations.get_mut(id).idle_since = None;
         self.destinations.trash.push(id);
@@ -53,9 +53,12 @@ impl Director {
         Some(id)
     }
 
-    /// The job.
+    /// The job; nothing, if its timer has been set anew since.
     pub(super) fn collect_trash(&mut self, now: Time) {
-        let Director { destinations, services, clock, .. } = self;
+        let Director { destinations, services, .. } = self;
+        if destinations.trash_due != now {
+            return;
+        }
         let mut trash = std::mem::take(&mut destinations.trash);
         trash.retain(|&id| {
             let remembered = services.iter().any(|(_, service)| service.scheduler.refers_to(id));
@@ -72,7 +75,11 @@ impl Director {
         });
         destinations.trash = trash;
         if !destinations.trash.is_empty() {
-            clock.post_after(now, PERIOD, Alarm::Trash);
+            self.set_trash_timer(now);
         }
+    }
+
+    fn set_trash_timer(&mut self, now: Time) {
+        self.destinations.trash_due = self.clock.post_after(now, PERIOD, Alarm::Trash);
     }
 }

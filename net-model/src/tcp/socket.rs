@@ -71,6 +71,7 @@ pub mod size {
 
 /// One end of a connection.
 #[derive(Clone, Debug)]
+#[repr(align(64))] // two cache lines, not three
 pub struct Socket {
     /// Own address.
     pub local: Addr,
@@ -168,11 +169,6 @@ impl Socket {
     #[inline]
     pub(crate) fn in_flight(&self) -> u32 {
         self.snd_nxt.wrapping_sub(self.snd_una)
-    }
-
-    /// May our side still send data?
-    pub(crate) fn can_send(&self) -> bool {
-        matches!(self.state, State::Established | State::CloseWait)
     }
 }
 

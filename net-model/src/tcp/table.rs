@@ -79,7 +79,7 @@ impl Sockets {
             if entry.slot == 0 {
                 return None;
             }
-            if entry.tag == tag(hash) && key_of(&self.slots[entry.slot as usize - 1]) == *key {
+            if entry.tag == tag(hash) && is_of(&self.slots[entry.slot as usize - 1], key) {
                 return Some(SocketId(entry.slot - 1));
             }
             at = (at + 1) & mask;
@@ -97,6 +97,10 @@ impl Sockets {
                 slot
             }
             None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // By a quarter, not by half: of millions of sockets the spare room counts.
+                    self.slots.reserve_exact((self.slots.len() / 4).max(64));
+                }
                 self.slots.push(socket);
                 u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 sockets")
             }
@@ -151,6 +155,16 @@ impl Sockets {
             self.enter(entry.slot - 1);
         }
     }
+}
+
+/// Is this the socket of the key? The parts that differ most often first.
+#[inline]
+fn is_of(socket: &Socket, key: &Key) -> bool {
+    (socket.rport, socket.lport) == (key.remote.1, key.local.1)
+        && socket.remote == key.remote.0
+        && socket.local == key.local.0
+        && socket.host == key.host
+        && (socket.state == State::Udp) == key.udp
 }
 
 #[inline]

@@ -56,7 +56,6 @@ fn act(host: &mut Host, name: &str, service: &str) -> Result<Vec<Outcome>, Strin
         let word = words.iter().find_map(|word| word.strip_prefix(prefix)).unwrap_or("64");
         word.parse::<u16>().map_err(|error| error.to_string())
     };
-    let stray = |letters: &str| parse_packet(&format!("tcp 10.0.0.3:8080 192.168.1.7:1000 {letters}"));
     let to = |port: &str| format!("{VIP}:{port}");
     let sent = match words.as_slice() {
         ["S"] => Packet { tos: 0xb8, ..request(service, "S", 64, 40, true) },
@@ -84,6 +83,16 @@ fn act(host: &mut Host, name: &str, service: &str) -> Result<Vec<Outcome>, Strin
             let port = if words[0] == "DR" { 81 } else { 80 };
             parse_packet(&format!("tcp 192.168.1.1:1001 {VIP}:{port} S"))
         }
+        _ => return icmp_case(host, &words),
+    };
+    host.wait(Duration::from_millis(1));
+    Ok(vec![host.receive(sent)])
+}
+
+/// The cases about ICMP and stray packets.
+fn icmp_case(host: &mut Host, words: &[&str]) -> Result<Vec<Outcome>, String> {
+    let stray = |letters: &str| parse_packet(&format!("tcp 10.0.0.3:8080 192.168.1.7:1000 {letters}"));
+    let sent = match words {
         ["router", "on", "client", "side", "->", "VIP", "port", port, "frag", "needed"] => {
             let quote = format!("tcp {VIP}:{port} {CLIENT} A");
             too_big("192.168.1.9", VIP, 1000, parse_packet(&quote))
@@ -97,7 +106,7 @@ fn act(host: &mut Host, name: &str, service: &str) -> Result<Vec<Outcome>, Strin
         ["inner", "router", ..] => {
             too_big("10.0.0.99", "192.168.1.1", 1000, parse_packet(&format!("tcp {CLIENT} 10.0.0.3:8080 A")))
         }
-        ["tun", "pkt"] => request(&to("82"), "A", 64, 40, true),
+        ["tun", "pkt"] => request(&format!("{VIP}:82"), "A", 64, 40, true),
         ["ICMP", "fragneeded", ..] => too_big("10.0.0.99", "10.0.0.1", 1200, tunnelled()),
         ["ICMP", "host", "unreach", ..] => error("10.0.0.99", "10.0.0.1", (3, 1, 0), tunnelled()),
         ["RS", "packet", ..] => stray("A"),
@@ -113,7 +122,7 @@ fn act(host: &mut Host, name: &str, service: &str) -> Result<Vec<Outcome>, Strin
             host.director.sysctl_set("schedule_icmp", "1").map_err(|error| error.to_string())?;
             too_big("192.168.1.9", VIP, 1000, parse_packet(&format!("tcp {VIP}:81 192.168.1.44:1000 A")))
         }
-        _ => return Err(format!("unknown case {name}")),
+        _ => return Err(format!("unknown case {words:?}")),
     };
     host.wait(Duration::from_millis(1));
     Ok(vec![host.receive(sent)])

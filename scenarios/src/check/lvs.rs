@@ -3,20 +3,21 @@
 //! All are warnings: the scenario runs, and shows what the fault looks like on the wire.
 
 use super::{View, listens};
-use crate::names::suggestion;
+use crate::native::unknown_scheduler;
 use crate::problem::Problem;
 use crate::scenario::{Interface, Line};
 use crate::source::Span;
 use net_model::addr::Addr;
 use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey};
-use schedulers::SCHEDULERS;
 use std::sync::Arc;
 
 pub(super) fn check(view: &mut View<'_>) {
     for director in 0..view.scenario.hosts.len() {
         let facts = view.facts[director].clone();
         for (span, key, config) in &facts.services {
-            scheduler(view, *span, &config.scheduler);
+            if let Some(help) = unknown_scheduler(&config.scheduler) {
+                view.error(*span, format!("no scheduler is called `{}`", config.scheduler), help);
+            }
             if !facts.destinations.iter().any(|(_, service, ..)| service == key) {
                 let help = "add `-a` lines for it; without them clients are refused";
                 view.warn_once(*span, "no destination", "a virtual service without real server", help);
@@ -41,17 +42,6 @@ pub(super) fn check(view: &mut View<'_>) {
             }
             destination(view, director, line, *key, *server, *config);
         }
-    }
-}
-
-fn scheduler(view: &mut View<'_>, span: Span, name: &str) {
-    if !SCHEDULERS.iter().any(|entry| entry.name == name) {
-        let known = SCHEDULERS.iter().map(|entry| entry.name);
-        let help = match suggestion(name, known.clone()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("one of: {}", known.collect::<Vec<_>>().join(", ")),
-        };
-        view.error(span, format!("no scheduler is called `{name}`"), help);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Changes;
 use crate::decode::{Named, Spanned, decode};
 use crate::names::NamePattern;
+use crate::native::unknown_scheduler;
 use crate::problem::Problem;
 use crate::resolve::MAX_HOSTS;
 use crate::schema::{ArpStyle, ClientSide, ClientText, Cluster, Method, RealServersText, ServiceText};
@@ -159,6 +160,11 @@ fn check_parts(cluster: &Spanned<Cluster>, method: Method, problems: &mut Vec<Pr
                 "remove `server_port`, or use `forwarding: nat`",
             );
         }
+        if let Some(name) = &service.scheduler
+            && let Some(help) = unknown_scheduler(name)
+        {
+            error(name.span, &format!("no scheduler is called `{}`", name.value), &help);
+        }
         if let Some(time) = service.persistence.filter(|time| time.value.0.as_nanos() < 1_000_000_000) {
             error(time.span, "persistence is counted in seconds", "at least 1s");
         }
@@ -177,8 +183,11 @@ fn groups(
     problems: &mut Vec<Problem>,
 ) -> Vec<Group> {
     let mut groups = Vec::new();
-    for (_, text) in &servers.0 {
-        taken.extend(text.address.map(|ip| ip.value.0));
+    for (name, text) in &servers.0 {
+        let count = NamePattern::parse(name).map_or(0, |pattern| pattern.count().min(MAX_HOSTS));
+        if let Some(first) = text.address {
+            taken.extend((0..count).map(|index| first.value.0.offset(u128::from(index))));
+        }
     }
     let mut next = home.addr().offset(11);
     for (name, text) in &servers.0 {
@@ -208,7 +217,8 @@ fn groups(
         next = if text.address.is_none() { last(first).offset(1) } else { next };
         if !home.contains(first) || !home.contains(last(first)) || last(first) == home.last() {
             let span = text.address.map_or(name.span, |ip| ip.span);
-            let message = format!("{count} servers from {first} on do not fit into {home}");
+            let from = text.address.map_or_else(String::new, |ip| format!(" from {} on", ip.value.0));
+            let message = format!("{count} servers{from} do not fit into {home}");
             problems
                 .push(Problem::error(span, message).help("give the network a shorter prefix: 10.0.0.0/16"));
         }

@@ -195,7 +195,7 @@ impl Resolver<'_> {
             let target = self.target(name.span, text, &arrivals);
             let start = Time::ZERO + text.start.map_or(Duration::ZERO, |start| start.value.0);
             let stop = Time::ZERO + text.stop.map_or(duration, |stop| stop.value.0);
-            if start >= stop {
+            if start >= stop && duration > Duration::ZERO {
                 let span = text.start.or(text.stop).map_or(name.span, |given| given.span);
                 self.error(
                     span,

@@ -35,6 +35,8 @@ pub(super) struct Master {
     /// One per port.
     collections: Vec<Collection>,
     sent: Vec<Announcement>,
+    /// When the thread looks next.
+    look: Time,
 }
 
 /// Entries that wait for their message to fill.
@@ -46,9 +48,9 @@ struct Collection {
 }
 
 impl Master {
-    pub(super) fn new(config: DaemonConfig, ports: i64) -> Master {
+    pub(super) fn new(config: DaemonConfig, ports: i64, look: Time) -> Master {
         let collections = (0..ports).map(|_| Collection::default()).collect();
-        Master { config, collections, sent: Vec::new() }
+        Master { config, collections, sent: Vec::new(), look }
     }
 
     pub(super) fn config(&self) -> &DaemonConfig {
@@ -82,7 +84,7 @@ impl Master {
     }
 
     /// Sends what has waited long enough.
-    fn look(&mut self, now: Time, settings: &Settings) {
+    fn send_old(&mut self, now: Time, settings: &Settings) {
         for port in 0..self.collections.len() {
             let collection = &self.collections[port];
             if !collection.entries.is_empty() && now.since(collection.since) >= OLDEST {
@@ -122,11 +124,11 @@ impl Director {
         }
     }
 
-    /// The thread's look, once a second.
+    /// The thread's look, once a second; nothing, if the thread has been stopped (and perhaps another was started).
     pub(in super::super) fn look_at_announcements(&mut self, now: Time) {
-        if let Some(master) = &mut self.sync.master {
-            master.look(now, &self.settings);
-            self.clock.post_after(now, LOOK, Alarm::Announce);
+        if let Some(master) = self.sync.master.as_mut().filter(|master| master.look == now) {
+            master.send_old(now, &self.settings);
+            master.look = self.clock.post_after(now, LOOK, Alarm::Announce);
         }
     }
 

@@ -48,8 +48,8 @@ impl Director {
         }
         match config.role {
             DaemonRole::Master => {
-                self.sync.master = Some(Master::new(config, self.settings.sync_ports));
-                self.clock.post_after(now, LOOK, Alarm::Announce);
+                let look = self.clock.post_after(now, LOOK, Alarm::Announce);
+                self.sync.master = Some(Master::new(config, self.settings.sync_ports, look));
             }
             DaemonRole::Backup => self.sync.backup = Some(config),
         }

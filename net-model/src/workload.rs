@@ -262,22 +262,3 @@ mod tests {
         assert!(each < 700.0, "{each} bytes a connection: {:?}", measured.memory);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ipvs::Tunnel;
-
-    #[test]
-    fn every_method_serves_every_connection() {
-        for forwarding in [Forwarding::Masquerade, Forwarding::Route, Forwarding::Tunnel(Tunnel::IpIp)] {
-            let mut network = Workload { forwarding, ..Workload::default() }.build();
-            network.run_until(Time::ZERO + Duration::from_millis(20));
-            let outcome = network.outcome();
-            let started: u64 = outcome.clients.iter().map(|group| group.started).sum();
-            let succeeded: u64 = outcome.clients.iter().map(|group| group.succeeded).sum();
-            assert!(started > 1500, "{forwarding:?}: {started}");
-            assert!(succeeded * 100 > started * 95, "{forwarding:?}: {succeeded} of {started}");
-        }
-    }
-}

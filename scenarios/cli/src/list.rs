@@ -56,9 +56,8 @@ fn schedulers() -> String {
 }
 
 fn forwarding() -> String {
-    Method::ALL
-        .iter()
-        .fold(String::new(), |text, method| text + &format!("{:4} {}\n", method.name(), method.title()))
+    let entry = |method: &Method| format!("{}\n{}", method.name(), wrapped("    ", method.title()));
+    Method::ALL.iter().map(entry).collect()
 }
 
 fn drops() -> String {

@@ -7,13 +7,16 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// So many steps of a walk show the handshake and the request; after them come the segments of the answer.
-const FIRST_STEPS: usize = 36;
+const FIRST_STEPS: usize = 60;
 /// So many show how it ends.
-const LAST_STEPS: usize = 6;
+const LAST_STEPS: usize = 8;
+/// So many lines of one step: of a thousand candidates a few are enough.
+const FIRST_LINES: usize = 8;
+const LAST_LINES: usize = 2;
 
 /// The files of a folder of the gallery with this ending, in order.
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root().join(folder)).expect("the folder exists");
+    let entries = std::fs::read_dir(root().join(folder)).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
     files.retain(|path| path.extension().is_some_and(|found| found == ending));
     files.sort();
@@ -90,21 +93,27 @@ fn frames_are_accounted_for(out: &Path, name: &str) {
 
 /// The first and last steps of a walk. Continued lines belong to the step before them.
 fn shortened(walk: &str) -> String {
-    let mut steps: Vec<String> = Vec::new();
+    let mut steps: Vec<Vec<String>> = Vec::new();
     for line in walk.lines() {
         match steps.last_mut() {
-            Some(step) if line.starts_with("        ") && line.trim_start().len() + 20 < line.len() => {
-                *step += "\n";
-                *step += line;
-            }
-            _ => steps.push(line.to_owned()),
+            Some(step) if line.starts_with(' ') => step.push(line.to_owned()),
+            _ => steps.push(vec![line.to_owned()]),
         }
     }
-    if steps.len() > FIRST_STEPS + LAST_STEPS + 1 {
-        let left_out = steps.len() - FIRST_STEPS - LAST_STEPS;
-        steps.splice(FIRST_STEPS..FIRST_STEPS + left_out, [format!("… {left_out} more steps …")]);
+    for step in &mut steps {
+        shorten(step, FIRST_LINES, LAST_LINES, "more candidates");
     }
+    let mut steps: Vec<String> = steps.iter().map(|lines| lines.join("\n")).collect();
+    shorten(&mut steps, FIRST_STEPS, LAST_STEPS, "more steps");
     steps.join("\n") + "\n"
+}
+
+/// The first and last of a list, and between them how many are left out.
+fn shorten(list: &mut Vec<String>, first: usize, last: usize, what: &str) {
+    let left_out = list.len().saturating_sub(first + last);
+    if left_out > 1 {
+        list.splice(first..first + left_out, [format!("… {left_out} {what} …")]);
+    }
 }
 
 #[test]

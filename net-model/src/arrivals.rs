@@ -1,6 +1,6 @@
 //! When the exchanges of a client group begin.
 
-use crate::client::ClientGroup;
+use crate::group::ClientGroup;
 use crate::spec::Arrivals;
 use sim_core::{Duration, Time};
 

@@ -1,4 +1,4 @@
-//! Client programs: groups that begin exchanges at their instants, and what one exchange does.
+//! Client programs: what a group begins at its instants, and what one exchange does.
 //!
 //! An exchange connects, sends its request at once after the handshake, reads the answer, and closes as its plan says.
 //! A failed one is tried again as often as the group allows. Everything random is drawn from the group's own stream.
@@ -7,126 +7,21 @@ use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::exchange::{Exchange, ExchangeId, Exchanges, Phase};
+use crate::group::GroupId;
 use crate::host::Host;
 use crate::ipvs::{Protocol, endpoint};
 use crate::outcome::Failure;
 use crate::recorder::Place;
-use crate::spec::{Arrivals, ClientSpec, Close, Sources, Target};
+use crate::spec::{Arrivals, Close, Target};
 use crate::tcp::table::Key;
 use crate::tcp::{App, SocketId};
 use crate::transcript::Stage;
-use sim_core::{Duration, Histogram, Stream, Time};
+use sim_core::{Duration, Time};
 
-/// A client group of the network.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct GroupId(pub(crate) u32);
-
-/// The ports a client takes for itself (ip_local_port_range).
-const FIRST_PORT: u16 = 32_768;
-const PORTS: u16 = 28_232;
 /// How many ports a client tries before it says that none is free.
 const PORT_TRIES: u32 = 64;
 /// A client that was refused waits this long before it tries again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-/// A group of clients and what it saw.
-#[derive(Debug)]
-pub struct ClientGroup {
-    pub(crate) id: GroupId,
-    pub(crate) spec: ClientSpec,
-    pub(crate) stream: Stream,
-    /// Where in its arrival process the group is: row of the trace, end of the burst.
-    pub(crate) position: Position,
-    next_port: u16,
-    next_source: u64,
-    /// What the group saw.
-    pub seen: Seen,
-}
-
-/// Where a group is in its arrival process.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Position {
-    pub(crate) row: usize,
-    pub(crate) burst_ends: Time,
-}
-
-/// What a group of clients saw.
-#[derive(Debug)]
-pub struct Seen {
-    /// Exchanges begun.
-    pub started: u64,
-    /// Ended with the whole answer.
-    pub succeeded: u64,
-    /// Ended otherwise, by cause.
-    pub failed: [u64; Failure::ALL.len()],
-    /// Segments and datagrams sent again.
-    pub retransmissions: u64,
-    /// First SYN to established.
-    pub connect: Histogram,
-    /// First SYN to the last byte of the answer.
-    pub latency: Histogram,
-    /// Exchanges answered and their latency in nanoseconds, by sampling interval of their beginning.
-    pub by_interval: Vec<(u64, u64)>,
-}
-
-impl ClientGroup {
-    /// A group that has seen nothing yet.
-    pub fn new(id: GroupId, spec: ClientSpec, seed: u64) -> ClientGroup {
-        let stream = Stream::new(seed, &spec.name);
-        let seen = Seen {
-            started: 0,
-            succeeded: 0,
-            failed: [0; Failure::ALL.len()],
-            retransmissions: 0,
-            connect: Histogram::new(),
-            latency: Histogram::new(),
-            by_interval: Vec::new(),
-        };
-        let position = Position { row: 0, burst_ends: spec.start };
-        ClientGroup { id, spec, stream, position, next_port: 0, next_source: 0, seen }
-    }
-
-    /// The row of the trace that an exchange follows.
-    fn row(&self, exchange: &Exchange) -> Option<&crate::spec::TraceRow> {
-        match (&self.spec.arrivals, exchange.row) {
-            (Arrivals::Trace(rows), Some(row)) => Some(&rows[row as usize]),
-            _ => None,
-        }
-    }
-
-    fn next_port(&mut self) -> u16 {
-        let port = FIRST_PORT + self.next_port;
-        self.next_port = (self.next_port + 1) % PORTS;
-        port
-    }
-
-    /// The address the next exchange comes from; none leaves it to routing.
-    fn next_source(&mut self) -> Option<Addr> {
-        match self.spec.sources {
-            Sources::Host => None,
-            Sources::Uniform(prefix) => {
-                let size = u64::try_from(prefix.size()).unwrap_or(u64::MAX);
-                Some(prefix.addr().offset(u128::from(self.stream.below(size))))
-            }
-            Sources::RoundRobin(prefix) => {
-                let n = u128::from(self.next_source) % prefix.size();
-                self.next_source += 1;
-                Some(prefix.addr().offset(n))
-            }
-        }
-    }
-
-    fn note_latency(&mut self, started: Time, latency: Duration, sampling: Duration) {
-        self.seen.latency.record(latency);
-        let interval = (started.as_nanos() / sampling.as_nanos().max(1)) as usize;
-        if self.seen.by_interval.len() <= interval {
-            self.seen.by_interval.resize(interval + 1, (0, 0));
-        }
-        let (count, sum) = &mut self.seen.by_interval[interval];
-        *count += 1;
-        *sum += latency.as_nanos();
-    }
-}
 
 impl Host {
     /// The event of a group: an exchange begins, and the next one gets its event.

@@ -1,12 +1,12 @@
 //! What travels down the walk of a packet beside the host that handles it.
 
 use crate::addr::Addr;
-use crate::client::GroupId;
 use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::frames::FrameId;
+use crate::group::GroupId;
 use crate::recorder::Recorder;
-use crate::server::Requests;
+use crate::request::Requests;
 use crate::spec::TraceRow;
 use crate::tcp::Sockets;
 use crate::verdict::DropReason;

@@ -1,9 +1,9 @@
 //! What the agenda holds: eight bytes that say where something happens.
 
-use crate::client::GroupId;
 use crate::exchange::ExchangeId;
+use crate::group::GroupId;
 use crate::link::LinkId;
-use crate::server::RequestId;
+use crate::request::RequestId;
 use crate::tcp::SocketId;
 
 /// Something that happens at an instant.

@@ -1,6 +1,6 @@
 //! One exchange of a client program: connect, ask, get the answer, close; again if it failed and may be retried.
 
-use crate::client::GroupId;
+use crate::group::GroupId;
 use crate::spec::Close;
 use crate::tcp::SocketId;
 use sim_core::Time;

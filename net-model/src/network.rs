@@ -1,15 +1,16 @@
 //! The network: hosts and wires, put together piece by piece, and the loop that runs them.
 
 use crate::addr::Mac;
-use crate::client::{ClientGroup, GroupId};
 use crate::cx::{Cx, Plans};
 use crate::event::Event;
 use crate::exchange::Exchanges;
+use crate::group::{ClientGroup, GroupId};
 use crate::host::{Cable, Host, InterfaceId, InterfaceKind, Stack};
 use crate::link::{End, LinkId};
 use crate::measure::Measure;
 use crate::recorder::Recorder;
-use crate::server::{Requests, Server};
+use crate::request::Requests;
+use crate::server::Server;
 use crate::spec::{Arrivals, ClientSpec, LinkSpec, ServerSpec};
 use crate::tcp::Sockets;
 use crate::wiring::{Arrival, Wiring};

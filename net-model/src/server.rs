@@ -13,83 +13,14 @@ use crate::frames::FrameId;
 use crate::host::Host;
 use crate::ipvs::Protocol;
 use crate::recorder::Place;
+use crate::request::{Asker, Request, RequestId};
+use crate::sharing::Sharing;
 use crate::spec::{Close, Discipline, ReplyFrom, ServerSpec};
 use crate::tcp::{App, SocketId};
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
 use sim_core::{Duration, Histogram, Stream, Time};
-use std::collections::{BTreeMap, VecDeque};
-
-/// A request at some server.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct RequestId(pub(crate) u32);
-
-/// Where the answer goes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Asker {
-    /// Over the connection.
-    Tcp(SocketId),
-    /// To the sender of the datagram: the address that was asked, and who asked.
-    Udp { asked: (Addr, u16), from: (Addr, u16), flow: u32 },
-    /// The connection is gone; a worker may still be busy with it.
-    Gone,
-}
-
-/// A connection that was accepted or waits for it, or a datagram.
-#[derive(Clone, Debug)]
-pub struct Request {
-    host: u32,
-    server: u32,
-    asker: Asker,
-    /// When its last byte came; never while it is incomplete.
-    arrived: Time,
-    /// Bytes still to come.
-    missing: u32,
-    response_bytes: u32,
-    close: Close,
-    /// A worker has it.
-    has_worker: bool,
-}
-
-/// All requests of all servers.
-#[derive(Debug, Default)]
-pub struct Requests {
-    slots: Vec<Request>,
-    free: Vec<u32>,
-}
-
-impl Requests {
-    fn insert(&mut self, request: Request) -> RequestId {
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = request;
-            return RequestId(slot);
-        }
-        self.slots.push(request);
-        RequestId(u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 requests at a time"))
-    }
-
-    fn remove(&mut self, id: RequestId) {
-        self.free.push(id.0);
-    }
-
-    fn get(&self, id: RequestId) -> &Request {
-        &self.slots[id.0 as usize]
-    }
-
-    fn get_mut(&mut self, id: RequestId) -> &mut Request {
-        &mut self.slots[id.0 as usize]
-    }
-
-    /// Bytes that the requests occupy.
-    pub(crate) fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Request>() + self.free.capacity() * 4
-    }
-
-    /// The host of a request.
-    pub(crate) fn host(&self, id: RequestId) -> u32 {
-        self.get(id).host
-    }
-}
+use std::collections::VecDeque;
 
 /// A server program of a host.
 #[derive(Debug)]
@@ -97,11 +28,11 @@ pub struct Server {
     pub(crate) spec: ServerSpec,
     stream: Stream,
     /// Its number in the network, for events.
-    number: u32,
+    pub(crate) number: u32,
     /// Requests that no worker has, oldest first.
     queue: VecDeque<RequestId>,
-    busy: u32,
-    sharing: Sharing,
+    pub(crate) busy: u32,
+    pub(crate) sharing: Sharing,
     busy_ns: u128,
     busy_since: Time,
     /// Connections established (TCP), datagrams taken (UDP).
@@ -112,18 +43,6 @@ pub struct Server {
     pub overflowed: u64,
     /// From the arrival of a request to the hand-over of its answer.
     pub sojourn: Histogram,
-}
-
-/// Processor sharing in virtual work: every request in service gains the same amount.
-#[derive(Debug, Default)]
-struct Sharing {
-    /// Work each request in service has gained since the start, in nanoseconds of one processor.
-    gained: f64,
-    updated: Time,
-    /// Requests by the work at which they are done (bits of a non-negative f64 sort like the number).
-    due: BTreeMap<(u64, RequestId), ()>,
-    /// The instant of the one valid event.
-    next: Time,
 }
 
 impl Server {
@@ -166,18 +85,18 @@ impl Server {
         self.busy.min(self.spec.workers)
     }
 
-    fn change_busy(&mut self, now: Time, by: i32) {
+    pub(crate) fn change_busy(&mut self, now: Time, by: i32) {
         self.busy_ns = self.busy_ns(now);
         self.busy_since = now;
         self.busy = self.busy.checked_add_signed(by).expect("as many workers end as begin");
     }
 
-    fn draw_service(&mut self) -> Duration {
+    pub(crate) fn draw_service(&mut self) -> Duration {
         let seconds = self.spec.service_time.sample(&mut self.stream) / self.spec.speed;
         Duration::from_secs_f64(seconds)
     }
 
-    fn draw_response(&mut self) -> u32 {
+    pub(crate) fn draw_response(&mut self) -> u32 {
         crate::client::whole_bytes(self.spec.response_bytes.sample(&mut self.stream)).max(1)
     }
 }
@@ -423,62 +342,6 @@ impl Host {
         } else if unread && self.servers[number as usize].spec.discipline == Discipline::ProcessorSharing {
             cx.requests.remove(id);
         }
-    }
-}
-
-/// Processor sharing.
-impl Host {
-    fn share(&mut self, cx: &mut Cx, id: RequestId) {
-        let number = cx.requests.get(id).server;
-        let server = &mut self.servers[number as usize];
-        server.advance_sharing(cx.now);
-        let service = server.draw_service().as_nanos() as f64;
-        let done_at = server.sharing.gained + service;
-        let request = cx.requests.get_mut(id);
-        request.response_bytes = server.draw_response();
-        request.has_worker = true;
-        server.change_busy(cx.now, 1);
-        server.sharing.due.insert((done_at.to_bits(), id), ());
-        self.arm_sharing(cx, number);
-    }
-
-    /// The event of a processor-sharing server.
-    pub(crate) fn sharing_event(&mut self, cx: &mut Cx, number: u32) {
-        if self.servers[number as usize].sharing.next != cx.now {
-            return; // an arrival or a departure has moved it
-        }
-        self.servers[number as usize].advance_sharing(cx.now);
-        if let Some(((_, id), ())) = self.servers[number as usize].sharing.due.pop_first() {
-            self.request_served(cx, id);
-        }
-        self.arm_sharing(cx, number);
-    }
-
-    fn arm_sharing(&mut self, cx: &mut Cx, number: u32) {
-        let server = &mut self.servers[number as usize];
-        let Some(((work, _), ())) = server.sharing.due.first_key_value() else {
-            server.sharing.next = Time::NEVER;
-            return;
-        };
-        let left = (f64::from_bits(*work) - server.sharing.gained).max(0.0);
-        let next = cx.now + Duration::from_nanos((left / server.share()).ceil() as u64);
-        if next != server.sharing.next || next == cx.now {
-            server.sharing.next = next;
-            cx.agenda.post(next, Event::Shared(server.number));
-        }
-    }
-}
-
-impl Server {
-    /// How much of a processor each request in service has.
-    fn share(&self) -> f64 {
-        f64::from(self.spec.workers) / f64::from(self.busy.max(self.spec.workers))
-    }
-
-    fn advance_sharing(&mut self, now: Time) {
-        let passed = now.since(self.sharing.updated).as_nanos() as f64;
-        self.sharing.gained += passed * self.share();
-        self.sharing.updated = now;
     }
 }
 

@@ -105,17 +105,19 @@ pub fn run_watched(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Option<
     Ok(Some(Run { outcome, notes, failed, transcript }))
 }
 
-/// The transcript with the names of its places.
+/// The transcript with the names of its places, in order of time: a wire's line may be written ahead of it.
 fn steps(network: &Network) -> Vec<Step> {
     let lines = network.transcript().iter();
-    lines
+    let mut steps: Vec<Step> = lines
         .map(|line| Step {
             time: line.time,
             place: network.place_name(line.place).to_owned(),
             stage: line.stage,
             text: line.text.clone(),
         })
-        .collect()
+        .collect();
+    steps.sort_by_key(|step| step.time);
+    steps
 }
 
 /// A timed event happens.

@@ -146,7 +146,7 @@ impl<H> Stack<H> {
             Some(neighbour) => neighbour,
             None => self.neighbours.create(now, addr, id, &thresholds).ok_or(AdminError::TableFull)?,
         };
-        let policy = super::stack::policy(&self.interfaces[id.index()], thresholds);
+        let policy = super::policy::Policy::of(&self.interfaces[id.index()], thresholds);
         let is_resolved = self.neighbours.set(now, neighbour, mac, state, &policy);
         Ok(is_resolved.then_some(neighbour))
     }

@@ -9,7 +9,8 @@ use super::arptables::ArpChain;
 use super::conf::{ConfKey, NeighKey};
 use super::fib::RouteKind;
 use super::interface::{InterfaceId, InterfaceKind, Scope};
-use super::neighbour::{NeighbourId, Solicitation};
+use super::neighbour::NeighbourId;
+use super::reachability::Solicitation;
 use super::reachability::{Claim, Updated};
 use super::route_input::Inbound;
 use super::stack::Stack;
@@ -300,7 +301,7 @@ impl<H> Stack<H> {
             None => self.neighbours.create(now, arp.sender, iif, &thresholds)?,
         };
         let interface = &self.interfaces[iif.index()];
-        let policy = super::stack::policy(interface, thresholds);
+        let policy = super::policy::Policy::of(interface, thresholds);
         let updated = self.neighbours.update(now, id, claim, &policy);
         let is_awaited = updated == Updated::Resolved && self.neighbours.get(id).is_awaited();
         Some((updated, is_awaited.then_some(id)))

@@ -21,6 +21,7 @@ pub mod mark;
 pub mod neighbour;
 pub mod node;
 mod output;
+mod policy;
 mod reachability;
 pub mod redirect;
 pub mod route;

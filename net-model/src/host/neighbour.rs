@@ -5,8 +5,9 @@
 //! probes (DELAY, PROBE). ARP packets change entries by the rules in [`Neighbours::update`]; upper layers confirm them.
 //! Simplified: the collection of old entries (`gc_thresh1`) happens when a new one is made, not by a timer of its own.
 
-use super::conf::{NeighKey, NeighbourConf};
 use super::interface::InterfaceId;
+use super::policy::{Policy, Thresholds};
+use super::reachability::Solicitation;
 use crate::addr::{Addr, Mac};
 use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time, Timers};
@@ -90,73 +91,12 @@ pub(super) struct Waiting<H> {
     pub(super) truesize: u32,
 }
 
-/// What a next hop's timer asks for, or a first use.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Solicitation {
-    pub(super) id: NeighbourId,
-    pub(super) interface: InterfaceId,
-    pub(super) target: Addr,
-    /// The link address to ask at, none for a broadcast.
-    pub(super) to: Option<Mac>,
-    /// Source of the oldest waiting packet.
-    pub(super) packet_source: Option<Addr>,
-}
-
-/// What the timers demand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Expired {
-    Ask(Solicitation),
-    Failed(NeighbourId),
-}
-
 /// The answer of [`Neighbours::resolve`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lookup {
     Mac(Mac),
     Wait { id: NeighbourId, ask: Option<Solicitation> },
     TableFull,
-}
-
-/// How the table is bounded: `net.ipv4.neigh.default.gc_thresh1..3`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Thresholds {
-    pub(super) keep: usize,
-    pub(super) pressure: usize,
-    pub(super) limit: usize,
-}
-
-/// How an interface treats its neighbours.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Policy<'a> {
-    pub(super) conf: &'a NeighbourConf,
-    pub(super) reachable_time: Duration,
-    pub(super) thresholds: Thresholds,
-}
-
-impl Policy<'_> {
-    pub(super) fn retrans(&self) -> Duration {
-        Duration::from_millis(self.conf.get(NeighKey::RetransTimeMs).max(10) as u64)
-    }
-
-    pub(super) fn delay(&self) -> Duration {
-        Duration::from_secs(self.conf.get(NeighKey::DelayFirstProbeTime) as u64)
-    }
-
-    pub(super) fn locktime(&self) -> Duration {
-        Duration::from_millis(self.conf.get(NeighKey::Locktime) as u64 * 10)
-    }
-
-    pub(super) fn broadcasts(&self) -> u32 {
-        (self.conf.get(NeighKey::McastSolicit) + self.conf.get(NeighKey::AppSolicit)) as u32
-    }
-
-    pub(super) fn unicasts(&self) -> u32 {
-        (self.conf.get(NeighKey::UcastSolicit) + self.conf.get(NeighKey::AppSolicit)) as u32
-    }
-
-    pub(super) fn resolicits(&self) -> u32 {
-        self.conf.get(NeighKey::McastResolicit) as u32
-    }
 }
 
 /// The neighbour cache of a host.

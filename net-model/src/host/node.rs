@@ -2,10 +2,10 @@
 
 use super::interface::InterfaceId;
 use super::stack::{NeighbourAction, Stack};
-use crate::client::ClientGroup;
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::frames::FrameId;
+use crate::group::ClientGroup;
 use crate::ipvs::Director;
 use crate::link::LinkId;
 use crate::server::Server;

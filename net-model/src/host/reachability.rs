@@ -3,10 +3,31 @@
 //! `net.ipv4.neigh.*` sets the intervals and counts. Routers and directors never confirm a neighbour (forwarding is no
 //! proof that packets arrive), so they probe each neighbour they use again and again.
 
-use super::neighbour::{Expired, NeighbourId, NeighbourState, Neighbours, Policy, Solicitation};
+use super::interface::InterfaceId;
+use super::neighbour::{NeighbourId, NeighbourState, Neighbours};
+use super::policy::Policy;
 use crate::addr::{Addr, Mac};
 use sim_core::{Duration, Time};
 use std::cmp::Reverse;
+
+/// What a next hop's timer asks for, or a first use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Solicitation {
+    pub(super) id: NeighbourId,
+    pub(super) interface: InterfaceId,
+    pub(super) target: Addr,
+    /// The link address to ask at, none for a broadcast.
+    pub(super) to: Option<Mac>,
+    /// Source of the oldest waiting packet.
+    pub(super) packet_source: Option<Addr>,
+}
+
+/// What the timers demand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Expired {
+    Ask(Solicitation),
+    Failed(NeighbourId),
+}
 
 /// What an ARP packet claims about a neighbour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

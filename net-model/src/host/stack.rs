@@ -11,7 +11,9 @@ use super::fib::{Fib, RouteKind};
 use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind, SourceCheck};
 use super::limit::Limits;
 use super::mark::Netfilter;
-use super::neighbour::{Expired, Lookup, Neighbour, NeighbourId, Neighbours, Policy, Thresholds};
+use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
+use super::policy::{Policy, Thresholds};
+use super::reachability::Expired;
 use super::route::RouteCache;
 use super::surroundings::Remembered;
 use crate::addr::{Addr, Mac};
@@ -226,7 +228,7 @@ impl<H> Stack<H> {
         source: Option<Addr>,
     ) -> Resolution {
         let thresholds = self.thresholds();
-        let policy = policy(&self.interfaces[oif.index()], thresholds);
+        let policy = Policy::of(&self.interfaces[oif.index()], thresholds);
         if let Some(id) = self.neighbours.find(next_hop, oif)
             && let Some(mac) = self.neighbours.use_entry(now, id, &policy)
         {
@@ -246,7 +248,7 @@ impl<H> Stack<H> {
             return Resolution::Mac(mac);
         }
         let thresholds = self.thresholds();
-        let policy = policy(&self.interfaces[oif.index()], thresholds);
+        let policy = Policy::of(&self.interfaces[oif.index()], thresholds);
         match self.neighbours.resolve(now, oif, next_hop, source, &policy) {
             Lookup::Mac(mac) => Resolution::Mac(mac),
             Lookup::Wait { id, ask } => Resolution::Wait { id, ask: ask.and_then(|ask| self.solicit(&ask)) },
@@ -266,7 +268,7 @@ impl<H> Stack<H> {
     pub fn release(&mut self, now: Time, id: NeighbourId) -> Option<(H, Mac)> {
         let item = self.neighbours.pop_waiting(id)?;
         let interface = self.neighbours.get(id).interface;
-        let policy = policy(&self.interfaces[interface.index()], self.thresholds());
+        let policy = Policy::of(&self.interfaces[interface.index()], self.thresholds());
         let mac = self.neighbours.use_entry(now, id, &policy);
         Some((item, mac.expect("items are released only to a known link address")))
     }
@@ -337,7 +339,7 @@ impl<H> Stack<H> {
         let thresholds = self.thresholds();
         while let Some(id) = self.neighbours.pop_fired(now) {
             let interface = &self.interfaces[self.neighbours.get(id).interface.index()];
-            let policy = policy(interface, thresholds);
+            let policy = Policy::of(interface, thresholds);
             match self.neighbours.fire(now, id, &policy) {
                 Some(Expired::Ask(ask)) => out.extend(self.solicit(&ask).map(NeighbourAction::Ask)),
                 Some(Expired::Failed(id)) => out.push(NeighbourAction::Failed(id)),
@@ -383,12 +385,6 @@ impl<H> Stack<H> {
         let drawn = if base == 0 { 0 } else { base / 2 + self.stream.below(base) };
         interface.reachable_time = Duration::from_nanos(drawn);
     }
-}
-
-/// How an interface treats its neighbours.
-#[inline]
-pub(super) fn policy(interface: &Interface, thresholds: Thresholds) -> Policy<'_> {
-    Policy { conf: &interface.neigh, reachable_time: interface.reachable_time, thresholds }
 }
 
 /// The buffer memory that a waiting packet of `len` bytes is charged with: about what a network card's receive buffers

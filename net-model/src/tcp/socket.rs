@@ -2,7 +2,7 @@
 
 use crate::addr::Addr;
 use crate::exchange::ExchangeId;
-use crate::server::RequestId;
+use crate::request::RequestId;
 use sim_core::Time;
 
 /// A socket of some host.

@@ -63,15 +63,8 @@ fn json_is_json() {
     for line in lvsim_reading(SMALL, &["explain", "-", "--json"]).with_status(0).stdout.lines() {
         assert!(json(line)["time_s"].is_f64(), "{line}");
     }
-    let problem = json(
-        &lvsim_reading("duration: never\n", &["check", "-", "--json"])
-            .with_status(2)
-            .stdout
-            .lines()
-            .next()
-            .unwrap_or("")
-            .to_owned(),
-    );
+    let problems = lvsim_reading("duration: never\n", &["check", "-", "--json"]).with_status(2).stdout;
+    let problem = json(problems.lines().next().expect("there is a problem"));
     assert_eq!(problem["severity"], "error");
     let schema = json(&lvsim(&["schema"]).with_status(0).stdout);
     assert!(schema["properties"]["cluster"].is_object(), "{schema}");

@@ -225,10 +225,12 @@ impl Host {
     /// The answer is complete: that is what the user waited for.
     fn note_success(&mut self, cx: &mut Cx, id: ExchangeId) {
         let exchange = cx.exchanges.get_mut(id);
-        exchange.wake_at = Time::NEVER;
         let (started, latency) = (exchange.started, cx.now.since(exchange.started));
         let received = exchange.received;
         let at = self.group_index(exchange.group);
+        if self.clients[at].row(cx.exchanges.get(id)).is_none_or(|row| row.ping.is_none()) {
+            cx.exchanges.get_mut(id).wake_at = Time::NEVER; // no time-out any more
+        }
         self.tell_client(cx, id, || {
             format!("has the whole answer of {received} bytes, {latency} after the beginning")
         });

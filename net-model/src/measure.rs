@@ -9,8 +9,8 @@ use crate::outcome::{
 };
 use crate::recorder::Place;
 use crate::server::Server;
+use rustc_hash::FxHashMap;
 use sim_core::{Duration, Histogram, Time};
-use std::collections::BTreeMap;
 
 /// The series of a run.
 #[derive(Debug, Default)]
@@ -19,8 +19,9 @@ pub(crate) struct Measure {
     series: Vec<ServerSeries>,
     /// Busy nanoseconds of each server host at the last sample.
     busy_ns: Vec<u128>,
-    /// Which server host has a real server's address.
-    owner: BTreeMap<Addr, Option<usize>>,
+    /// Which serving host has an address, as of this state of all hosts' addresses.
+    owner: FxHashMap<Addr, usize>,
+    owner_as_of: u64,
 }
 
 /// Active and inactive connections and the sum of weights of one host.
@@ -56,15 +57,30 @@ impl Measure {
         }
     }
 
+    /// Notes whose address is whose, if any address may have changed.
+    fn find_owners(&mut self, serving: &[&Host]) {
+        let as_of = serving.iter().map(|host| u64::from(host.stack.fib_generation())).sum();
+        if self.owner_as_of == as_of {
+            return;
+        }
+        self.owner_as_of = as_of;
+        self.owner.clear();
+        for (at, host) in serving.iter().enumerate() {
+            let addresses = host.stack.interfaces().flat_map(|(_, interface)| interface.addresses());
+            for address in addresses {
+                self.owner.entry(address.addr).or_insert(at);
+            }
+        }
+    }
+
     /// What all directors think of each serving host.
     fn directed(&mut self, hosts: &[Host], serving: &[&Host]) -> Vec<Directed> {
+        self.find_owners(serving);
         let mut directed = vec![Directed::default(); serving.len()];
         for director in hosts.iter().filter_map(|host| host.director.as_deref()) {
             for service in director.services() {
                 for destination in service.destinations {
-                    let addr = destination.key.addr;
-                    let find = || serving.iter().position(|host| host.stack.is_local(addr));
-                    if let Some(at) = *self.owner.entry(addr).or_insert_with(find) {
+                    if let Some(&at) = self.owner.get(&destination.key.addr) {
                         directed[at].active += destination.active;
                         directed[at].inactive += destination.inactive;
                         directed[at].weight += i64::from(destination.config.weight);

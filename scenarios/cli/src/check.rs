@@ -2,6 +2,7 @@
 
 use crate::terminal::{Rendered, print, stderr_has_colour};
 use anyhow::Result;
+use scenarios::assemble::assemble;
 use scenarios::load::{LoadError, load};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +24,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let mut has_errors = false;
     for file in &args.files {
         let problems = match load(file) {
-            Ok(loaded) => loaded.warnings,
+            // What the kernel would refuse shows only when the hosts are set up.
+            Ok(loaded) => match assemble(&loaded.scenario) {
+                Ok(_) => loaded.warnings,
+                Err(refused) => loaded.problems(refused),
+            },
             Err(LoadError::Wrong(problems)) => problems,
             Err(error @ LoadError::Unreadable { .. }) => return Err(error.into()),
         };

@@ -1,7 +1,7 @@
 //! `lvsim compare`: variants of a scenario side by side.
 
 use crate::options::{Input, Output, refuse};
-use crate::run::{AtSource, variant_of};
+use crate::run::variant_of;
 use crate::stop::Stop;
 use crate::stopwatch::{Stopwatch, utc_now};
 use crate::terminal::{is_watched, print};
@@ -126,7 +126,7 @@ fn run_one(
     }
     let mut go_on = |_| !stop.is_wanted();
     let run = run_watched(&scenario, &mut Watch { follow: None, progress: &mut go_on });
-    Ok(run.map_err(|problems| loaded.at_source(problems))?.map(|run| {
+    Ok(run.map_err(|problems| loaded.problems(problems))?.map(|run| {
         let mut label = variant_of(&run);
         label.load_percent = (!args.loads.is_empty()).then_some(variant.load * 100.0);
         label.replica = variant.replica;

@@ -1,7 +1,6 @@
 //! `lvsim explain`: the walk of one connection.
 
 use crate::options::{Input, refuse};
-use crate::run::AtSource;
 use crate::stop::Stop;
 use crate::terminal::print;
 use anyhow::{Result, bail};
@@ -32,7 +31,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let stop = Stop::listen()?;
     let mut go_on = |_| !stop.is_wanted();
     let run = run_watched(&scenario, &mut Watch { follow: Some(args.flow), progress: &mut go_on });
-    let Some(run) = run.map_err(|problems| refuse(&loaded.at_source(problems)))? else {
+    let Some(run) = run.map_err(|problems| refuse(&loaded.problems(problems)))? else {
         bail!("stopped");
     };
     if run.transcript.is_empty() {

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use reports::{Labelled, Report, Variant, check_place, run_table, write_report};
 use scenarios::expand::Changes;
-use scenarios::problem::{Problem, Problems};
+use scenarios::problem::Problem;
 use scenarios::run::{Run, Watch, run_watched};
 use scenarios::scenario::Scenario;
 use sim_core::Time;
@@ -36,8 +36,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let stop = Stop::listen()?;
     let stopwatch = Stopwatch::start();
     let started = utc_now();
-    let Some(run) = watched(&scenario, &stop, args.input.quiet)
-        .map_err(|problems| refuse(&loaded.at_source(problems)))?
+    let Some(run) =
+        watched(&scenario, &stop, args.input.quiet).map_err(|problems| refuse(&loaded.problems(problems)))?
     else {
         bail!(
             "stopped: a run that did not reach its end has no result (shorten `duration:` for a quick look)"
@@ -127,16 +127,4 @@ fn verdict(run: &Run) -> ExitCode {
     }
     eprintln!("{} of the scenario's expectations failed", run.failed.len());
     ExitCode::from(1)
-}
-
-/// Problems found when hosts are set up, with the texts they point into.
-pub(crate) trait AtSource {
-    /// Adds the scenario's text.
-    fn at_source(&self, problems: Vec<Problem>) -> Problems;
-}
-
-impl AtSource for scenarios::load::Loaded {
-    fn at_source(&self, problems: Vec<Problem>) -> Problems {
-        Problems::new(self.sources().to_vec(), problems)
-    }
 }

@@ -5,6 +5,7 @@ use crate::client::GroupId;
 use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::frames::FrameId;
+use crate::host::Leave;
 use crate::recorder::Recorder;
 use crate::server::Requests;
 use crate::spec::TraceRow;
@@ -54,6 +55,14 @@ impl Cx {
     #[inline]
     pub(crate) fn transmit(&mut self, link: crate::link::LinkId, frame: FrameId) {
         self.wiring.transmit(self.now, link, frame, &mut self.agenda, &mut self.recorder);
+    }
+
+    /// A frame leaves a host by a way that is known.
+    #[inline]
+    pub(crate) fn leave(&mut self, frame: FrameId, way: Leave) {
+        let out = self.wiring.frames.get_mut(&frame);
+        (out.src, out.dst) = (way.src, way.dst);
+        self.transmit(way.link, frame);
     }
 
     /// An ARP answer for `addr` by `host` goes out.

@@ -99,9 +99,12 @@ impl Host {
         match verdict {
             Verdict::Accept => self.transport_input(cx, frame),
             Verdict::Send { to } => {
+                if let Some(way) = self.known_way(cx, &frame, to, None) {
+                    return cx.leave(frame, way);
+                }
                 let mark = cx.wiring.frames.packet_mut(&frame).mark;
                 match self.stack.route_output(to, None, mark) {
-                    Ok(route) => self.emit(cx, frame, &route),
+                    Ok(route) => self.emit(cx, frame, &route, to),
                     Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
                 }
             }
@@ -168,6 +171,7 @@ impl Host {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);
+        let to = packet.routed_dst();
         let passing = Passing { packet, iif: Some(iif), oif: Some(route.oif) };
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
             return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
@@ -190,7 +194,11 @@ impl Host {
                 other => return self.ended_by_ipvs(cx, frame, other),
             }
         }
-        self.emit(cx, frame, route);
+        let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
+        if is_whole && let Some(way) = self.known_way(cx, &frame, to, None) {
+            return cx.leave(frame, way);
+        }
+        self.emit(cx, frame, route, to);
     }
 
     /// An ARP packet: learn, and answer if it is ours to answer.

@@ -68,14 +68,14 @@ impl Wiring {
         };
         self.hops += 1;
         let flow = sent.flow();
-        recorder.tell_of(now, Place::Link(id), Stage::Link, flow, || {
+        recorder.tell_of(now, Place::Link(id), Stage::Link, flow, move || {
             format!("{bytes} bytes, at the far end at {at}")
         });
         let short_cut = match link.end() {
             End::Switch(switch, port) => {
                 let way = self.switches[switch as usize].known_path(at, port, sent.src, sent.dst);
                 if way.is_some() {
-                    let text = || format!("knows the port of {}", sent.dst);
+                    let text = move || format!("knows the port of {}", sent.dst);
                     recorder.tell_of(at, Place::Switch(switch), Stage::Switch, flow, text);
                 }
                 way

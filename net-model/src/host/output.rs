@@ -24,13 +24,17 @@ use crate::verdict::DropReason;
 impl Host {
     /// Sends a packet that this host made: LOCAL_OUT, then the wire.
     pub(crate) fn send(&mut self, cx: &mut Cx, packet: Packet) {
-        let family = packet.dst.family();
         let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(packet) };
         let frame = cx.wiring.frames.send(frame);
+        self.send_frame(cx, frame);
+    }
+
+    /// The same with the packet where it lies.
+    pub(crate) fn send_frame(&mut self, cx: &mut Cx, frame: FrameId) {
         if let Some(director) = &mut self.director
-            && director.intercepts(family)
+            && let packet = cx.wiring.frames.packet_mut(&frame)
+            && director.intercepts(packet.dst.family())
         {
-            let packet = cx.wiring.frames.packet_mut(&frame);
             let verdict = director.local_out(cx.now, packet, &self.stack);
             self.arm_timers(cx);
             match verdict {

@@ -37,7 +37,7 @@ pub(crate) struct Leaver {
     /// Its source, if that must be an address of the host.
     pub(crate) speaker: Option<Addr>,
     pub(crate) mark: u32,
-    /// Its length in bytes, if somebody has not compared it already.
+    /// Its length in bytes, compared with what fits.
     pub(crate) len: u32,
     /// Has an upper layer proof that packets reach the next hop?
     pub(crate) confirms: bool,
@@ -49,11 +49,13 @@ pub(crate) struct Leave {
     pub(crate) link: LinkId,
     pub(crate) src: Mac,
     pub(crate) dst: Mac,
+    /// The length of its packet in bytes.
+    pub(crate) len: u32,
 }
 
 impl<H> Stack<H> {
     /// The way out, if it is remembered and its neighbour needs nothing done. The use of the neighbour is noted.
-    #[inline]
+    #[inline(always)] // a part of known_way
     pub(crate) fn known_exit(&mut self, now: Time, leaver: Leaver) -> Option<Leave> {
         let slot = self.cache.valid(leaver.to, leaver.mark, self.generation)?;
         let exit = &slot.exit;
@@ -62,7 +64,7 @@ impl<H> Stack<H> {
             return None;
         }
         let dst = self.neighbours.use_settled(now, exit.neighbour, leaver.confirms)?;
-        Some(Leave { link: exit.link, src: exit.src, dst })
+        Some(Leave { link: exit.link, src: exit.src, dst, len: leaver.len })
     }
 
     /// Remembers the way that `route`, the answer for this destination and mark, has just opened through a cable.

@@ -63,7 +63,7 @@ impl Host {
 
     /// The way out towards `to`, if it is remembered and nothing special has to be done to the packet. A source that
     /// must be an address of the host is the `speaker`.
-    #[inline]
+    #[inline(always)] // what to do without is decided at the same place
     pub(crate) fn known_way(
         &mut self,
         cx: &mut Cx,

@@ -1,11 +1,44 @@
 //! The pool of frames under way. A frame has one owner at a time: a link's queue, a neighbour's queue or the host that
 //! is handling it, so a [`FrameId`] can neither be copied nor cloned and every frame ends exactly once.
 
-use crate::packet::{Body, Frame, Packet};
+use crate::addr::{Addr, Mac};
+use crate::packet::{Body, Frame, Packet, Payload, Segment};
 
 /// A frame in the pool.
 #[derive(PartialEq, Eq, Debug)]
 pub struct FrameId(u32);
+
+/// What differs between the IP headers of TCP packets: no fragments, no options, no tunnel, no mark.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) src: Addr,
+    pub(crate) dst: Addr,
+    /// The tag of the exchange.
+    pub(crate) flow: u32,
+    /// Total length in bytes.
+    pub(crate) len: u16,
+    pub(crate) ttl: u8,
+}
+
+impl Head {
+    fn body(self, segment: Segment) -> Body {
+        Body::Ip(Packet {
+            src: self.src,
+            dst: self.dst,
+            mark: 0,
+            flow: self.flow,
+            len: self.len,
+            id: 0,
+            fragment_offset: 0,
+            more_fragments: false,
+            df: true,
+            ttl: self.ttl,
+            tos: 0,
+            payload: Payload::Tcp(segment),
+            outer: None,
+        })
+    }
+}
 
 /// All frames under way. Slots are reused last in, first out, so that the few frames in flight stay in the cache.
 #[derive(Debug, Default)]
@@ -26,6 +59,42 @@ impl Frames {
         }
         let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 frames are under way");
         self.slots.push(frame);
+        FrameId(slot)
+    }
+
+    /// Puts a TCP packet with an ordinary header into the pool. It is written where it lies: most slots held such a
+    /// packet before.
+    #[inline]
+    pub(crate) fn send_segment(&mut self, head: Head, segment: Segment) -> FrameId {
+        let Some(slot) = self.free.pop() else {
+            return self.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: head.body(segment) });
+        };
+        self.sent += 1;
+        let frame = &mut self.slots[slot as usize];
+        (frame.dst, frame.src, frame.vlan) = (Mac::ZERO, Mac::ZERO, 0);
+        match &mut frame.body {
+            Body::Ip(Packet {
+                src,
+                dst,
+                mark,
+                flow,
+                len,
+                id,
+                fragment_offset,
+                more_fragments,
+                df,
+                ttl,
+                tos,
+                outer,
+                payload: Payload::Tcp(old),
+            }) => {
+                (*src, *dst, *mark, *flow, *len) = (head.src, head.dst, 0, head.flow, head.len);
+                (*id, *fragment_offset, *more_fragments, *df) = (0, 0, false, true);
+                (*ttl, *tos, *outer) = (head.ttl, 0, None);
+                *old = segment;
+            }
+            other => *other = head.body(segment),
+        }
         FrameId(slot)
     }
 

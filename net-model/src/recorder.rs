@@ -91,8 +91,15 @@ impl Recorder {
         text: impl FnOnce() -> String,
     ) {
         if self.follows(flow) {
-            self.tell(time, place, stage, text());
+            self.tell_lazily(time, place, stage, text);
         }
+    }
+
+    /// Out of the way of the packets that nobody follows.
+    #[cold]
+    #[inline(never)]
+    fn tell_lazily(&mut self, time: Time, place: Place, stage: Stage, text: impl FnOnce() -> String) {
+        self.tell(time, place, stage, text());
     }
 
     /// Adds a line to the transcript.

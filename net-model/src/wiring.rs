@@ -30,6 +30,17 @@ pub struct Wiring {
     pub hops: u64,
 }
 
+/// What a wire has to know about a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Label {
+    pub(crate) src: Mac,
+    pub(crate) dst: Mac,
+    /// Bytes on the wire.
+    pub(crate) bytes: u32,
+    /// The tag of its exchange, 0 if nobody follows it for sure.
+    pub(crate) followed: u32,
+}
+
 /// What an arrival at the end of a link means.
 pub(crate) enum Arrival {
     /// A frame is at an interface: host, interface, frame.
@@ -47,7 +58,6 @@ impl Wiring {
     }
 
     /// A host sends a frame.
-    #[inline]
     pub fn transmit(
         &mut self,
         now: Time,
@@ -56,26 +66,40 @@ impl Wiring {
         agenda: &mut Agenda<Event>,
         recorder: &mut Recorder,
     ) {
-        let link = &mut self.links[id.0 as usize];
         let sent = self.frames.get(&frame);
-        let bytes = sent.wire_bytes();
+        let label = Label { src: sent.src, dst: sent.dst, bytes: sent.wire_bytes(), followed: sent.flow() };
+        self.carry(now, id, frame, label, agenda, recorder);
+    }
+
+    /// The same with what the frame has written on it.
+    #[inline(always)] // one copy for every frame, one for those whose way is known
+    pub(crate) fn carry(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        frame: FrameId,
+        label: Label,
+        agenda: &mut Agenda<Event>,
+        recorder: &mut Recorder,
+    ) {
+        let Label { src, dst, bytes, followed: flow } = label;
+        let link = &mut self.links[id.0 as usize];
         let at = match link.send(now, bytes) {
             Ok(at) => at,
             Err(reason) => {
-                recorder.note_drop(now, Place::Link(id), sent, reason);
+                recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
                 return self.frames.end(frame);
             }
         };
         self.hops += 1;
-        let flow = sent.flow();
-        recorder.tell_of(now, Place::Link(id), Stage::Link, flow, || {
+        recorder.tell_of(now, Place::Link(id), Stage::Link, flow, move || {
             format!("{bytes} bytes, at the far end at {at}")
         });
         let short_cut = match link.end() {
             End::Switch(switch, port) => {
-                let way = self.switches[switch as usize].known_path(at, port, sent.src, sent.dst);
+                let way = self.switches[switch as usize].known_path(at, port, src, dst);
                 if way.is_some() {
-                    let text = || format!("knows the port of {}", sent.dst);
+                    let text = move || format!("knows the port of {dst}");
                     recorder.tell_of(at, Place::Switch(switch), Stage::Switch, flow, text);
                 }
                 way

@@ -6,7 +6,7 @@ use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
 use super::output::error_of_ipvs;
 use super::route::Route;
-use super::route_input::Inbound;
+use super::route_input::{Inbound, Refusal};
 use crate::addr::Mac;
 use crate::cx::Cx;
 use crate::frames::FrameId;
@@ -47,29 +47,39 @@ impl Host {
             }
         }
         if cx.recorder.follows(packet.flow) {
-            let text = format!("{packet}: in on {}", self.stack.interface_at(iif).name);
-            let mark = packet.mark;
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Input, text);
-            if mark != 0 {
-                cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Mark, format!("firewall mark {mark}"));
-            }
+            self.tell_input(cx, iif, &frame);
         }
+        let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.local_input(cx, iif, frame),
             Ok(Inbound::Broadcast) => cx.deliver(frame),
             Ok(Inbound::Forward { route, .. }) => {
-                let flow = packet.flow;
-                let text = || format!("for another host: forwarded towards {}", route.next_hop);
+                let (flow, next_hop) = (packet.flow, route.next_hop);
+                let text = move || format!("for another host: forwarded towards {next_hop}");
                 cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Route, flow, text);
                 self.forward(cx, iif, frame, &route);
             }
-            Err(refusal) => {
-                let packet = cx.wiring.frames.packet_mut(&frame).clone();
-                cx.drop(Place::Host(self.id), frame, refusal.reason);
-                if let Some(error) = refusal.icmp {
-                    self.send_error(cx, &packet, error, Cause::Route);
-                }
-            }
+            Err(refusal) => self.refused_by_route(cx, frame, refusal),
+        }
+    }
+
+    #[cold]
+    fn refused_by_route(&mut self, cx: &mut Cx, frame: FrameId, refusal: Refusal) {
+        let packet = cx.wiring.frames.packet_mut(&frame).clone();
+        cx.drop(Place::Host(self.id), frame, refusal.reason);
+        if let Some(error) = refusal.icmp {
+            self.send_error(cx, &packet, error, Cause::Route);
+        }
+    }
+
+    #[cold]
+    fn tell_input(&self, cx: &mut Cx, iif: InterfaceId, frame: &FrameId) {
+        let packet = cx.wiring.frames.packet_mut(frame);
+        let text = format!("{packet}: in on {}", self.stack.interface_at(iif).name);
+        let mark = packet.mark;
+        cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Input, text);
+        if mark != 0 {
+            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Mark, format!("firewall mark {mark}"));
         }
     }
 
@@ -99,9 +109,12 @@ impl Host {
         match verdict {
             Verdict::Accept => self.transport_input(cx, frame),
             Verdict::Send { to } => {
+                if let Some(way) = self.known_way(cx, &frame, to, None) {
+                    return cx.leave(frame, way);
+                }
                 let mark = cx.wiring.frames.packet_mut(&frame).mark;
                 match self.stack.route_output(to, None, mark) {
-                    Ok(route) => self.emit(cx, frame, &route),
+                    Ok(route) => self.emit(cx, frame, &route, to),
                     Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
                 }
             }
@@ -110,6 +123,7 @@ impl Host {
     }
 
     /// The director let the packet end.
+    #[cold]
     fn ended_by_ipvs(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict) {
         match verdict {
             Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
@@ -123,6 +137,7 @@ impl Host {
     }
 
     /// Drops a packet and tells its sender by ICMP.
+    #[cold]
     pub(crate) fn refuse(&mut self, cx: &mut Cx, frame: FrameId, reason: DropReason, error: Error) {
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, reason);
@@ -130,6 +145,7 @@ impl Host {
     }
 
     /// A tunnelled packet for this host: tunl0 takes it, if it is up.
+    #[inline(never)]
     fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
         let Some(tunnel) = self.stack.interface("tunl0") else {
             return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
@@ -168,6 +184,7 @@ impl Host {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);
+        let to = packet.routed_dst();
         let passing = Passing { packet, iif: Some(iif), oif: Some(route.oif) };
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
             return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
@@ -190,7 +207,11 @@ impl Host {
                 other => return self.ended_by_ipvs(cx, frame, other),
             }
         }
-        self.emit(cx, frame, route);
+        let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
+        if is_whole && let Some(way) = self.known_way(cx, &frame, to, None) {
+            return cx.leave(frame, way);
+        }
+        self.emit(cx, frame, route, to);
     }
 
     /// An ARP packet: learn, and answer if it is ours to answer.

@@ -11,6 +11,7 @@ pub mod arp;
 pub mod arptables;
 pub mod conf;
 pub mod exception;
+mod exit;
 pub mod fib;
 pub mod icmp;
 mod icmp_input;
@@ -34,6 +35,7 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use exit::Leave;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

@@ -111,6 +111,8 @@ pub(super) struct Neighbours<H> {
     /// Instant, then order of arming.
     pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
     armed: u64,
+    /// Entries deleted so far, modulo 2^32: while it stays, an id means the same neighbour.
+    pub(super) removals: u32,
     /// Was a timer (of an exception, too) set since somebody last asked?
     pub(super) has_news: bool,
     timer_kind: Timers,
@@ -126,6 +128,7 @@ impl<H> Neighbours<H> {
             recent: vec![Cell::new(0); 8],
             timers: BinaryHeap::new(),
             armed: 0,
+            removals: 0,
             has_news: false,
             timer_kind,
             last_collection: Time::ZERO,
@@ -167,7 +170,13 @@ impl<H> Neighbours<H> {
         confirms: bool,
     ) -> Option<Mac> {
         let id = self.find(addr, interface)?;
-        let entry = self.get_mut(id);
+        self.use_settled(now, id, confirms)
+    }
+
+    /// The same by the entry's number; none if there is no such entry.
+    #[inline]
+    pub(super) fn use_settled(&mut self, now: Time, id: NeighbourId, confirms: bool) -> Option<Mac> {
+        let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
         let is_settled = matches!(
             entry.state,
             NeighbourState::Reachable
@@ -323,6 +332,7 @@ impl<H> Neighbours<H> {
     /// Deletes an entry; what waited comes out.
     pub(super) fn remove(&mut self, id: NeighbourId, dropped: &mut Vec<H>) {
         let entry = self.entries[id.0 as usize].take().expect("a neighbour is deleted once");
+        self.removals = self.removals.wrapping_add(1);
         self.index.remove(&(entry.addr, entry.interface));
         self.free.push(id.0);
         dropped.extend(entry.waiting.into_iter().map(|w| w.item));

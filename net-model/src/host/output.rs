@@ -4,6 +4,7 @@
 //! of the next hop and put on the wire. A packet for the host itself comes back in at once.
 
 use super::arp::ArpSend;
+use super::exit::{Leave, Leaver};
 use super::icmp::{Cause, Error};
 use super::neighbour::NeighbourId;
 use super::node::Host;
@@ -23,13 +24,17 @@ use crate::verdict::DropReason;
 impl Host {
     /// Sends a packet that this host made: LOCAL_OUT, then the wire.
     pub(crate) fn send(&mut self, cx: &mut Cx, packet: Packet) {
-        let family = packet.dst.family();
         let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(packet) };
         let frame = cx.wiring.frames.send(frame);
+        self.send_frame(cx, frame);
+    }
+
+    /// The same with the packet where it lies.
+    pub(crate) fn send_frame(&mut self, cx: &mut Cx, frame: FrameId) {
         if let Some(director) = &mut self.director
-            && director.intercepts(family)
+            && let packet = cx.wiring.frames.packet_mut(&frame)
+            && director.intercepts(packet.dst.family())
         {
-            let packet = cx.wiring.frames.packet_mut(&frame);
             let verdict = director.local_out(cx.now, packet, &self.stack);
             self.arm_timers(cx);
             match verdict {
@@ -45,17 +50,43 @@ impl Host {
             }
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
-        match self.stack.route_output(packet.routed_dst(), Some(packet.routed_src()), packet.mark) {
-            Ok(route) => self.emit(cx, frame, &route),
+        let (to, speaker) = (packet.routed_dst(), Some(packet.routed_src()));
+        if let Some(way) = self.known_way(cx, &frame, to, speaker) {
+            return cx.leave(frame, way);
+        }
+        let mark = cx.wiring.frames.packet_mut(&frame).mark;
+        match self.stack.route_output(to, speaker, mark) {
+            Ok(route) => self.emit(cx, frame, &route, to),
             Err(error) => self.lose(cx, frame, error.drop_reason()),
         }
+    }
+
+    /// The way out towards `to`, if it is remembered and nothing special has to be done to the packet. A source that
+    /// must be an address of the host is the `speaker`.
+    #[inline(always)] // what to do without is decided at the same place
+    pub(crate) fn known_way(
+        &mut self,
+        cx: &mut Cx,
+        frame: &FrameId,
+        to: Addr,
+        speaker: Option<Addr>,
+    ) -> Option<Leave> {
+        let packet = cx.wiring.frames.packet_mut(frame);
+        if !self.is_up || cx.recorder.follows(packet.flow) {
+            return None;
+        }
+        let (mark, len) = (packet.mark, u32::from(packet.wire_len()));
+        let way =
+            self.stack.known_exit(cx.now, Leaver { to, speaker, mark, len, confirms: self.confirms })?;
+        self.confirms = false;
+        Some(way)
     }
 
     /// Sends a packet of IPVS towards a real server, whatever its destination address says.
     pub(crate) fn send_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         let mark = cx.wiring.frames.packet_mut(&frame).mark;
         match self.stack.route_output(to, None, mark) {
-            Ok(route) => self.emit(cx, frame, &route),
+            Ok(route) => self.emit(cx, frame, &route, to),
             Err(_) => self.lose(cx, frame, DropReason::IpvsNoRoute),
         }
     }
@@ -72,9 +103,9 @@ impl Host {
         cx.wiring.frames.take_back(frame);
     }
 
-    /// Puts a frame on its way: link address, then the wire.
-    #[inline(never)] // one function from here to the agenda, called from three places
-    pub(crate) fn emit(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
+    /// Puts a frame on its way, which is the route for `to`: link address, then the wire.
+    #[inline(never)]
+    pub(crate) fn emit(&mut self, cx: &mut Cx, frame: FrameId, route: &Route, to: Addr) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let is_plain = route.kind != RouteClass::Local
             && u32::from(packet.wire_len()) <= route.mtu
@@ -82,6 +113,10 @@ impl Host {
         if is_plain && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop, self.confirms)
         {
             self.confirms = false;
+            if let Some(cable) = self.cable(route.oif) {
+                let mark = cx.wiring.frames.packet_mut(&frame).mark;
+                self.stack.learn_exit(to, mark, route, cable.outgoing);
+            }
             return self.put_on_wire(cx, frame, route.oif, mac);
         }
         self.emit_with_care(cx, frame, route);
@@ -132,7 +167,6 @@ impl Host {
     }
 
     /// Gives the frame its link addresses and hands it to the cable.
-    #[inline(always)] // a part of emit
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);

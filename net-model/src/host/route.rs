@@ -4,6 +4,7 @@
 //! address the host chooses for its own packets. Answers are remembered per destination and mark until anything
 //! changes. IPv6 differs in one point here: source selection prefers the longest common prefix instead of list order.
 
+use super::exit::Exit;
 use super::fib::{Key, NextHop, RouteEntry, RouteKind, TABLE_LOCAL};
 use super::icmp;
 use super::interface::{Interface, InterfaceId, Scope};
@@ -112,14 +113,17 @@ const FIRST_SLOTS: usize = 16;
 const MOST_SLOTS: usize = 2048;
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+#[repr(C)] // what every packet needs stands in front
+pub(super) struct Slot {
     dst: Addr,
     mark: u32,
     /// The state of the tables for which the answer holds; 0 for none.
     generation: u32,
-    answer: Answer,
     /// The last source that was found to be local when it sent there.
-    speaker: Option<Addr>,
+    pub(super) speaker: Option<Addr>,
+    /// The way out that was taken last.
+    pub(super) exit: Exit,
+    pub(super) answer: Answer,
 }
 
 /// The last answers: one slot for each hash value, and more slots where many destinations are in use.
@@ -140,6 +144,14 @@ impl RouteCache {
         (mixed >> 40) as usize & (self.slots.len() - 1)
     }
 
+    /// The slot of a destination and mark, if its answer holds in this state of the tables.
+    #[inline]
+    pub(super) fn valid(&mut self, dst: Addr, mark: u32, generation: u32) -> Option<&mut Slot> {
+        let place = self.place(dst, mark);
+        let slot = &mut self.slots[place];
+        (slot.dst == dst && slot.mark == mark && slot.generation == generation).then_some(slot)
+    }
+
     /// Puts an answer into its slot; a slot that is in use for another destination is a reason to have more of them.
     fn put(&mut self, new: Slot) -> usize {
         let mut place = self.place(new.dst, new.mark);
@@ -158,8 +170,14 @@ impl RouteCache {
     }
 }
 
-const NOTHING: Slot =
-    Slot { dst: Addr::UNSPECIFIED_V4, mark: 0, generation: 0, answer: NO_ROUTE, speaker: None };
+const NOTHING: Slot = Slot {
+    dst: Addr::UNSPECIFIED_V4,
+    mark: 0,
+    generation: 0,
+    speaker: None,
+    exit: Exit::NONE,
+    answer: NO_ROUTE,
+};
 
 const NO_ROUTE: Answer = Answer {
     kind: None,

@@ -33,6 +33,8 @@ pub struct Stack<H> {
     pub(super) forwards_by_path_mtu: bool,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
+    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
+    own_bits: u64,
     pub(super) neighbours: Neighbours<H>,
     pub(super) exceptions: Exceptions,
     pub(super) remembered: Remembered,
@@ -104,6 +106,7 @@ impl<H> Stack<H> {
             cache: RouteCache::new(),
             remembered: Remembered::default(),
             own: Vec::new(),
+            own_bits: 0,
             own_are_local: false,
             generation: 1,
             neighbours: Neighbours::new(timers),
@@ -196,7 +199,7 @@ impl<H> Stack<H> {
     /// Is it exactly an address configured on an interface that is up?
     #[inline]
     pub(super) fn is_own(&self, addr: Addr) -> bool {
-        self.own.contains(&addr)
+        self.own_bits & own_bit(addr) != 0 && self.own.contains(&addr)
     }
 
     /// An IP identification for a packet that carries an arbitrary one.
@@ -356,6 +359,7 @@ impl<H> Stack<H> {
         }
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::addresses).map(|a| a.addr).collect();
+        self.own_bits = self.own.iter().fold(0, |bits, addr| bits | own_bit(*addr));
         self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));
     }
 
@@ -385,6 +389,12 @@ impl<H> Stack<H> {
         let drawn = if base == 0 { 0 } else { base / 2 + self.stream.below(base) };
         interface.reachable_time = Duration::from_nanos(drawn);
     }
+}
+
+/// One of 64 bits for each address.
+#[inline]
+fn own_bit(addr: Addr) -> u64 {
+    1 << (addr.words()[1] & 63)
 }
 
 /// The buffer memory that a waiting packet of `len` bytes is charged with: about what a network card's receive buffers

@@ -40,6 +40,12 @@ impl<H> Surroundings for Stack<H> {
     fn route(&self, dst: Addr) -> Option<Path> {
         self.remembered(dst).path
     }
+
+    #[inline]
+    fn look(&self, addr: Addr) -> (bool, Option<Path>) {
+        let slot = self.remembered(addr);
+        (slot.is_local, slot.path)
+    }
 }
 
 impl<H> Stack<H> {

@@ -15,6 +15,10 @@ pub trait Surroundings {
     }
     /// The way towards `dst`, or none without a route.
     fn route(&self, dst: Addr) -> Option<Path>;
+    /// Both answers about a real server: is it an address of the host, and the way towards it.
+    fn look(&self, addr: Addr) -> (bool, Option<Path>) {
+        (self.is_local(addr), self.route(addr))
+    }
 }
 
 /// A way out of the host.

@@ -6,8 +6,9 @@
 use super::socket::{App, Socket, SocketId, State, size};
 use crate::addr::Addr;
 use crate::cx::Cx;
+use crate::frames::Head;
 use crate::host::Host;
-use crate::packet::{Flags, Packet, Payload, Segment};
+use crate::packet::{Flags, Packet, Segment};
 use sim_core::Duration;
 
 /// What a segment to be sent says.
@@ -155,32 +156,26 @@ impl Host {
         let is_syn = say.flags.has(Flags::SYN);
         let (base, header) = if is_syn { (size::SYN, size::SYN_HEADER) } else { (size::PLAIN, size::HEADER) };
         let family = if socket.local.is_v4() { 0 } else { size::V6 };
-        let packet = Packet {
+        let head = Head {
             src: socket.local,
             dst: socket.remote,
-            mark: 0,
             flow: socket.flow,
             len: base + family + say.len as u16,
-            id: 0,
-            fragment_offset: 0,
-            more_fragments: false,
-            df: true,
             ttl: crate::host::DEFAULT_TTL,
-            tos: 0,
-            payload: Payload::Tcp(Segment {
-                sport: socket.lport,
-                dport: socket.rport,
-                seq: say.seq,
-                ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
-                len: say.len as u16,
-                window: window_field(say.flags),
-                mss: if is_syn { socket.mss + 12 } else { 0 },
-                flags: say.flags,
-                header,
-            }),
-            outer: None,
         };
-        self.send(cx, packet);
+        let segment = Segment {
+            sport: socket.lport,
+            dport: socket.rport,
+            seq: say.seq,
+            ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
+            len: say.len as u16,
+            window: window_field(say.flags),
+            mss: if is_syn { socket.mss + 12 } else { 0 },
+            flags: say.flags,
+            header,
+        };
+        let frame = cx.wiring.frames.send_segment(head, segment);
+        self.send_frame(cx, frame);
     }
 
     /// The answer to a segment that no socket wants (RFC 9293, 3.10.7.1).
@@ -195,30 +190,24 @@ impl Host {
             (0, segment.seq.wrapping_add(u32::from(segment.len) + syn_fin), Flags::RST.with(Flags::ACK))
         };
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
-        let reset = Packet {
+        let head = Head {
             src: packet.dst,
             dst: packet.src,
-            mark: 0,
             flow: packet.flow,
             len: size::RST + family,
-            id: 0,
-            fragment_offset: 0,
-            more_fragments: false,
-            df: true,
             ttl: crate::host::DEFAULT_TTL,
-            tos: 0,
-            payload: Payload::Tcp(Segment {
-                sport: segment.dport,
-                dport: segment.sport,
-                seq,
-                ack,
-                flags,
-                header: 20,
-                ..Segment::default()
-            }),
-            outer: None,
         };
-        self.send(cx, reset);
+        let reset = Segment {
+            sport: segment.dport,
+            dport: segment.sport,
+            seq,
+            ack,
+            flags,
+            header: 20,
+            ..Segment::default()
+        };
+        let frame = cx.wiring.frames.send_segment(head, reset);
+        self.send_frame(cx, frame);
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Way {
     to: Addr,
     /// Is it an address of the director?
     local: bool,
+    /// The route to it, if there is one.
+    path: Option<Path>,
     hook: Hook,
     /// Tunnel options of the destination.
     tunnel: Tunnel,
@@ -47,7 +49,7 @@ impl Director {
         hook: Hook,
     ) -> Verdict {
         if connection.method() == flag::BYPASS {
-            return direct::send(packet, packet.dst, None, host);
+            return direct::send(packet, packet.dst, None, host.route(packet.dst));
         }
         let way = self.way(now, connection, host, hook);
         if packet.src.is_loopback() && !way.local {
@@ -55,18 +57,20 @@ impl Director {
         }
         match connection.method() {
             flag::MASQUERADE if way.local => local::deliver_translated(packet, connection, way),
-            flag::MASQUERADE => nat::send(packet, connection, way, host),
+            flag::MASQUERADE => nat::send(packet, connection, way),
             _ if way.local => Verdict::Accept,
-            flag::TUNNEL => tunnel::send(packet, way, host),
-            _ => direct::send(packet, way.to, way.path_mtu, host),
+            flag::TUNNEL => tunnel::send(packet, way),
+            _ => direct::send(packet, way.to, way.path_mtu, way.path),
         }
     }
 
     /// The way to an entry's real server.
     fn way(&self, now: Time, connection: &Connection, host: &impl Surroundings, hook: Hook) -> Way {
+        let (local, path) = host.look(connection.real);
         let mut way = Way {
             to: connection.real,
-            local: host.is_local(connection.real),
+            local,
+            path,
             hook,
             tunnel: Tunnel::IpIp,
             path_mtu: None,
@@ -86,13 +90,12 @@ impl Director {
 /// The part that all methods share: route, time to live, size. `overhead` is what the method adds to the packet.
 fn check(
     packet: &mut Packet,
-    to: Addr,
+    path: Option<Path>,
     path_mtu: Option<u16>,
     overhead: u16,
     respect_df: bool,
-    host: &impl Surroundings,
 ) -> Result<Path, Verdict> {
-    let Some(path) = host.route(to) else {
+    let Some(path) = path else {
         return Err(Verdict::Reject(DropReason::IpvsNoRoute, unreachable_host(packet.dst)));
     };
     if packet.ttl <= 1 {

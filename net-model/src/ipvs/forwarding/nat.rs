@@ -4,16 +4,10 @@
 
 use super::{Verdict, Way, check, quote_mut};
 use crate::ipvs::connection::Connection;
-use crate::ipvs::verdict::Surroundings;
 use crate::packet::{Packet, Payload};
 
-pub(super) fn send(
-    packet: &mut Packet,
-    connection: &Connection,
-    way: Way,
-    host: &impl Surroundings,
-) -> Verdict {
-    match check(packet, way.to, way.path_mtu, 0, true, host) {
+pub(super) fn send(packet: &mut Packet, connection: &Connection, way: Way) -> Verdict {
+    match check(packet, way.path, way.path_mtu, 0, true) {
         Ok(_) => {
             translate_request(packet, connection);
             Verdict::Send { to: way.to }

@@ -3,15 +3,14 @@
 use super::{Verdict, Way, check, flow_hash};
 use crate::addr::Addr;
 use crate::ipvs::config::{GueChecksum, Tunnel};
-use crate::ipvs::verdict::Surroundings;
 use crate::packet::{Encapsulation, Outer, Packet};
 
 /// The source ports of GUE packets: an ephemeral port that the flow's hash chooses.
 const EPHEMERAL: std::ops::Range<u64> = 32_768..61_000;
 
-pub(super) fn send(packet: &mut Packet, way: Way, host: &impl Surroundings) -> Verdict {
+pub(super) fn send(packet: &mut Packet, way: Way) -> Verdict {
     let overhead = overhead(way.tunnel, way.to);
-    let path = match check(packet, way.to, way.path_mtu, overhead, way.pmtu_disc, host) {
+    let path = match check(packet, way.path, way.path_mtu, overhead, way.pmtu_disc) {
         Ok(path) => path,
         Err(verdict) => return verdict,
     };

@@ -10,12 +10,13 @@ use crate::console::ipvsadm::{self, Console, Link, Request};
 use crate::console::names::Names;
 use crate::console::sysctl::Sysctl;
 use net_model::addr::Mac;
+use net_model::frames::FrameId;
 use net_model::host::admin::AdminError;
 use net_model::host::fib::{NextHop, RouteKind, RouteSpec, Rule, TABLE_MAIN};
 use net_model::host::interface::AddressSpec;
 use net_model::host::neighbour::NeighbourState;
 use net_model::host::sysctl::SysctlError;
-use net_model::host::{InterfaceId, InterfaceKind};
+use net_model::host::{InterfaceId, InterfaceKind, Stack};
 use net_model::ipvs::Kernel;
 use net_model::{HostId, Network};
 
@@ -74,6 +75,17 @@ impl Shell<'_> {
     }
 
     fn ipvsadm(&mut self, request: &Request) -> Result<String, Refused> {
+        if matches!(request, Request::List(_) | Request::Save { .. } | Request::Help | Request::Version) {
+            return Ok(self.console(|console| console.apply(request).stdout));
+        }
+        let change = self.console(|console| console.change(request));
+        change.map(|()| String::new()).map_err(|error| {
+            refused(format!("ipvsadm: {}", ipvsadm::message(error)), "look at the lines above it in this block: ipvsadm refuses what is there already, or not there yet")
+        })
+    }
+
+    /// ipvsadm's view of the host.
+    pub(crate) fn console<T>(&mut self, with: impl FnOnce(&mut Console<'_, Stack<FrameId>>) -> T) -> T {
         let now = self.network.now();
         let (director, stack) = self.network.ipvs(self.host, self.kernel);
         director.advance(now);
@@ -81,7 +93,7 @@ impl Shell<'_> {
             .interfaces()
             .map(|(_, i)| Link { name: i.name.clone(), is_usable: i.up && !i.addresses().is_empty() })
             .collect();
-        let mut console = Console {
+        with(&mut Console {
             director,
             host: stack,
             links: &links,
@@ -90,13 +102,6 @@ impl Shell<'_> {
             program: "ipvsadm",
             missing_schedulers: &[],
             is_root: true,
-        };
-        if matches!(request, Request::List(_) | Request::Save { .. } | Request::Help | Request::Version) {
-            return Ok(console.apply(request).stdout);
-        }
-        let change = console.change(request);
-        change.map(|()| String::new()).map_err(|error| {
-            refused(format!("ipvsadm: {}", ipvsadm::message(error)), "look at the lines above it in this block: ipvsadm refuses what is there already, or not there yet")
         })
     }
 

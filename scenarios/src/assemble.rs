@@ -67,7 +67,7 @@ pub fn assemble(scenario: &Scenario) -> Result<Assembled, Vec<Problem>> {
 }
 
 /// The hosts file: every host by the first of its addresses.
-fn names(scenario: &Scenario) -> Names {
+pub(crate) fn names(scenario: &Scenario) -> Names {
     let mut names = Names::default();
     for host in &scenario.hosts {
         let mut addresses =

@@ -16,7 +16,9 @@
 //! utilisation SERVER < 90%         busy worker time
 //! arp ADDRESS = HOST[, HOST]       who answered ARP for the address
 //! drops [PLACE] [REASON] = 0       frames and packets dropped; reasons as in the table of drops
-//! scheduled [DIRECTOR] > 0         connections that IPVS scheduled
+//! scheduled [DIRECTOR] [via SERVICE] [to SERVER] > 0   connections that IPVS scheduled; SERVICE as in 10.0.0.100:80,
+//!                                  or a firewall mark; SERVER as in 10.0.0.11:80; both as `ipvsadm -Ln` names them
+//! entries [DIRECTOR] < 5000        entries in the connection table at the end, templates included
 //! ```
 //!
 //! Operators: `=`, `!=`, `<`, `<=`, `>`, `>=`, and `in A..B`. For a group of servers (`served web[1-3] …`) the line
@@ -73,8 +75,17 @@ pub enum Measure {
     Arp(Addr),
     /// Drops, by place and reason.
     Drops(Option<String>, Option<DropReason>),
-    /// Connections scheduled, by one director or all.
-    Scheduled(Option<String>),
+    /// Connections scheduled, by one director or all, of one service or all, to one server or all.
+    Scheduled {
+        /// The director's name.
+        director: Option<String>,
+        /// `10.0.0.100:80`, or a firewall mark.
+        service: Option<String>,
+        /// `10.0.0.11:80`
+        server: Option<String>,
+    },
+    /// Entries in the connection table at the end, of one director or all.
+    Entries(Option<String>),
 }
 
 /// A statistic of a distribution of durations.
@@ -168,7 +179,7 @@ pub struct Known<'a> {
     pub places: &'a [&'a str],
 }
 
-const MEASURES: [&str; 14] = [
+const MEASURES: [&str; 15] = [
     "balance",
     "jain",
     "success",
@@ -183,6 +194,7 @@ const MEASURES: [&str; 14] = [
     "arp",
     "drops",
     "scheduled",
+    "entries",
 ];
 
 const OPERATORS: [(&str, Option<Comparison>); 7] = [

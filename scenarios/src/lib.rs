@@ -6,6 +6,7 @@ pub mod check;
 pub mod console;
 pub mod decode;
 pub mod emit;
+pub mod exec;
 pub mod expand;
 pub mod expect;
 pub mod json_schema;

@@ -72,37 +72,66 @@ pub fn run(scenario: &Scenario) -> Result<Run, Vec<Problem>> {
 /// # Errors
 /// The commands that hosts refuse when they are set up.
 pub fn run_watched(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Option<Run>, Vec<Problem>> {
-    let mut assembled = assemble(scenario)?;
+    let mut journey = Journey::begin(scenario)?;
     if let Some(number) = watch.follow {
-        assembled.network.follow(number);
+        journey.assembled.network.follow(number);
     }
-    let end = Time::ZERO + scenario.duration;
-    let mut notes = Vec::new();
-    let mut events = scenario.events.iter().peekable();
-    // Progress is told between steps, and steps do not change what happens.
-    let step = sim_core::Duration::from_nanos((scenario.duration.as_nanos() / 200).max(1));
-    let mut next_step = Time::ZERO + step;
-    loop {
-        let next_event = events.peek().map_or(Time::NEVER, |event| event.at);
-        let until = next_event.min(next_step).min(end);
-        assembled.network.run_until(until);
-        while let Some(event) = events.next_if(|event| event.at <= until) {
-            happen(&mut assembled, scenario, event, &mut notes);
-        }
-        if until >= end {
-            break;
-        }
-        if until >= next_step {
-            next_step = until + step;
-            if !(watch.progress)(until) {
-                return Ok(None);
-            }
-        }
+    if !journey.reach(Time::ZERO + scenario.duration, watch.progress) {
+        return Ok(None);
     }
+    let Journey { mut assembled, notes, .. } = journey;
     let outcome = assembled.network.outcome();
     let failed = scenario.expect.iter().filter_map(|expectation| expectation.check(&outcome).err()).collect();
     let transcript = steps(&assembled.network);
     Ok(Some(Run { outcome, notes, failed, transcript }))
+}
+
+/// A scenario on its way from the first instant to the last.
+pub(crate) struct Journey<'a> {
+    /// The network as it is now.
+    pub(crate) assembled: Assembled,
+    scenario: &'a Scenario,
+    /// What has not happened yet.
+    events: &'a [Event],
+    notes: Vec<Note>,
+    /// When progress is told next.
+    next_step: Time,
+}
+
+impl<'a> Journey<'a> {
+    /// Time 0.
+    pub(crate) fn begin(scenario: &'a Scenario) -> Result<Journey<'a>, Vec<Problem>> {
+        let assembled = assemble(scenario)?;
+        let next_step = Time::ZERO + step(scenario);
+        Ok(Journey { assembled, scenario, events: &scenario.events, notes: Vec::new(), next_step })
+    }
+
+    /// Goes on until everything of this instant has happened; false if `progress` stopped it.
+    pub(crate) fn reach(&mut self, until: Time, progress: &mut dyn FnMut(Time) -> bool) -> bool {
+        loop {
+            let next_event = self.events.first().map_or(Time::NEVER, |event| event.at);
+            let now = next_event.min(self.next_step).min(until);
+            self.assembled.network.run_until(now);
+            while let Some((event, rest)) = self.events.split_first().filter(|(event, _)| event.at <= now) {
+                happen(&mut self.assembled, self.scenario, event, &mut self.notes);
+                self.events = rest;
+            }
+            if now >= until {
+                return true;
+            }
+            if now >= self.next_step {
+                self.next_step = now + step(self.scenario);
+                if !progress(now) {
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// Progress is told between steps, and steps do not change what happens.
+fn step(scenario: &Scenario) -> sim_core::Duration {
+    sim_core::Duration::from_nanos((scenario.duration.as_nanos() / 200).max(1))
 }
 
 /// The transcript with the names of its places, in order of time: a wire's line may be written ahead of it.

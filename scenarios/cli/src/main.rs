@@ -6,6 +6,7 @@
 mod bench;
 mod check;
 mod compare;
+mod exec;
 mod expand;
 mod explain;
 mod list;
@@ -40,6 +41,8 @@ enum Verb {
     Check(check::Args),
     /// Show the walk of one connection through every stage, with the reason of each decision
     Explain(explain::Args),
+    /// Run a scenario up to an instant and type commands on one of its hosts
+    Exec(exec::Args),
     /// Print the long form of a scenario: what `cluster:` stands for on each host, and why
     Expand(expand::Args),
     /// List what there is: schedulers, forwarding methods, drop reasons, gallery
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Verb::Compare(args) => compare::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),
+        Verb::Exec(args) => exec::run(&args),
         Verb::Expand(args) => expand::run(&args),
         Verb::List(args) => list::run(&args),
         Verb::Schema => schema::run(),

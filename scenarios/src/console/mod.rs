@@ -9,6 +9,7 @@ pub mod ip;
 pub mod iptables;
 pub mod ipvsadm;
 pub mod names;
+pub mod proc;
 mod route;
 pub mod sysctl;
 mod words;

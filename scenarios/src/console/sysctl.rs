@@ -83,8 +83,13 @@ pub(super) fn parse_echo(words: &[Word]) -> Result<Vec<Sysctl>, ParseError> {
     }])
 }
 
+/// The name of a path below /proc/sys, with dots.
+pub(crate) fn dotted(path: &str) -> String {
+    swapped(path)
+}
+
 /// The path of a name: with dots as separators a slash stands for a dot within a part, as in `conf.eth0/100`.
-fn path(name: &str) -> String {
+pub(crate) fn path(name: &str) -> String {
     match name.find(['.', '/']) {
         Some(at) if name.as_bytes()[at] == b'.' => swapped(name),
         _ => name.to_string(),

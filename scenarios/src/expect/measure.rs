@@ -2,7 +2,7 @@
 
 use super::{Failure, Known, MEASURES, Measure, Misread, Statistic, Unit, misread, unknown};
 use crate::names::{NamePattern, suggestion};
-use net_model::outcome::{ClientOutcome, Outcome, ServerOutcome};
+use net_model::outcome::{ClientOutcome, DirectorOutcome, Outcome, ServerOutcome};
 use net_model::verdict::DropReason;
 use sim_core::Histogram;
 use std::ops::Range;
@@ -42,7 +42,8 @@ pub(super) fn parse(
         "utilisation" => Measure::Utilisation(reader.servers()?),
         "arp" => Measure::Arp(reader.address()?),
         "drops" => reader.drops()?,
-        "scheduled" => Measure::Scheduled(reader.place()?),
+        "scheduled" => reader.scheduled()?,
+        "entries" => Measure::Entries(reader.place()?),
         other => {
             let near = suggestion(other, MEASURES);
             let help = near.map_or_else(
@@ -134,6 +135,24 @@ impl<'a> Reader<'a> {
         Some(cause)
     }
 
+    /// `[DIRECTOR] [via SERVICE] [to SERVER]`
+    fn scheduled(&mut self) -> Result<Measure, Misread> {
+        let has_director = self.words.first().is_some_and(|(_, word)| !matches!(*word, "via" | "to"));
+        let director = if has_director { self.place()? } else { None };
+        let service = self.after("via", "name a service as ipvsadm -Ln does: 10.0.0.100:80, or its mark")?;
+        let server = self.after("to", "name a server as ipvsadm -Ln does: 10.0.0.11:80")?;
+        Ok(Measure::Scheduled { director, service, server })
+    }
+
+    /// The word after this one, if this one comes next.
+    fn after(&mut self, word: &str, help: &str) -> Result<Option<String>, Misread> {
+        if self.words.first().is_none_or(|(_, next)| *next != word) {
+            return Ok(None);
+        }
+        self.next();
+        self.needed("a name", help).map(|(_, name)| Some(name.to_string()))
+    }
+
     fn drops(&mut self) -> Result<Measure, Misread> {
         let (mut place, mut reason) = (None, None);
         while let Some((columns, word)) = self.next() {
@@ -177,7 +196,8 @@ pub(super) fn units(measure: &Measure) -> &'static [Unit] {
         | Measure::Retransmissions(_)
         | Measure::Arp(_)
         | Measure::Drops(..)
-        | Measure::Scheduled(_) => &[Unit::Plain],
+        | Measure::Scheduled { .. }
+        | Measure::Entries(_) => &[Unit::Plain],
     }
 }
 
@@ -195,7 +215,10 @@ pub(super) fn look(measure: &Measure) -> &'static str {
         }
         Measure::Retransmissions(_) | Measure::Drops(..) => "at the drops by place and reason",
         Measure::Arp(_) => "at arp_ignore on every host that has the address (ip addr show)",
-        Measure::Scheduled(_) => "at who answers ARP for the virtual address, and at the rules (ipvsadm -Ln)",
+        Measure::Scheduled { .. } => {
+            "at who answers ARP for the virtual address, and at the rules (ipvsadm -Ln)"
+        }
+        Measure::Entries(_) => "at the states of the entries and their timers (ipvsadm -Lnc)",
     }
 }
 
@@ -255,11 +278,22 @@ pub(super) fn values(measure: &Measure, unit: Unit, outcome: &Outcome) -> Vec<(S
             });
             one(found.map(|drop| drop.count).sum::<u64>() as f64)
         }
-        Measure::Scheduled(director) => {
-            let found =
-                outcome.directors.iter().filter(|d| director.as_ref().is_none_or(|name| *name == d.name));
-            let destinations = found.flat_map(|d| &d.services).flat_map(|service| &service.destinations);
-            one(destinations.map(|destination| destination.conns).sum::<u64>() as f64)
+        Measure::Scheduled { director, service, server } => {
+            let services = directors(outcome, director).flat_map(|d| &d.services);
+            // Names read `TCP 10.0.0.100:80`, `FWM 10`.
+            let services = services.filter(|found| {
+                service.as_ref().is_none_or(|name| found.name.split(' ').nth(1) == Some(name.as_str()))
+            });
+            let destinations = services.flat_map(|found| &found.destinations);
+            let counts: Vec<u64> = destinations
+                .filter(|found| server.as_ref().is_none_or(|name| *name == found.name))
+                .map(|found| found.conns)
+                .collect();
+            let is_unknown = counts.is_empty() && (service.is_some() || server.is_some());
+            if is_unknown { Vec::new() } else { one(counts.iter().sum::<u64>() as f64) }
+        }
+        Measure::Entries(director) => {
+            one(directors(outcome, director).map(|found| found.connections).sum::<u64>() as f64)
         }
         Measure::Arp(_) => Vec::new(),
     }
@@ -267,6 +301,13 @@ pub(super) fn values(measure: &Measure, unit: Unit, outcome: &Outcome) -> Vec<(S
 
 fn clients<'a>(outcome: &'a Outcome, group: &'a Option<String>) -> impl Iterator<Item = &'a ClientOutcome> {
     outcome.clients.iter().filter(move |client| group.as_ref().is_none_or(|name| *name == client.name))
+}
+
+fn directors<'a>(
+    outcome: &'a Outcome,
+    director: &'a Option<String>,
+) -> impl Iterator<Item = &'a DirectorOutcome> {
+    outcome.directors.iter().filter(move |found| director.as_ref().is_none_or(|name| *name == found.name))
 }
 
 fn servers(

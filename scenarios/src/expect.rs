@@ -179,24 +179,6 @@ pub struct Known<'a> {
     pub places: &'a [&'a str],
 }
 
-const MEASURES: [&str; 15] = [
-    "balance",
-    "jain",
-    "success",
-    "answered",
-    "started",
-    "failures",
-    "latency",
-    "connect",
-    "retransmissions",
-    "served",
-    "utilisation",
-    "arp",
-    "drops",
-    "scheduled",
-    "entries",
-];
-
 const OPERATORS: [(&str, Option<Comparison>); 7] = [
     ("=", Some(Comparison::Equal)),
     ("!=", Some(Comparison::Unequal)),

@@ -1,11 +1,29 @@
 //! The measures: how each is written, in which units it is compared, where its numbers are in an outcome.
 
-use super::{Failure, Known, MEASURES, Measure, Misread, Statistic, Unit, misread, unknown};
+use super::{Failure, Known, Measure, Misread, Statistic, Unit, misread, unknown};
 use crate::names::{NamePattern, suggestion};
 use net_model::outcome::{ClientOutcome, DirectorOutcome, Outcome, ServerOutcome};
 use net_model::verdict::DropReason;
 use sim_core::Histogram;
 use std::ops::Range;
+
+const MEASURES: [&str; 15] = [
+    "balance",
+    "jain",
+    "success",
+    "answered",
+    "started",
+    "failures",
+    "latency",
+    "connect",
+    "retransmissions",
+    "served",
+    "utilisation",
+    "arp",
+    "drops",
+    "scheduled",
+    "entries",
+];
 
 /// The words before the operator, read from left to right.
 struct Reader<'a> {

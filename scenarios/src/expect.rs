@@ -24,7 +24,10 @@
 //! Operators: `=`, `!=`, `<`, `<=`, `>`, `>=`, and `in A..B`. For a group of servers (`served web[1-3] …`) the line
 //! must hold for each of them.
 
+mod failed;
 mod measure;
+
+pub use failed::Failed;
 
 use crate::names::{NamePattern, suggestion};
 use crate::units::Period;
@@ -32,7 +35,6 @@ use net_model::addr::Addr;
 use net_model::outcome::{Failure, Outcome};
 use net_model::verdict::DropReason;
 use std::cmp::Ordering;
-use std::fmt;
 use std::ops::Range;
 
 /// A line of `expect:`, understood.
@@ -151,23 +153,6 @@ pub struct Misread {
     pub help: String,
 }
 
-/// An expectation that does not hold.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failed {
-    /// The line.
-    pub expected: String,
-    /// What was found instead.
-    pub got: String,
-    /// Where to look.
-    pub look: String,
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}\n     got {}\n    look {}", self.expected, self.got, self.look)
-    }
-}
-
 /// Names that expectations may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
@@ -178,24 +163,6 @@ pub struct Known<'a> {
     /// Hosts, networks: whatever may drop something.
     pub places: &'a [&'a str],
 }
-
-const MEASURES: [&str; 15] = [
-    "balance",
-    "jain",
-    "success",
-    "answered",
-    "started",
-    "failures",
-    "latency",
-    "connect",
-    "retransmissions",
-    "served",
-    "utilisation",
-    "arp",
-    "drops",
-    "scheduled",
-    "entries",
-];
 
 const OPERATORS: [(&str, Option<Comparison>); 7] = [
     ("=", Some(Comparison::Equal)),

@@ -1,8 +1,12 @@
 //! How a host treats its neighbours: `net.ipv4.neigh.*` as intervals and counts.
 
 use super::conf::{NeighKey, NeighbourConf};
-use super::interface::Interface;
-use sim_core::Duration;
+use super::interface::{Interface, InterfaceId};
+use super::stack::Stack;
+use sim_core::{Duration, Time};
+
+/// How often all interfaces draw anew how long a confirmation lasts.
+pub(super) const REDRAW_INTERVAL: Duration = Duration::from_secs(300);
 
 /// How the table is bounded: `net.ipv4.neigh.default.gc_thresh1..3`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,5 +53,25 @@ impl<'a> Policy<'a> {
 
     pub(super) fn resolicits(&self) -> u32 {
         self.conf.get(NeighKey::McastResolicit) as u32
+    }
+}
+
+impl<H> Stack<H> {
+    /// Every five minutes all interfaces draw anew how long a confirmation lasts.
+    pub(super) fn redraw_reachable_times(&mut self, now: Time) {
+        if now < self.next_redraw {
+            return;
+        }
+        self.next_redraw = now + REDRAW_INTERVAL;
+        for at in 0..self.interfaces.len() {
+            self.draw_reachable_time(InterfaceId(at as u16));
+        }
+    }
+
+    pub(super) fn draw_reachable_time(&mut self, id: InterfaceId) {
+        let interface = &mut self.interfaces[id.index()];
+        let base = interface.neigh.get(NeighKey::BaseReachableTimeMs) as u64 * 1_000_000;
+        let drawn = if base == 0 { 0 } else { base / 2 + self.stream.below(base) };
+        interface.reachable_time = Duration::from_nanos(drawn);
     }
 }

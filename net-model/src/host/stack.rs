@@ -12,12 +12,13 @@ use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKi
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
+use super::policy::REDRAW_INTERVAL;
 use super::policy::{Policy, Thresholds};
 use super::reachability::Expired;
 use super::route::RouteCache;
 use super::surroundings::Remembered;
 use crate::addr::{Addr, Mac};
-use sim_core::{Duration, Stream, Time, Timers};
+use sim_core::{Stream, Time, Timers};
 
 /// The network layer of one host. `H` is what waits for a link address: a frame's id.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub struct Stack<H> {
     pub(super) stream: Stream,
     pub(super) hash_seed: u64,
     ip_id: u16,
-    next_redraw: Time,
+    pub(super) next_redraw: Time,
 }
 
 /// Where a frame for a next hop goes.
@@ -90,8 +91,6 @@ pub struct LinkChange<H> {
     /// What waited for neighbours of the interface.
     pub dropped: Vec<H>,
 }
-
-const REDRAW_INTERVAL: Duration = Duration::from_secs(300);
 
 impl<H> Stack<H> {
     /// A host as it boots: `lo` is up with 127.0.0.1/8, all settings are at their defaults.
@@ -370,24 +369,6 @@ impl<H> Stack<H> {
             pressure: self.host.get(HostKey::NeighGcThresh2) as usize,
             limit: self.host.get(HostKey::NeighGcThresh3) as usize,
         }
-    }
-
-    /// Every five minutes all interfaces draw anew how long a confirmation lasts.
-    pub(super) fn redraw_reachable_times(&mut self, now: Time) {
-        if now < self.next_redraw {
-            return;
-        }
-        self.next_redraw = now + REDRAW_INTERVAL;
-        for at in 0..self.interfaces.len() {
-            self.draw_reachable_time(InterfaceId(at as u16));
-        }
-    }
-
-    pub(super) fn draw_reachable_time(&mut self, id: InterfaceId) {
-        let interface = &mut self.interfaces[id.index()];
-        let base = interface.neigh.get(NeighKey::BaseReachableTimeMs) as u64 * 1_000_000;
-        let drawn = if base == 0 { 0 } else { base / 2 + self.stream.below(base) };
-        interface.reachable_time = Duration::from_nanos(drawn);
     }
 }
 

@@ -1,11 +1,29 @@
 //! The measures: how each is written, in which units it is compared, where its numbers are in an outcome.
 
-use super::{Failure, Known, MEASURES, Measure, Misread, Statistic, Unit, misread, unknown};
+use super::{Failure, Known, Measure, Misread, Statistic, Unit, misread, unknown};
 use crate::names::{NamePattern, suggestion};
 use net_model::outcome::{ClientOutcome, DirectorOutcome, Outcome, ServerOutcome};
 use net_model::verdict::DropReason;
 use sim_core::Histogram;
 use std::ops::Range;
+
+const MEASURES: [&str; 15] = [
+    "balance",
+    "jain",
+    "success",
+    "answered",
+    "started",
+    "failures",
+    "latency",
+    "connect",
+    "retransmissions",
+    "served",
+    "utilisation",
+    "arp",
+    "drops",
+    "scheduled",
+    "entries",
+];
 
 /// The words before the operator, read from left to right.
 struct Reader<'a> {
@@ -279,24 +297,34 @@ pub(super) fn values(measure: &Measure, unit: Unit, outcome: &Outcome) -> Vec<(S
             one(found.map(|drop| drop.count).sum::<u64>() as f64)
         }
         Measure::Scheduled { director, service, server } => {
-            let services = directors(outcome, director).flat_map(|d| &d.services);
-            // Names read `TCP 10.0.0.100:80`, `FWM 10`.
-            let services = services.filter(|found| {
-                service.as_ref().is_none_or(|name| found.name.split(' ').nth(1) == Some(name.as_str()))
-            });
-            let destinations = services.flat_map(|found| &found.destinations);
-            let counts: Vec<u64> = destinations
-                .filter(|found| server.as_ref().is_none_or(|name| *name == found.name))
-                .map(|found| found.conns)
-                .collect();
-            let is_unknown = counts.is_empty() && (service.is_some() || server.is_some());
-            if is_unknown { Vec::new() } else { one(counts.iter().sum::<u64>() as f64) }
+            scheduled(outcome, director, service, server).map_or_else(Vec::new, one)
         }
         Measure::Entries(director) => {
             one(directors(outcome, director).map(|found| found.connections).sum::<u64>() as f64)
         }
         Measure::Arp(_) => Vec::new(),
     }
+}
+
+/// Connections that IPVS scheduled; none if there is no such service or server.
+fn scheduled(
+    outcome: &Outcome,
+    director: &Option<String>,
+    service: &Option<String>,
+    server: &Option<String>,
+) -> Option<f64> {
+    let services = directors(outcome, director).flat_map(|d| &d.services);
+    // Names read `TCP 10.0.0.100:80`, `FWM 10`.
+    let services = services.filter(|found| {
+        service.as_ref().is_none_or(|name| found.name.split(' ').nth(1) == Some(name.as_str()))
+    });
+    let destinations = services.flat_map(|found| &found.destinations);
+    let counts: Vec<u64> = destinations
+        .filter(|found| server.as_ref().is_none_or(|name| *name == found.name))
+        .map(|found| found.conns)
+        .collect();
+    let is_unknown = counts.is_empty() && (service.is_some() || server.is_some());
+    (!is_unknown).then(|| counts.iter().sum::<u64>() as f64)
 }
 
 fn clients<'a>(outcome: &'a Outcome, group: &'a Option<String>) -> impl Iterator<Item = &'a ClientOutcome> {

@@ -66,7 +66,7 @@ impl Sockets {
     }
 
     /// Finds the socket of a packet.
-    #[inline]
+    #[inline(always)] // a part of tcp_input
     pub fn find(&self, key: &Key) -> Option<SocketId> {
         if self.index.is_empty() {
             return None;
@@ -98,8 +98,7 @@ impl Sockets {
             }
             None => {
                 if self.slots.len() == self.slots.capacity() {
-                    // By a quarter, not by half: of millions of sockets the spare room counts.
-                    self.slots.reserve_exact((self.slots.len() / 4).max(64));
+                    self.slots.reserve_exact(growth(self.slots.len()));
                 }
                 self.slots.push(socket);
                 u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 sockets")
@@ -155,6 +154,13 @@ impl Sockets {
             self.enter(entry.slot - 1);
         }
     }
+}
+
+/// How many more elements a full pool takes. Growing moves everything, so small pools double; of millions of elements
+/// the spare room counts, so large ones grow by a quarter.
+pub(crate) fn growth(len: usize) -> usize {
+    const LARGE: usize = 1 << 16;
+    if len < LARGE { len.max(64) } else { len / 4 }
 }
 
 /// Is this the socket of the key? The parts that differ most often first.

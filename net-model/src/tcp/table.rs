@@ -183,17 +183,23 @@ fn key_of(socket: &Socket) -> Key {
     }
 }
 
-/// Mixes all parts of a key; multiply and fold.
+/// The place of a key, from the lower half, and its tag, the upper half.
+///
+/// Clients take ports in turn, and a connection has two ends: both ends of four neighbouring ports of a client have
+/// places side by side (unless an address is translated between them), so that most of what the next connection needs
+/// is in the cache. What tells the two ends and different hosts apart is in the tag.
 #[inline]
 fn hash(key: &Key) -> u64 {
     let [a, b] = key.local.0.words();
     let [c, d] = key.remote.0.words();
-    let ports = u64::from(key.local.1) << 32
-        | u64::from(key.remote.1) << 48
-        | u64::from(key.host) << 1
-        | u64::from(key.udp);
-    let first = mix(a.rotate_left(32) ^ b ^ ports, 0x9e37_79b9_7f4a_7c15);
-    mix(first ^ c.rotate_left(17) ^ d, 0xd6e8_feb8_6659_fd93)
+    let (own, other) = (key.local.1, key.remote.1);
+    let ports = u64::from(own ^ other);
+    let addresses =
+        mix((a ^ c).rotate_left(32) ^ b ^ d ^ 0x9e37_79b9_7f4a_7c15, b.wrapping_add(d) ^ (ports >> 2) << 40);
+    let neighbours = mix(addresses, 0xd6e8_feb8_6659_fd93);
+    let tag = (neighbours >> 32) ^ (u64::from(key.host) << 1 | u64::from(key.udp)).wrapping_mul(0x9e37_79b9);
+    let place = neighbours << 3 | (ports & 3) << 1 | u64::from(own > other);
+    tag << 32 | place & u64::from(u32::MAX)
 }
 
 #[inline]

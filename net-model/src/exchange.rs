@@ -101,7 +101,7 @@ impl Exchanges {
             return ExchangeId(slot);
         }
         if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact((self.slots.len() / 4).max(64)); // as for sockets
+            self.slots.reserve_exact(crate::tcp::table::growth(self.slots.len())); // as for sockets
         }
         self.slots.push(exchange);
         ExchangeId(u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 exchanges at a time"))

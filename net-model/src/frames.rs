@@ -64,7 +64,7 @@ impl Frames {
 
     /// Puts a TCP packet with an ordinary header into the pool. It is written where it lies: most slots held such a
     /// packet before.
-    #[inline]
+    #[inline(always)] // its arguments are many
     pub(crate) fn send_segment(&mut self, head: Head, segment: Segment) -> FrameId {
         let Some(slot) = self.free.pop() else {
             return self.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: head.body(segment) });

@@ -194,12 +194,18 @@ impl Link {
     }
 
     /// Queues a frame under its instant, behind all frames of the same instant; true if it is the new head.
-    #[inline]
+    #[inline(always)] // a part of every way out of a host
     pub(crate) fn push(&mut self, queued: Queued) -> bool {
         if self.queue.back().is_none_or(|last| last.at <= queued.at) {
             self.queue.push_back(queued);
             return self.queue.len() == 1;
         }
+        self.push_between(queued)
+    }
+
+    /// The same where later frames are in the queue already.
+    #[inline(never)]
+    fn push_between(&mut self, queued: Queued) -> bool {
         let place = self.queue.partition_point(|earlier| earlier.at <= queued.at);
         self.queue.insert(place, queued);
         place == 0

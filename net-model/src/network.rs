@@ -276,7 +276,7 @@ impl Network {
             self.handle(event);
             while let Some((host, frame)) = self.cx.loopback.pop() {
                 let host = &mut self.hosts[host as usize];
-                host.ip_input(&mut self.cx, InterfaceId::LO, frame);
+                host.ip_input_again(&mut self.cx, InterfaceId::LO, frame);
             }
         }
         self.cx.now = until;

@@ -35,7 +35,7 @@ impl Host {
     }
 
     /// A packet comes in: PREROUTING, then the routing decision.
-    #[inline]
+    #[inline(always)] // a part of input
     pub(crate) fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         packet.mark = 0;
@@ -61,6 +61,12 @@ impl Host {
             }
             Err(refusal) => self.refused_by_route(cx, frame, refusal),
         }
+    }
+
+    /// A packet comes in that did not come over a wire just now: from lo, or out of a tunnel.
+    #[inline(never)]
+    pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        self.ip_input(cx, iif, frame);
     }
 
     #[cold]
@@ -154,7 +160,7 @@ impl Host {
             return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
         }
         cx.wiring.frames.packet_mut(&frame).outer = None;
-        self.ip_input(cx, tunnel, frame);
+        self.ip_input_again(cx, tunnel, frame);
     }
 
     /// The transport protocol gets the packet.

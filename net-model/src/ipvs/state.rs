@@ -22,7 +22,7 @@ impl Default for Timeouts {
 
 impl Director {
     /// Runs the state machine of an entry for one of its packets.
-    #[inline]
+    #[inline(always)] // once a packet, from either direction
     pub(super) fn track(&mut self, slot: Slot, packet: &Packet, from_server: bool) {
         let connection = self.connections.get_mut(slot);
         let sight = if from_server {

@@ -17,11 +17,20 @@ pub(super) struct Connections {
     index: Index,
     /// Entries whose client port is not known.
     portless: usize,
+    /// Entries by the upper half of their client port. Clients' packets go to low ports and come from high ones: that
+    /// one is nobody's reply is mostly seen here.
+    by_port: [u32; 256],
 }
 
 impl Connections {
     pub(super) fn new() -> Connections {
-        Connections { entries: Vec::new(), free: Vec::new(), index: Index::new(), portless: 0 }
+        Connections {
+            entries: Vec::new(),
+            free: Vec::new(),
+            index: Index::new(),
+            portless: 0,
+            by_port: [0; 256],
+        }
     }
 
     /// Entries in the table.
@@ -46,7 +55,7 @@ impl Connections {
     }
 
     /// The entry of a client's packet, templates excepted.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn find_request(&self, tuple: &Tuple) -> Option<Slot> {
         let matches = |c: &Connection, client_port: u16| {
             c.client_port == client_port
@@ -64,8 +73,11 @@ impl Connections {
     }
 
     /// The entry of a server's packet: masquerading servers answer as themselves, all others as the service.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn find_reply(&self, tuple: &Tuple) -> Option<Slot> {
+        if self.by_port[usize::from(tuple.dport >> 8)] == 0 {
+            return None;
+        }
         self.find(tuple.protocol, tuple.dst, tuple.dport, |c| {
             let from = if c.method() == flag::MASQUERADE {
                 (c.real, c.real_port)
@@ -92,7 +104,7 @@ impl Connections {
     }
 
     /// The newest entry under this key that `matches`.
-    #[inline]
+    #[inline(always)] // a part of find_request and find_reply
     fn find(
         &self,
         protocol: u8,
@@ -113,8 +125,7 @@ impl Connections {
             }
             None => {
                 if self.entries.len() == self.entries.capacity() {
-                    // By a quarter, not by half: of millions of entries the spare room counts.
-                    self.entries.reserve_exact((self.entries.len() / 4).max(64));
+                    self.entries.reserve_exact(crate::tcp::table::growth(self.entries.len()));
                 }
                 self.entries.push(connection);
                 Slot::new(self.entries.len() as u32 - 1)
@@ -199,14 +210,18 @@ impl Connections {
         self.index.insert(self.hash_of(slot), slot.index() as u32);
         let connection = self.get_mut(slot);
         connection.flags |= flag::HASHED;
-        self.portless += usize::from(self.get(slot).is(flag::NO_CLIENT_PORT));
+        let (is_portless, port) = (connection.is(flag::NO_CLIENT_PORT), connection.client_port);
+        self.portless += usize::from(is_portless);
+        self.by_port[usize::from(port >> 8)] += 1;
     }
 
     fn unlink(&mut self, slot: Slot) {
         self.index.remove(self.hash_of(slot), slot.index() as u32);
         let connection = self.get_mut(slot);
         connection.flags &= !flag::HASHED;
-        self.portless -= usize::from(self.get(slot).is(flag::NO_CLIENT_PORT));
+        let (is_portless, port) = (connection.is(flag::NO_CLIENT_PORT), connection.client_port);
+        self.portless -= usize::from(is_portless);
+        self.by_port[usize::from(port >> 8)] -= 1;
     }
 
     fn hash_of(&self, slot: Slot) -> u32 {
@@ -226,13 +241,14 @@ impl Connection {
     }
 }
 
-/// Two multiplications' worth of mixing; the same on every machine.
+/// Two multiplications' worth of mixing; the same on every machine. Clients take ports in turn: four neighbouring
+/// ones have their cells side by side, in one cache line, where the next connection finds its own.
 #[inline]
 fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
     let [high, low] = client.words();
-    let key = low ^ u64::from(port) << 48 ^ u64::from(protocol) << 40;
+    let key = low ^ u64::from(port >> 2) << 48 ^ u64::from(protocol) << 40;
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);
-    (product as u64 ^ (product >> 64) as u64) as u32
+    (product as u64 ^ (product >> 64) as u64) as u32 & !3 | u32::from(port) & 3
 }
 
 #[cfg(test)]

@@ -85,21 +85,28 @@ impl Host {
     }
 
     /// Sends what the window allows, and the FIN if it is its turn.
+    #[inline]
     pub(crate) fn push(&mut self, cx: &mut Cx, id: SocketId) {
-        loop {
+        if cx.sockets.get(id).has_more() {
+            self.push_more(cx, id);
+        }
+    }
+
+    fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
+        while cx.sockets.get(id).has_more() {
             let socket = cx.sockets.get(id);
             let open = matches!(
                 socket.state,
                 State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
             );
-            if !open || socket.fin_sent {
+            if !open {
                 return;
             }
             let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
             let room = window.saturating_sub(socket.in_flight());
             let len = socket.unsent.min(u32::from(socket.mss));
             let fin = socket.closing && len == socket.unsent;
-            if (len == 0 && !fin) || (len > 0 && room < len) {
+            if len > 0 && room < len {
                 return;
             }
             self.send_next(cx, id, len, fin);

@@ -165,6 +165,12 @@ impl Socket {
         }
     }
 
+    /// Is there anything left to say: data, or a FIN?
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        !self.fin_sent && (self.unsent > 0 || self.closing)
+    }
+
     /// Bytes sent and not acknowledged (a FIN counts as one).
     #[inline]
     pub(crate) fn in_flight(&self) -> u32 {

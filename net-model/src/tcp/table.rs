@@ -66,7 +66,7 @@ impl Sockets {
     }
 
     /// Finds the socket of a packet.
-    #[inline]
+    #[inline(always)] // a part of tcp_input
     pub fn find(&self, key: &Key) -> Option<SocketId> {
         if self.index.is_empty() {
             return None;
@@ -98,8 +98,7 @@ impl Sockets {
             }
             None => {
                 if self.slots.len() == self.slots.capacity() {
-                    // By a quarter, not by half: of millions of sockets the spare room counts.
-                    self.slots.reserve_exact((self.slots.len() / 4).max(64));
+                    self.slots.reserve_exact(growth(self.slots.len()));
                 }
                 self.slots.push(socket);
                 u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 sockets")
@@ -157,6 +156,13 @@ impl Sockets {
     }
 }
 
+/// How many more elements a full pool takes. Growing moves everything, so small pools double; of millions of elements
+/// the spare room counts, so large ones grow by a quarter.
+pub(crate) fn growth(len: usize) -> usize {
+    const LARGE: usize = 1 << 16;
+    if len < LARGE { len.max(64) } else { len / 4 }
+}
+
 /// Is this the socket of the key? The parts that differ most often first.
 #[inline]
 fn is_of(socket: &Socket, key: &Key) -> bool {
@@ -177,17 +183,23 @@ fn key_of(socket: &Socket) -> Key {
     }
 }
 
-/// Mixes all parts of a key; multiply and fold.
+/// The place of a key, from the lower half, and its tag, the upper half.
+///
+/// Clients take ports in turn, and a connection has two ends: both ends of four neighbouring ports of a client have
+/// places side by side (unless an address is translated between them), so that most of what the next connection needs
+/// is in the cache. What tells the two ends and different hosts apart is in the tag.
 #[inline]
 fn hash(key: &Key) -> u64 {
     let [a, b] = key.local.0.words();
     let [c, d] = key.remote.0.words();
-    let ports = u64::from(key.local.1) << 32
-        | u64::from(key.remote.1) << 48
-        | u64::from(key.host) << 1
-        | u64::from(key.udp);
-    let first = mix(a.rotate_left(32) ^ b ^ ports, 0x9e37_79b9_7f4a_7c15);
-    mix(first ^ c.rotate_left(17) ^ d, 0xd6e8_feb8_6659_fd93)
+    let (own, other) = (key.local.1, key.remote.1);
+    let ports = u64::from(own ^ other);
+    let addresses =
+        mix((a ^ c).rotate_left(32) ^ b ^ d ^ 0x9e37_79b9_7f4a_7c15, b.wrapping_add(d) ^ (ports >> 2) << 40);
+    let neighbours = mix(addresses, 0xd6e8_feb8_6659_fd93);
+    let tag = (neighbours >> 32) ^ (u64::from(key.host) << 1 | u64::from(key.udp)).wrapping_mul(0x9e37_79b9);
+    let place = neighbours << 3 | (ports & 3) << 1 | u64::from(own > other);
+    tag << 32 | place & u64::from(u32::MAX)
 }
 
 #[inline]

@@ -65,6 +65,7 @@ impl Director {
     }
 
     /// The way to an entry's real server.
+    #[inline(always)] // a part of transmit
     fn way(&self, now: Time, connection: &Connection, host: &impl Surroundings, hook: Hook) -> Way {
         let (local, path) = host.look(connection.real);
         let mut way = Way {

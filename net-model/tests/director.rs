@@ -368,27 +368,6 @@ fn every_setting_can_be_read_and_written() {
     }
 }
 
-#[test]
-fn the_page_about_ipvs_names_files_and_recordings_that_exist() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let page = std::fs::read_to_string(root.join("docs/ipvs.md")).expect("the page exists");
-    let names: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
-    let mut recordings = 0;
-    for name in names {
-        if let Some((file, id)) = name.split_once(".json ") {
-            let path = root.join(format!("net-model/tests/vectors/{file}.json"));
-            let text = std::fs::read_to_string(path).unwrap_or_else(|_| panic!("{file}.json does not exist"));
-            let found =
-                text.contains(&format!("\"id\":\"{id}\"")) || text.contains(&format!("\"id\": \"{id}\""));
-            assert!(found, "{name} does not exist");
-            recordings += 1;
-        } else if name.ends_with(".rs") {
-            assert!(root.join("net-model/src/ipvs").join(name).exists(), "{name} does not exist");
-        }
-    }
-    assert!(recordings >= 20, "every surprise has its recording");
-}
-
 fn addr(text: &str) -> Addr {
     text.parse().expect("an address")
 }

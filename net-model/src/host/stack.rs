@@ -399,6 +399,7 @@ mod tests {
     use crate::addr::Prefix;
     use crate::packet::{Arp, ArpOp};
     use proptest::prelude::*;
+    use sim_core::Duration;
 
     #[test]
     fn a_fresh_host_knows_itself() {

@@ -4,8 +4,7 @@
 //! judge of its link address: an exit is only the place of that entry, and void once any entry has been deleted.
 
 use super::neighbour::NeighbourId;
-use super::route::Route;
-use super::route::RouteClass;
+use super::route::{Route, RouteClass};
 use super::stack::Stack;
 use crate::addr::{Addr, Mac};
 use crate::link::LinkId;

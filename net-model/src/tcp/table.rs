@@ -1,7 +1,7 @@
 //! All sockets, and the index from the addresses and ports of a packet to its socket.
 //!
-//! The index is a table of slot numbers with linear probing. Beside each number stand 32 bits of the key's hash, so that
-//! a collision does not touch the other socket; the keys live in the sockets themselves.
+//! The index is a table of slot numbers with linear probing. Beside each number stands the key's hash, so that neither a
+//! collision nor a removal touches other sockets; the keys live in the sockets themselves.
 
 use super::socket::{Socket, SocketId, State};
 use crate::addr::Addr;
@@ -19,11 +19,11 @@ pub struct Key {
     pub remote: (Addr, u16),
 }
 
-/// An entry of the index: slot number + 1 (0 if the entry is free) and the upper half of the key's hash.
+/// An entry of the index: slot number + 1 (0 if the entry is free) and the key's hash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Entry {
     slot: u32,
-    tag: u32,
+    hash: u32,
 }
 
 /// All sockets of all hosts.
@@ -79,7 +79,7 @@ impl Sockets {
             if entry.slot == 0 {
                 return None;
             }
-            if entry.tag == tag(hash) && is_of(&self.slots[entry.slot as usize - 1], key) {
+            if entry.hash == hash && is_of(&self.slots[entry.slot as usize - 1], key) {
                 return Some(SocketId(entry.slot - 1));
             }
             at = (at + 1) & mask;
@@ -104,7 +104,8 @@ impl Sockets {
                 u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 sockets")
             }
         };
-        self.enter(slot);
+        let hash = hash(&key_of(&self.slots[slot as usize]));
+        self.enter(Entry { slot: slot + 1, hash });
         SocketId(slot)
     }
 
@@ -123,7 +124,7 @@ impl Sockets {
             if entry.slot == 0 {
                 break;
             }
-            let home = hash(&key_of(&self.slots[entry.slot as usize - 1])) as usize & mask;
+            let home = entry.hash as usize & mask;
             if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
                 self.index[hole] = entry;
                 hole = at;
@@ -137,21 +138,20 @@ impl Sockets {
         self.free.push(id.0);
     }
 
-    fn enter(&mut self, slot: u32) {
+    fn enter(&mut self, entry: Entry) {
         let mask = self.index.len() - 1;
-        let hash = hash(&key_of(&self.slots[slot as usize]));
-        let mut at = hash as usize & mask;
+        let mut at = entry.hash as usize & mask;
         while self.index[at].slot != 0 {
             at = (at + 1) & mask;
         }
-        self.index[at] = Entry { slot: slot + 1, tag: tag(hash) };
+        self.index[at] = entry;
     }
 
     fn grow(&mut self) {
         let bigger = vec![Entry::default(); (self.index.len() * 2).max(64)];
         let old = std::mem::replace(&mut self.index, bigger);
         for entry in old.into_iter().filter(|entry| entry.slot != 0) {
-            self.enter(entry.slot - 1);
+            self.enter(entry);
         }
     }
 }
@@ -183,28 +183,21 @@ fn key_of(socket: &Socket) -> Key {
     }
 }
 
-/// The place of a key, from the lower half, and its tag, the upper half.
+/// Where a key has its place; the same on every machine.
 ///
 /// Clients take ports in turn, and a connection has two ends: both ends of four neighbouring ports of a client have
-/// places side by side (unless an address is translated between them), so that most of what the next connection needs
-/// is in the cache. What tells the two ends and different hosts apart is in the tag.
+/// places in one cache line (unless an address is translated between them), so that most of what the next connection
+/// needs is in the cache. The host is not part of it: hosts seldom have the same addresses and ports.
 #[inline]
-fn hash(key: &Key) -> u64 {
+fn hash(key: &Key) -> u32 {
     let [a, b] = key.local.0.words();
     let [c, d] = key.remote.0.words();
     let (own, other) = (key.local.1, key.remote.1);
     let ports = u64::from(own ^ other);
     let addresses =
         mix((a ^ c).rotate_left(32) ^ b ^ d ^ 0x9e37_79b9_7f4a_7c15, b.wrapping_add(d) ^ (ports >> 2) << 40);
-    let neighbours = mix(addresses, 0xd6e8_feb8_6659_fd93);
-    let tag = (neighbours >> 32) ^ (u64::from(key.host) << 1 | u64::from(key.udp)).wrapping_mul(0x9e37_79b9);
-    let place = neighbours << 3 | (ports & 3) << 1 | u64::from(own > other);
-    tag << 32 | place & u64::from(u32::MAX)
-}
-
-#[inline]
-fn tag(hash: u64) -> u32 {
-    (hash >> 32) as u32
+    let neighbours = mix(addresses, 0xd6e8_feb8_6659_fd93) as u32;
+    neighbours << 3 | (ports as u32 & 3) << 1 | u32::from(own > other)
 }
 
 #[inline]

@@ -15,7 +15,10 @@ pub fn emit(root: &Node) -> String {
     match &root.value {
         Value::Mapping(entries) if !entries.is_empty() => mapping(&mut text, 0, root, true),
         Value::Sequence(items) if !items.is_empty() => sequence(&mut text, 0, items),
-        _ => {
+        Value::Scalar(lines) => {
+            let _ = writeln!(text, "{}", scalar(lines));
+        }
+        Value::Null | Value::Mapping(_) | Value::Sequence(_) => {
             let _ = writeln!(text, "{}", flow(root).unwrap_or_default());
         }
     }

@@ -35,6 +35,7 @@ mod threshold;
 mod trash;
 pub mod verdict;
 pub mod view;
+pub mod workload;
 
 pub use config::*;
 pub use decision::{Candidate, Chooser, Decision, Refusal, ServiceRule};

@@ -117,8 +117,8 @@ impl Alone {
 #[inline]
 fn scatter(n: u32, limit: u32) -> u32 {
     let mixed = u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    ((mixed >> 32) * u64::from(limit) >> 32) as u32
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (((mixed >> 32) * u64::from(limit)) >> 32) as u32
 }
 
 #[inline]

@@ -2,6 +2,7 @@
 
 pub mod addr;
 mod arrivals;
+pub mod capture;
 pub mod client;
 pub mod cx;
 pub mod event;

@@ -1,6 +1,7 @@
 //! The network: hosts and wires, put together piece by piece, and the loop that runs them.
 
 use crate::addr::Mac;
+use crate::capture;
 use crate::cx::{Cx, Plans};
 use crate::event::Event;
 use crate::exchange::Exchanges;
@@ -88,6 +89,7 @@ impl Network {
             plans: Plans::default(),
             recorder,
             loopback: Vec::new(),
+            capture: None,
         };
         Network {
             options,
@@ -234,6 +236,11 @@ impl Network {
         self.cx.now
     }
 
+    /// Has anything happened yet?
+    pub(crate) fn has_started(&self) -> bool {
+        self.is_started
+    }
+
     /// Events handled so far.
     pub fn events(&self) -> u64 {
         self.events
@@ -276,7 +283,10 @@ impl Network {
             self.handle(event);
             while let Some((host, frame)) = self.cx.loopback.pop() {
                 let host = &mut self.hosts[host as usize];
-                host.ip_input_again(&mut self.cx, InterfaceId::LO, frame);
+                match self.cx.capture {
+                    None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
+                    Some(_) => capture::input_again(host, &mut self.cx, InterfaceId::LO, frame),
+                }
             }
         }
         self.cx.now = until;
@@ -301,8 +311,14 @@ impl Network {
         let place = match event {
             Event::Arrive(link) => {
                 let arrival = cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder);
-                if let Arrival::AtHost(host, interface, frame) = arrival {
-                    hosts[host as usize].input(cx, InterfaceId(interface), frame);
+                match arrival {
+                    Arrival::AtHost(host, interface, frame) => {
+                        hosts[host as usize].input(cx, InterfaceId(interface), frame);
+                    }
+                    Arrival::AtTap(host, interface, frame) => {
+                        capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
+                    }
+                    Arrival::Handled => {}
                 }
                 link.0
             }

@@ -135,7 +135,7 @@ impl Network {
     /// # Panics
     /// If the network has already run: hosts that know their ways out would pass the tap by.
     pub fn tap(&mut self, host: HostId, interface: InterfaceId) -> Tap {
-        assert!(!self.has_started(), "taps are set before the network runs");
+        assert!(!self.is_started, "taps are set before the network runs");
         let capture = self.cx.capture.get_or_insert_default();
         let next = Tap(capture.taps.len() as u32);
         let tap = *capture.by_interface.entry((host.0, interface)).or_insert(next);

@@ -17,7 +17,9 @@ pub mod network;
 pub mod operations;
 pub mod outcome;
 pub mod packet;
+pub mod pcap;
 pub mod recorder;
+pub mod replay;
 pub mod request;
 pub mod server;
 mod sharing;
@@ -27,6 +29,7 @@ pub mod tcp;
 pub mod transcript;
 pub mod udp;
 pub mod verdict;
+pub mod wire;
 pub mod wiring;
 pub mod workload;
 

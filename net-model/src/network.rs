@@ -71,7 +71,8 @@ pub struct Network {
     servers: Vec<(u32, usize)>,
     pub(crate) events: u64,
     pub(crate) fingerprint: Fingerprint,
-    is_started: bool,
+    /// Has anything happened yet?
+    pub(crate) is_started: bool,
 }
 
 /// Building.
@@ -236,11 +237,6 @@ impl Network {
         self.cx.now
     }
 
-    /// Has anything happened yet?
-    pub(crate) fn has_started(&self) -> bool {
-        self.is_started
-    }
-
     /// Events handled so far.
     pub fn events(&self) -> u64 {
         self.events
@@ -281,15 +277,21 @@ impl Network {
             self.cx.now = at;
             self.events += 1;
             self.handle(event);
-            while let Some((host, frame)) = self.cx.loopback.pop() {
-                let host = &mut self.hosts[host as usize];
-                match self.cx.capture {
-                    None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
-                    Some(_) => capture::input_again(host, &mut self.cx, InterfaceId::LO, frame),
-                }
-            }
+            self.deliver_to_self();
         }
         self.cx.now = until;
+    }
+
+    /// What hosts have sent to themselves comes in.
+    #[inline]
+    pub(crate) fn deliver_to_self(&mut self) {
+        while let Some((host, frame)) = self.cx.loopback.pop() {
+            let host = &mut self.hosts[host as usize];
+            match self.cx.capture {
+                None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
+                Some(_) => capture::input_again(host, &mut self.cx, InterfaceId::LO, frame),
+            }
+        }
     }
 
     /// The first events: samples and first arrivals.

@@ -52,6 +52,6 @@ fn forwards(host: &Host) -> bool {
         _ => None,
     });
     let forwarding = ["net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding"];
-    let last = settings.flatten().filter(|setting| forwarding.contains(&&*setting.dotted())).next_back();
+    let last = settings.flatten().rfind(|setting| forwarding.contains(&&*setting.dotted()));
     last.is_some_and(|setting| setting.value.trim() != "0")
 }

@@ -7,7 +7,7 @@ use crate::request::RequestId;
 use crate::tcp::SocketId;
 
 /// Something that happens at an instant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Event {
     /// The frame at the head of a link arrives at its far end.
     Arrive(LinkId),
@@ -24,6 +24,7 @@ pub enum Event {
     /// A client's own time-out, its next byte, or its end of thinking.
     Exchange(ExchangeId),
     /// The series are sampled.
+    #[default]
     Sample,
 }
 

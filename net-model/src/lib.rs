@@ -18,6 +18,7 @@ pub mod operations;
 pub mod outcome;
 pub mod packet;
 pub mod pcap;
+mod pool;
 pub mod recorder;
 pub mod replay;
 pub mod request;

@@ -6,7 +6,7 @@ use crate::link::LinkId;
 use crate::request::RequestId;
 
 /// Something that happens at an instant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Event {
     /// The frame at the head of a link arrives at its far end.
     Arrive(LinkId),
@@ -23,6 +23,7 @@ pub enum Event {
     /// A client's own time-out, its next byte, or its end of thinking.
     Exchange(ExchangeId),
     /// The series are sampled.
+    #[default]
     Sample,
 }
 

@@ -269,11 +269,7 @@ impl Network {
         if !self.is_started {
             self.start();
         }
-        while let Some(at) = self.cx.agenda.peek() {
-            if at > until {
-                break;
-            }
-            let (at, event) = self.cx.agenda.pop().expect("it was just seen");
+        while let Some((at, event)) = self.cx.agenda.pop_until(until) {
             self.cx.now = at;
             self.events += 1;
             self.handle(event);

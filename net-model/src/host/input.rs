@@ -52,7 +52,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.local_input(cx, iif, frame),
-            Ok(Inbound::Broadcast) => cx.deliver(frame),
+            Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, .. }) => {
                 let (flow, next_hop) = (packet.flow, route.next_hop);
                 let text = move || format!("for another host: forwarded towards {next_hop}");
@@ -169,6 +169,7 @@ impl Host {
         match &packet.payload {
             Payload::Tcp(_) => self.tcp_input(cx, frame),
             Payload::Udp(_) => self.udp_input(cx, frame),
+            Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket), // only groups are listened to
             Payload::Icmp(_) => self.icmp_input(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);

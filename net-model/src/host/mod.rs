@@ -30,6 +30,7 @@ pub mod route_input;
 mod routes;
 pub mod stack;
 mod surroundings;
+mod sync;
 pub mod sysctl;
 pub mod table;
 #[cfg(test)]

@@ -141,8 +141,7 @@ fn datagram(config: &DaemonConfig, source: Addr, announcement: Announcement) -> 
 fn followed(cx: &Cx, packet: &Packet) -> Option<SyncEntry> {
     let Payload::Sync(datagram) = &packet.payload else { return None };
     let (_, exchange) = cx.exchanges.by_tag(cx.recorder.followed()?)?;
-    let socket = cx.sockets.get(exchange.socket?);
-    let client = (socket.local, socket.lport);
+    let client = cx.sockets.local(exchange.socket()?);
     datagram.message.entries.iter().find(|entry| entry.client == client).copied()
 }
 

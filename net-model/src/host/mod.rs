@@ -25,6 +25,7 @@ mod output;
 mod policy;
 mod reachability;
 pub mod redirect;
+mod reply;
 pub mod route;
 mod route_cache;
 pub mod route_input;

@@ -90,6 +90,7 @@ impl Master {
     /// to which port is the kernel's secret (it looks at addresses in memory): here the client's port decides.
     fn collect(&mut self, now: Time, entry: SyncEntry, settings: &Settings, clock: &mut Clock) {
         let version = settings.sync_version as u8;
+        let entry = entry.as_told(version);
         let len = entry.len(version);
         if len == 0 {
             return;
@@ -223,7 +224,7 @@ fn is_time(
             return true;
         }
     }
-    let refresh = Duration::from_secs(settings.sync_refresh_period as u64);
+    let refresh = Duration::from_secs(settings.sync_refresh_period.max(0) as u64);
     if refresh > Duration::ZERO && !refreshes(connection, announced, now, refresh, settings.sync_retries) {
         return false;
     }

@@ -100,6 +100,14 @@ impl SyncEntry {
         }
     }
 
+    /// What is left of the entry in a message of this version.
+    pub(super) fn as_told(self, version: u8) -> SyncEntry {
+        match version {
+            0 => SyncEntry { flags: self.flags & 0xffff, mark: 0, timeout: 0, ..self },
+            _ => self,
+        }
+    }
+
     /// The state by name, as listings have it.
     pub fn state_name(&self) -> &'static str {
         let is_template = self.flags & flag::TEMPLATE != 0;

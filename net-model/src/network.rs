@@ -320,14 +320,9 @@ impl Network {
                 }
                 link.0
             }
-            Event::Socket(id) => {
-                let socket = cx.sockets.get_mut(id);
-                if socket.posted == cx.now {
-                    socket.posted = Time::NEVER;
-                    let host = socket.host;
-                    hosts[host as usize].socket_timer(cx, id);
-                }
-                id.0
+            Event::Sockets => {
+                crate::tcp::timer::sockets_event(cx, hosts, self.options.timers);
+                0
             }
             Event::Host(host) => {
                 hosts[host as usize].timer(cx);
@@ -375,7 +370,7 @@ impl Network {
 fn kind_of(event: Event) -> u32 {
     match event {
         Event::Arrive(_) => 1,
-        Event::Socket(_) => 2,
+        Event::Sockets => 2,
         Event::Host(_) => 3,
         Event::Served(_) => 4,
         Event::Shared(_) => 5,

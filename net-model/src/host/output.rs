@@ -37,7 +37,7 @@ impl Host {
             && director.intercepts(packet.dst.family())
         {
             let verdict = director.local_out(cx.now, packet, &self.stack);
-            self.arm_timers(cx);
+            self.arm_director(cx);
             match verdict {
                 Verdict::Accept => {}
                 Verdict::Send { to } => return self.send_towards(cx, frame, to),
@@ -76,7 +76,7 @@ impl Host {
         if !self.is_up || cx.recorder.follows(packet.flow) {
             return None;
         }
-        let (mark, len) = (packet.mark, u32::from(packet.wire_len()));
+        let (mark, len) = (packet.mark, packet.wire_len());
         let way =
             self.stack.known_exit(cx.now, Leaver { to, speaker, mark, len, confirms: self.confirms })?;
         self.confirms = false;

@@ -4,7 +4,7 @@ use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
-use super::output::error_of_ipvs;
+use super::output::{UNMARKED, error_of_ipvs};
 use super::route::Route;
 use super::route_cache::Place as CachePlace;
 use super::route_input::{Inbound, Known, Refusal};
@@ -81,7 +81,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.filter_input(cx, iif, frame),
-            Ok(Inbound::Broadcast) => cx.deliver(frame),
+            Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, .. }) => {
                 let (flow, next_hop) = (packet.flow, route.next_hop);
                 let text = move || format!("for another host: forwarded towards {next_hop}");
@@ -153,11 +153,11 @@ impl Host {
         match verdict {
             Verdict::Accept => self.transport_input(cx, frame),
             Verdict::Send { to } => {
+                cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
                 if let Some(way) = self.known_way(cx, &frame, to, None) {
                     return cx.leave(frame, way);
                 }
-                let mark = cx.wiring.frames.packet_mut(&frame).mark;
-                match self.stack.route_output(to, None, mark) {
+                match self.stack.route_output(to, None, UNMARKED) {
                     Ok(route) => self.emit(cx, frame, &route, to),
                     Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
                 }
@@ -210,6 +210,8 @@ impl Host {
         match &packet.payload {
             Payload::Tcp(_) => self.tcp_input(cx, frame),
             Payload::Udp(_) => self.udp_input(cx, frame),
+            // Daemons listen to groups only: this one was sent to the host itself.
+            Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
@@ -272,11 +274,15 @@ impl Host {
         if !director.intercepts(packet.dst.family()) {
             return Some(frame);
         }
+        let speaker = packet.src;
         let verdict = director.forward(cx.now, packet, &self.stack);
+        let is_translated = packet.src != speaker;
         self.arm_director(cx);
         match verdict {
+            Verdict::Accept if is_translated => return self.forward_reply(cx, frame, speaker),
             Verdict::Accept => return Some(frame),
             Verdict::Send { to } => {
+                self.tell_sending(cx, &frame, to);
                 let packet = cx.wiring.frames.packet_mut(&frame).clone();
                 cx.deliver(frame);
                 let body = Body::Ip(packet);

@@ -25,12 +25,14 @@ mod output;
 mod policy;
 mod reachability;
 pub mod redirect;
+mod reply;
 pub mod route;
 mod route_cache;
 pub mod route_input;
 mod routes;
 pub mod stack;
 mod surroundings;
+mod sync;
 pub mod sysctl;
 pub mod table;
 #[cfg(test)]

@@ -22,6 +22,11 @@ use crate::tcp::State;
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
 
+/// IPVS looks for the way to a real server without the packet's firewall mark: in a set-up where a rule makes marked
+/// packets local (`ip rule add fwmark 1 lookup 100`, `ip route add local 0/0 dev lo table 100`) they would come back for
+/// ever otherwise.
+pub(super) const UNMARKED: u32 = 0;
+
 impl Host {
     /// Sends a packet that this host made: LOCAL_OUT, then the wire.
     pub(crate) fn send(&mut self, cx: &mut Cx, packet: Packet) {
@@ -31,14 +36,24 @@ impl Host {
     }
 
     /// The same with the packet where it lies.
-    pub(crate) fn send_frame(&mut self, cx: &mut Cx, frame: FrameId) {
+    pub(crate) fn send_frame(&mut self, cx: &mut Cx, mut frame: FrameId) {
         if let Some(director) = &mut self.director
             && let packet = cx.wiring.frames.packet_mut(&frame)
             && director.intercepts(packet.dst.family())
         {
+            let (speaker, followed) = (packet.src, cx.recorder.follows(packet.flow));
+            director.record_decisions(followed);
             let verdict = director.local_out(cx.now, packet, &self.stack);
+            let is_translated = packet.src != speaker;
+            if followed && verdict != Verdict::Accept {
+                self.tell_decision(cx, &frame, &verdict);
+            }
             self.arm_director(cx);
             match verdict {
+                Verdict::Accept if is_translated => {
+                    let Some(reply) = self.send_reply(cx, frame, speaker) else { return };
+                    frame = reply;
+                }
                 Verdict::Accept => {}
                 Verdict::Send { to } => return self.send_towards(cx, frame, to),
                 Verdict::Drop(reason) => return self.lose(cx, frame, reason),
@@ -85,8 +100,8 @@ impl Host {
 
     /// Sends a packet of IPVS towards a real server, whatever its destination address says.
     pub(crate) fn send_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
-        let mark = cx.wiring.frames.packet_mut(&frame).mark;
-        match self.stack.route_output(to, None, mark) {
+        cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
+        match self.stack.route_output(to, None, UNMARKED) {
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(_) => self.lose(cx, frame, DropReason::IpvsNoRoute),
         }

@@ -142,6 +142,24 @@ impl<H> Stack<H> {
             }
             self.cache.slot_mut(place).let_speak(src);
         }
+        self.route_at(place, dst, src)
+    }
+
+    /// The way to `dst` from a source that need not be local: what IPVS asks for replies of the servers behind it.
+    pub(super) fn route_output_as(&mut self, dst: Addr, src: Addr, mark: u32) -> Result<Route, RouteError> {
+        let place = self.place_of_answer(dst, Some(src), mark, None);
+        self.route_at(place, dst, Some(src))
+    }
+
+    /// Are there rules beside those that every host has?
+    #[inline]
+    pub(super) fn has_rules(&self) -> bool {
+        self.fib.has_custom_rules
+    }
+
+    /// The answer at a place of the cache as the way of a packet.
+    #[inline]
+    fn route_at(&self, place: Place, dst: Addr, src: Option<Addr>) -> Result<Route, RouteError> {
         let answer = self.cache.answer(place);
         let (kind, oif, next_hop) = match answer.kind {
             None | Some(RouteKind::Throw) => return Err(RouteError::NoRoute),

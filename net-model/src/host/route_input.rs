@@ -174,7 +174,7 @@ impl<H> Stack<H> {
     /// Could a packet from `src` come in here? True if the source is on the link itself (said only if it leaves by the
     /// interface it came in on).
     #[inline]
-    fn validate_source(
+    pub(super) fn validate_source(
         &mut self,
         src: Addr,
         dst: Addr,

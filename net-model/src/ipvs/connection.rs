@@ -159,6 +159,7 @@ impl Tuple {
         let (protocol, sport, dport) = match &packet.payload {
             Payload::Tcp(s) => (proto::TCP, s.sport, s.dport),
             Payload::Udp(d) => (proto::UDP, d.sport, d.dport),
+            Payload::Sync(d) => (proto::UDP, d.sport, d.dport),
             Payload::Sctp(c) => (proto::SCTP, c.sport, c.dport),
             Payload::Other(proto::AH | proto::ESP) => (proto::UDP, 500, 500),
             Payload::Other(_) | Payload::Icmp(_) => return None,

@@ -163,7 +163,7 @@ impl Director {
             Alarm::Trash => self.collect_trash(at),
             Alarm::Defend => self.defend(at),
             Alarm::ExpireGone => self.expire_gone(),
-            Alarm::Announce => self.look_at_announcements(at),
+            Alarm::Announce(thread) => self.look_at_announcements(at, thread),
             Alarm::Scheduler(id) => {
                 if let Some(service) = self.services.get_mut(id) {
                     let expiration = service.expiration(&self.settings);
@@ -302,7 +302,7 @@ impl Director {
         let harmless = match &packet.payload {
             Payload::Tcp(segment) => segment.flags.has(Flags::RST),
             Payload::Sctp(chunks) => chunks.first == chunk::ABORT,
-            Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+            Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Other(_) => false,
         };
         let mut servers = self.services.iter().flat_map(|(_, service)| &service.order);
         let masqueraded = servers.any(|id| {
@@ -343,7 +343,7 @@ fn opens(packet: &Packet) -> bool {
     match &packet.payload {
         Payload::Tcp(segment) => segment.flags.has(Flags::SYN),
         Payload::Sctp(chunks) => chunks.first == chunk::INIT,
-        Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+        Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Other(_) => false,
     }
 }
 

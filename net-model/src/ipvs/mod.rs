@@ -47,6 +47,6 @@ pub use kernel::Kernel;
 pub use names::endpoint;
 pub use settings::{SETTINGS, Setting, Settings, SysctlError};
 pub use sim_core::Timers;
-pub use sync::{Announcement, SyncEntry, SyncMessage};
+pub use sync::{Announcement, Heard, SyncEntry, SyncMessage};
 pub use verdict::{IcmpError, Path, Surroundings, Verdict};
 pub use view::{ConnectionView, Counters, DestinationView, Rates, ServiceView, Shown};

@@ -103,7 +103,7 @@ impl Director {
             Payload::Sctp(chunks) => {
                 chunks.first == chunk::INIT || self.settings.sloppy_sctp != 0 && chunks.first != chunk::ABORT
             }
-            Payload::Udp(_) => true,
+            Payload::Udp(_) | Payload::Sync(_) => true,
             Payload::Icmp(_) | Payload::Other(_) => false,
         }
     }

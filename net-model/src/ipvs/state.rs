@@ -55,7 +55,7 @@ pub(super) fn track(
             let next = sctp_state::next(connection.state, sight, *chunks);
             (next, sctp_state::TIMEOUTS[usize::from(next)], sctp_state::is_active(next))
         }
-        Payload::Udp(_) => (0, timeouts.udp, false),
+        Payload::Udp(_) | Payload::Sync(_) => (0, timeouts.udp, false),
         Payload::Icmp(_) | Payload::Other(_) => return Effect::default(),
     };
     let before = std::mem::replace(&mut connection.state, next);
@@ -72,11 +72,16 @@ pub(super) fn track(
 
 /// The state of an entry, as listed.
 pub(super) fn name(connection: &Connection) -> &'static str {
-    let state = usize::from(connection.state);
-    if connection.is_template() {
-        return if connection.state == ASSURED { "ASSURED" } else { "NONE" };
+    name_of(connection.protocol, connection.is_template(), connection.state)
+}
+
+/// The name of a state.
+pub(super) fn name_of(protocol: u8, is_template: bool, state: u8) -> &'static str {
+    if is_template {
+        return if state == ASSURED { "ASSURED" } else { "NONE" };
     }
-    match connection.protocol {
+    let state = usize::from(state);
+    match protocol {
         proto::TCP => tcp_state::NAMES.get(state).copied().unwrap_or("ERR!"),
         proto::SCTP => sctp_state::NAMES.get(state).copied().unwrap_or("ERR!"),
         proto::UDP => "UDP",

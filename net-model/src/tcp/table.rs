@@ -99,6 +99,12 @@ impl Sockets {
         self.transfers.guess_mut(slot).filter(|transfer| transfer.socket == id.0)
     }
 
+    /// Own address and port of a socket.
+    pub(crate) fn local(&self, id: SocketId) -> (Addr, u16) {
+        let socket = self.get(id);
+        (self.shorts.addr(socket.local), socket.lport)
+    }
+
     /// A socket that sends a segment, which acknowledges everything received, its addresses (own one first), and the
     /// next byte it sends.
     #[inline(always)] // a part of send_segment

@@ -2,7 +2,7 @@
 
 use super::mapping::{Mapping, MappingId};
 use crate::addr::Addr;
-use crate::packet::{Packet, Payload, proto};
+use crate::packet::{Packet, Payload, Segment, proto};
 use schedulers::DestinationId;
 use sim_core::{Duration, Time};
 
@@ -154,7 +154,7 @@ pub(super) struct Tuple {
 
 impl Tuple {
     /// The tuple of a packet of a protocol that IPVS balances. AH and ESP follow the key exchange, UDP 500 to 500.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn of(packet: &Packet) -> Option<Tuple> {
         let (protocol, sport, dport) = match &packet.payload {
             Payload::Tcp(s) => (proto::TCP, s.sport, s.dport),
@@ -165,6 +165,13 @@ impl Tuple {
             Payload::Other(_) | Payload::Icmp(_) => return None,
         };
         Some(Tuple { protocol, src: packet.src, dst: packet.dst, sport, dport })
+    }
+
+    /// The tuple of a packet with a TCP segment.
+    #[inline(always)] // once a packet
+    pub(super) fn of_segment(packet: &Packet, segment: &Segment) -> Tuple {
+        let (sport, dport) = (segment.sport, segment.dport);
+        Tuple { protocol: proto::TCP, src: packet.src, dst: packet.dst, sport, dport }
     }
 
     /// The tuple of packets in the other direction.

@@ -24,6 +24,7 @@ mod mapping;
 #[cfg(test)]
 mod model_check;
 pub mod names;
+mod passage;
 mod persistence;
 mod scheduling;
 mod sctp_state;

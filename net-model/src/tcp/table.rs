@@ -98,6 +98,12 @@ impl Sockets {
         (slot != NONE).then(|| self.transfers.get_mut(slot))
     }
 
+    /// Its own address and port.
+    pub(crate) fn local(&self, id: SocketId) -> (Addr, u16) {
+        let socket = self.get(id);
+        (self.shorts.addr(socket.local), socket.lport)
+    }
+
     /// A socket that sends a segment, which acknowledges everything received, its addresses (own one first), and the
     /// next byte it sends.
     #[inline(always)] // a part of send_segment

@@ -37,7 +37,6 @@ pub mod table;
 mod testing;
 
 pub(crate) use account::describe;
-pub(crate) use exit::Leave;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

@@ -19,6 +19,8 @@ mod input;
 pub mod interface;
 pub mod limit;
 pub mod mark;
+#[cfg(test)]
+mod memory_check;
 pub mod neighbour;
 pub mod node;
 mod output;

@@ -8,6 +8,13 @@ use crate::packet::{Body, Frame, Packet, Payload, Segment};
 #[derive(PartialEq, Eq, Debug)]
 pub struct FrameId(u32);
 
+impl Default for FrameId {
+    /// No frame: what is left where one has been taken away.
+    fn default() -> FrameId {
+        FrameId(u32::MAX)
+    }
+}
+
 impl FrameId {
     /// The place in the pool, which belongs to other frames before and after.
     pub(crate) fn slot(&self) -> u32 {

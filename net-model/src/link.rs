@@ -10,10 +10,10 @@
 //! by an event at the instant at which it reaches the transmitter.
 
 use crate::frames::FrameId;
+use crate::ring::Ring;
 use crate::spec::LinkSpec;
 use crate::verdict::DropReason;
 use sim_core::{Duration, Stream, Time};
-use std::collections::VecDeque;
 
 /// A link of the network (one direction).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -48,7 +48,7 @@ pub struct LinkCount {
 #[repr(C, align(64))] // what every frame needs stands in front, in two cache lines
 pub struct Link {
     /// Host-fed: arrival and frame. Switch-fed: the instant the frame is whole in the switch, and the frame.
-    queue: VecDeque<Queued>,
+    queue: Ring<Queued>,
     /// The instant of the frame that was queued last.
     last: Time,
     /// The instant of the one valid event of this link.
@@ -75,12 +75,12 @@ pub struct Link {
     longest_wait: Duration,
     dropped: u64,
     /// If frames may be refused: those that the transmitter has taken, by their arrival.
-    on_wire: VecDeque<Queued>,
+    on_wire: Ring<Queued>,
     loss: Option<Box<Loss>>,
 }
 
 /// A frame on its way, with its length on the wire: to arm the link must not touch the frame.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Queued {
     pub(crate) at: Time,
     pub(crate) frame: FrameId,
@@ -125,9 +125,9 @@ impl Link {
             is_unsafe: spec.loss > 0.0,
             end,
             busy_until: Time::ZERO,
-            queue: VecDeque::new(),
+            queue: Ring::default(),
             last: Time::ZERO,
-            on_wire: VecDeque::new(),
+            on_wire: Ring::default(),
             may_refuse: fed_by_switch && (spec.loss > 0.0 || spec.queue_bytes != u64::MAX),
             armed: Time::NEVER,
             head_busy: Duration::ZERO,
@@ -180,11 +180,11 @@ impl Link {
 
     /// Frames waiting or travelling.
     pub fn pending(&self) -> impl Iterator<Item = &FrameId> {
-        self.on_wire.iter().chain(&self.queue).map(|queued| &queued.frame)
+        self.on_wire.iter().chain(self.queue.iter()).map(|queued| &queued.frame)
     }
 
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
-    #[inline]
+    #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
         if (self.is_unsafe || self.busy_until.since(ready) > self.longest_wait)
             && let Some(reason) = self.refuses(ready)
@@ -233,13 +233,12 @@ impl Link {
     /// The same where later frames may be in the queue already.
     #[inline(never)]
     fn push_between(&mut self, queued: Queued) -> bool {
-        let place = self.queue.partition_point(|earlier| earlier.at <= queued.at);
-        self.queue.insert(place, queued);
-        place == 0
+        let at = queued.at;
+        self.queue.insert_behind(queued, |earlier| earlier.at <= at) == 0
     }
 
     /// The instant of the event that a changed link needs, if it needs one: the link is armed for it.
-    #[inline]
+    #[inline(always)] // a part of every way out of a host
     pub(crate) fn arm(&mut self) -> Option<Time> {
         let due = match self.queue.front() {
             _ if self.may_refuse => self.next_step(),
@@ -293,7 +292,7 @@ impl Link {
 
     /// When the next frame reaches the transmitter or the far end.
     fn next_step(&self) -> Time {
-        let next = |queue: &VecDeque<Queued>| queue.front().map_or(Time::NEVER, |queued| queued.at);
+        let next = |queue: &Ring<Queued>| queue.front().map_or(Time::NEVER, |queued| queued.at);
         next(&self.on_wire).min(next(&self.queue))
     }
 

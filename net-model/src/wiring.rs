@@ -132,20 +132,29 @@ impl Wiring {
         recorder: &mut Recorder,
     ) -> Arrival {
         let link = &mut self.links[id.0 as usize];
-        let end = link.end();
-        let frame = match link.next_arrival(now) {
-            Some((frame, next)) => {
-                if next != Time::NEVER {
-                    agenda.post(next, Event::Arrive(id));
-                }
-                frame
-            }
-            None => match self.refusing_link_event(now, id, agenda, recorder) {
-                Some(frame) => frame,
-                None => return Arrival::Handled,
-            },
+        let Some((frame, next)) = link.next_arrival(now) else {
+            return self.refusing_link_event(now, id, agenda, recorder);
         };
-        match end {
+        if next != Time::NEVER {
+            agenda.post(next, Event::Arrive(id));
+        }
+        match link.end() {
+            End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
+            End::Tap(..) | End::Switch(..) => self.at_end(now, id, frame, agenda, recorder),
+        }
+    }
+
+    /// A frame is at the end of a link, whatever there is.
+    #[inline(never)]
+    fn at_end(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        frame: FrameId,
+        agenda: &mut Agenda<Event>,
+        recorder: &mut Recorder,
+    ) -> Arrival {
+        match self.links[id.0 as usize].end() {
             End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
             End::Tap(host, interface) => Arrival::AtTap(host, interface, frame),
             End::Switch(switch, port) => {
@@ -155,7 +164,7 @@ impl Wiring {
         }
     }
 
-    /// The event of a link that may refuse frames, or one that is void: the frame that arrives, if any.
+    /// The event of a link that may refuse frames, or one that is void.
     #[inline(never)]
     fn refusing_link_event(
         &mut self,
@@ -163,18 +172,18 @@ impl Wiring {
         id: LinkId,
         agenda: &mut Agenda<Event>,
         recorder: &mut Recorder,
-    ) -> Option<FrameId> {
+    ) -> Arrival {
         let link = &mut self.links[id.0 as usize];
-        let taken = link.take(now)?;
+        let Some(taken) = link.take(now) else { return Arrival::Handled };
         if let Some(due) = link.arm() {
             agenda.post(due, Event::Arrive(id));
         }
         match taken {
-            Taken::Arrived(frame) => return Some(frame),
+            Taken::Arrived(frame) => return self.at_end(now, id, frame, agenda, recorder),
             Taken::Transmitted => {}
             Taken::Refused(frame, reason) => self.refuse(now, id, frame, reason, recorder),
         }
-        None
+        Arrival::Handled
     }
 
     /// Frames delivered over a link so far.

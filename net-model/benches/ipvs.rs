@@ -77,6 +77,7 @@ fn packet(n: u32, flags: Flags) -> Packet {
             ..Segment::default()
         }),
         outer: None,
+        text: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! A packet may carry an outer header (it is inside a tunnel) and an ICMP error quotes the packet it is about.
 
 use crate::addr::{Addr, Mac};
+use crate::text::Text;
 use std::fmt;
 
 /// Ethernet header and frame check sequence, in bytes on the wire.
@@ -107,6 +108,8 @@ pub struct Packet {
     pub payload: Payload,
     /// The tunnel header around this packet, if any.
     pub outer: Option<Outer>,
+    /// What it says, for the few packets whose words matter (see [`Packet::say`]); `len` counts it.
+    pub text: Option<Box<Text>>,
 }
 
 /// A tunnel header around a packet.

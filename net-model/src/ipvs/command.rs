@@ -33,6 +33,7 @@ impl Director {
             return Err(KernelError::ServiceExists);
         }
         let scheduler = bind(config, &List::EMPTY)?;
+        self.calls.note_engine(config.engine.as_deref());
         let statistics = Statistics::default();
         let service = Service { key, config: config.clone(), scheduler, order: Vec::new(), statistics };
         let id = self.services.insert(service);
@@ -62,6 +63,7 @@ impl Director {
             service.scheduler = fresh;
         }
         service.config = config.clone();
+        self.calls.note_engine(config.engine.as_deref());
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use schedulers::DestinationId;
 use sim_core::{Duration, Time};
 
 /// The place of an entry in the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct Slot(u32);
 
 impl Slot {
@@ -60,6 +60,12 @@ pub(super) mod flag {
     pub(in super::super) const ONE_PACKET: u32 = 0x2000;
     /// Netfilter keeps a conntrack of it.
     pub(in super::super) const CONNTRACK: u32 = 1 << 16;
+    /// Ours: a template of a call (persistence engine `sip`).
+    pub(in super::super) const CALL: u32 = 1 << 30;
+    /// Ours: an FTP control connection that the helper listens to.
+    pub(in super::super) const HELPED: u32 = 1 << 29;
+    /// Ours: what no backup gets to know.
+    pub(in super::super) const PRIVATE: u32 = CALL | HELPED;
 }
 
 /// An entry of the connection table.

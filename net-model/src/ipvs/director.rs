@@ -13,10 +13,12 @@ use super::defence::Defences;
 use super::destination::Destinations;
 use super::estimator::Statistics;
 use super::forwarding::translate_reply;
+use super::ftp::Helper;
 use super::kernel::Kernel;
 use super::sctp_state::chunk;
 use super::service::Services;
 use super::settings::Settings;
+use super::sip::Calls;
 use super::state::Timeouts;
 use super::sync::Sync;
 use super::table::Connections;
@@ -42,6 +44,8 @@ pub struct Director {
     pub(super) services: Services,
     pub(super) destinations: Destinations,
     pub(super) connections: Connections,
+    pub(super) calls: Calls,
+    pub(super) helper: Helper,
     pub(super) totals: Statistics,
     pub(super) defences: Defences,
     pub(super) decisions: Option<Vec<Decision>>,
@@ -71,6 +75,8 @@ impl Director {
             services: Services::default(),
             destinations: Destinations::default(),
             connections: Connections::new(),
+            calls: Calls::default(),
+            helper: Helper::default(),
             totals: Statistics::default(),
             defences: Defences::default(),
             decisions: None,
@@ -216,6 +222,9 @@ impl Director {
         };
         self.count_in(slot, packet.len);
         self.track(slot, packet, false);
+        if self.connections.get(slot).is(flag::HELPED) {
+            self.help_request(now, slot, packet);
+        }
         let verdict = self.transmit(now, self.connections.get(slot), packet, host, hook);
         let connection = self.connections.get_mut(slot);
         connection.in_packets = connection.in_packets.wrapping_add(1);
@@ -240,16 +249,25 @@ impl Director {
         let Some(tuple) = Tuple::of(packet) else {
             return self.icmp_reply(packet);
         };
-        let Some(slot) = self.connections.find_reply(&tuple) else {
+        let known = self.connections.find_reply(&tuple).or_else(|| self.originate(now, packet, &tuple));
+        let Some(slot) = known else {
             return self.refuse_stray(packet, &tuple);
         };
         let connection = self.connections.get(slot);
+        let flags = connection.flags;
         if connection.method() == flag::MASQUERADE {
             translate_reply(packet, connection);
+            if flags & flag::HELPED != 0 {
+                self.help_reply(now, slot, packet);
+            }
         }
         self.count_out(slot, packet.len);
         self.track(slot, packet, true);
-        self.connections.rearm(now, slot, &mut self.clock);
+        if flags & flag::ONE_PACKET != 0 {
+            self.remove(slot);
+        } else {
+            self.connections.rearm(now, slot, &mut self.clock);
+        }
         Some(Verdict::Accept)
     }
 

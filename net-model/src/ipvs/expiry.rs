@@ -47,6 +47,10 @@ impl Director {
     pub(super) fn remove(&mut self, slot: Slot) {
         let connection = self.connections.get(slot).clone();
         self.connections.remove(slot);
+        if connection.is(flag::PRIVATE) {
+            self.calls.forget(slot);
+            self.helper.forget(slot);
+        }
         if let Some(control) = connection.control.some() {
             let template = self.connections.get_mut(control);
             template.controls -= 1;

@@ -40,7 +40,10 @@ impl Director {
 
     /// The connection table at `now`, in an order that carries no meaning.
     pub fn connections(&self, now: Time) -> impl Iterator<Item = ConnectionView> {
-        self.connections.iter().map(move |(_, connection)| self.view_connection(connection, now))
+        self.connections.iter().map(move |(slot, connection)| {
+            let call = connection.is(flag::CALL).then(|| self.calls.name(slot)).flatten();
+            ConnectionView { call: call.cloned(), ..self.view_connection(connection, now) }
+        })
     }
 
     /// Statistics of the whole director, as shown.
@@ -50,7 +53,7 @@ impl Director {
 
     /// Bytes of heap memory in use, roughly: what grows with the number of connections and destinations.
     pub fn memory(&self) -> usize {
-        self.connections.memory() + self.destinations.memory() + self.clock.memory()
+        self.connections.memory() + self.calls.memory() + self.destinations.memory() + self.clock.memory()
     }
 
     /// Entries in the connection table, templates included.
@@ -101,12 +104,13 @@ impl Director {
             state: state::name(connection),
             left: connection.expires.since(now),
             timeout: Duration::from_secs(u64::from(connection.timeout)),
-            flags: connection.flags,
+            flags: connection.flags & !flag::PRIVATE,
             template: connection.is_template(),
             by_sync: connection.is(flag::SYNC),
             mark: connection.mark,
             in_packets: connection.in_packets,
             forwarding,
+            call: None,
         }
     }
 }

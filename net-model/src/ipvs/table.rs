@@ -93,10 +93,11 @@ impl Connections {
         })
     }
 
-    /// The template of a client network.
+    /// The template of a client network, those of calls excepted.
     pub(super) fn find_template(&self, protocol: u8, client: Addr, virtual_: (Addr, u16)) -> Option<Slot> {
         self.find(protocol, client, 0, |c| {
             c.is_template()
+                && !c.is(flag::CALL)
                 && c.protocol == protocol
                 && c.client == client
                 && (c.virtual_, c.virtual_port) == virtual_

@@ -88,7 +88,11 @@ fn connection_line(connection: &ConnectionView) -> String {
     for (addr, port) in [connection.client, connection.virtual_, connection.real] {
         let _ = write!(line, "{} {port:04X} ", address(addr));
     }
-    let _ = writeln!(line, "{:<11} {seconds:>7}", connection.state);
+    let _ = write!(line, "{:<11} {seconds:>7}", connection.state);
+    if let Some(call) = &connection.call {
+        let _ = write!(line, " sip {call}");
+    }
+    line.push('\n');
     line
 }
 

@@ -132,7 +132,7 @@ fn new_copy(entry: &SyncEntry, timeout: u32) -> NewConnection {
         client: entry.client,
         virtual_: entry.virtual_,
         real: entry.real,
-        flags: entry.flags & !flag::HASHED | flag::SYNC,
+        flags: entry.flags & !(flag::HASHED | flag::PRIVATE) | flag::SYNC,
         mark: entry.mark,
         timeout,
     }

@@ -209,7 +209,7 @@ fn refreshes(connection: &mut Connection, now: Time, refresh: Duration, retries:
 fn entry(connection: &Connection) -> SyncEntry {
     SyncEntry {
         protocol: connection.protocol,
-        flags: connection.flags & !flag::HASHED,
+        flags: connection.flags & !(flag::HASHED | flag::PRIVATE),
         state: u16::from(connection.state),
         client: (connection.client, connection.client_port),
         virtual_: (connection.virtual_, connection.virtual_port),

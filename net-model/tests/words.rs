@@ -127,14 +127,18 @@ fn a_service_that_is_edited_finds_the_templates_of_its_present_engine_only() {
 
 #[test]
 fn marks_have_calls_too() {
-    let mut host = host(&["-A -f 7 -s rr -p 60 --pe sip", "-a -f 7 -r 10.0.0.1 -m", "-a -f 7 -r 10.0.0.2 -m"]);
+    let mut host =
+        host(&["-A -f 7 -s rr -p 60 --pe sip", "-a -f 7 -r 10.0.0.1 -m", "-a -f 7 -r 10.0.0.2 -m"]);
     commands::iptables(&mut host, "-t mangle -A PREROUTING -d 10.9.0.100 -p udp -j MARK --set-mark 7");
     call(&mut host, "192.168.1.5:1000", "one@h");
     say(&mut host, "udp 192.168.1.5:1002 10.9.0.100:5062", "\r\ni: one@h\r\n");
-    check(&host, &expect![[r#"
+    check(
+        &host,
+        &expect![[r#"
         192.168.1.5:0 0.0.0.7:0 10.0.0.2:0 NONE one@h
         192.168.1.5:1000 10.9.0.100:5060 10.0.0.2:5060 UDP
-        192.168.1.5:1002 10.9.0.100:5062 10.0.0.2:5062 UDP"#]]);
+        192.168.1.5:1002 10.9.0.100:5062 10.0.0.2:5062 UDP"#]],
+    );
 }
 
 #[test]

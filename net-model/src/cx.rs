@@ -1,6 +1,7 @@
 //! What travels down the walk of a packet beside the host that handles it.
 
 use crate::addr::Addr;
+use crate::capture::Capture;
 use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::frames::FrameId;
@@ -36,6 +37,8 @@ pub struct Cx {
     pub recorder: Recorder,
     /// Frames that a host sent to itself: handled right after the present event.
     pub loopback: Vec<(u32, FrameId)>,
+    /// What listens at interfaces, if anything does.
+    pub(crate) capture: Option<Box<Capture>>,
 }
 
 impl Cx {
@@ -48,7 +51,11 @@ impl Cx {
 
     /// The frame ends here, for a reason.
     pub fn drop(&mut self, place: crate::recorder::Place, frame: FrameId, reason: DropReason) {
-        self.recorder.note_drop(self.now, place, self.wiring.frames.get(&frame), reason);
+        let dropped = self.wiring.frames.get(&frame);
+        self.recorder.note_drop(self.now, place, dropped, reason);
+        if let Some(capture) = &mut self.capture {
+            capture.note_drop(&frame, dropped, reason);
+        }
         self.wiring.frames.end(frame);
     }
 
@@ -64,8 +71,12 @@ impl Cx {
         let out = self.wiring.frames.get_mut(&frame);
         (out.src, out.dst) = (way.src, way.dst);
         let tag = if out.vlan == 0 { 0 } else { 4 };
-        let label =
-            Label { src: way.src, dst: way.dst, bytes: ETHERNET_OVERHEAD + tag + way.len, followed: 0 };
+        let label = Label {
+            src: way.src,
+            dst: way.dst,
+            bytes: ETHERNET_OVERHEAD + tag + u32::from(way.len),
+            followed: 0,
+        };
         let Cx { now, agenda, wiring, recorder, .. } = self;
         wiring.carry(*now, way.link, frame, label, agenda, recorder);
     }

@@ -1,6 +1,7 @@
 //! The network: hosts and wires, put together piece by piece, and the loop that runs them.
 
 use crate::addr::Mac;
+use crate::capture;
 use crate::cx::{Cx, Plans};
 use crate::event::Event;
 use crate::exchange::Exchanges;
@@ -70,7 +71,8 @@ pub struct Network {
     servers: Vec<(u32, usize)>,
     pub(crate) events: u64,
     pub(crate) fingerprint: Fingerprint,
-    is_started: bool,
+    /// Has anything happened yet?
+    pub(crate) is_started: bool,
 }
 
 /// Building.
@@ -88,6 +90,7 @@ impl Network {
             plans: Plans::default(),
             recorder,
             loopback: Vec::new(),
+            capture: None,
         };
         Network {
             options,
@@ -266,20 +269,25 @@ impl Network {
         if !self.is_started {
             self.start();
         }
-        while let Some(at) = self.cx.agenda.peek() {
-            if at > until {
-                break;
-            }
-            let (at, event) = self.cx.agenda.pop().expect("it was just seen");
+        while let Some((at, event)) = self.cx.agenda.pop_until(until) {
             self.cx.now = at;
             self.events += 1;
             self.handle(event);
-            while let Some((host, frame)) = self.cx.loopback.pop() {
-                let host = &mut self.hosts[host as usize];
-                host.ip_input_again(&mut self.cx, InterfaceId::LO, frame);
-            }
+            self.deliver_to_self();
         }
         self.cx.now = until;
+    }
+
+    /// What hosts have sent to themselves comes in.
+    #[inline]
+    pub(crate) fn deliver_to_self(&mut self) {
+        while let Some((host, frame)) = self.cx.loopback.pop() {
+            let host = &mut self.hosts[host as usize];
+            match self.cx.capture {
+                None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
+                Some(_) => capture::input_again(host, &mut self.cx, InterfaceId::LO, frame),
+            }
+        }
     }
 
     /// The first events: samples and first arrivals.
@@ -301,19 +309,20 @@ impl Network {
         let place = match event {
             Event::Arrive(link) => {
                 let arrival = cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder);
-                if let Arrival::AtHost(host, interface, frame) = arrival {
-                    hosts[host as usize].input(cx, InterfaceId(interface), frame);
+                match arrival {
+                    Arrival::AtHost(host, interface, frame) => {
+                        hosts[host as usize].input(cx, InterfaceId(interface), frame);
+                    }
+                    Arrival::AtTap(host, interface, frame) => {
+                        capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
+                    }
+                    Arrival::Handled => {}
                 }
                 link.0
             }
-            Event::Socket(id) => {
-                let socket = cx.sockets.get_mut(id);
-                if socket.posted == cx.now {
-                    socket.posted = Time::NEVER;
-                    let host = socket.host;
-                    hosts[host as usize].socket_timer(cx, id);
-                }
-                id.0
+            Event::Sockets => {
+                crate::tcp::timer::sockets_event(cx, hosts, self.options.timers);
+                0
             }
             Event::Host(host) => {
                 hosts[host as usize].timer(cx);
@@ -335,9 +344,8 @@ impl Network {
                 group.0
             }
             Event::Exchange(id) => {
-                let exchange = cx.exchanges.get(id);
-                if exchange.wake_at == cx.now {
-                    let (host, _) = self.groups[exchange.group.0 as usize];
+                if cx.exchanges.wake_at(id) == cx.now {
+                    let (host, _) = self.groups[cx.exchanges.get(id).group.0 as usize];
                     hosts[host as usize].exchange_wakes(cx, id);
                 }
                 id.0
@@ -362,7 +370,7 @@ impl Network {
 fn kind_of(event: Event) -> u32 {
     match event {
         Event::Arrive(_) => 1,
-        Event::Socket(_) => 2,
+        Event::Sockets => 2,
         Event::Host(_) => 3,
         Event::Served(_) => 4,
         Event::Shared(_) => 5,

@@ -10,7 +10,6 @@ use crate::frames::FrameId;
 use crate::host::Host;
 use crate::outcome::Failure;
 use crate::packet::{Datagram, Packet, Payload};
-use crate::tcp::socket::Socket;
 use crate::tcp::table::Key;
 use crate::tcp::{App, State};
 use crate::verdict::DropReason;
@@ -27,11 +26,10 @@ impl Host {
         local: (Addr, u16),
         remote: (Addr, u16),
     ) {
-        let mut socket = Socket::new(self.id, local, remote, State::Udp, App::Client(id));
-        socket.flow = Exchanges::tag(id);
-        let socket = cx.sockets.insert(socket);
+        let key = Key { host: self.id, udp: true, local, remote };
+        let socket = cx.sockets.insert(&key, State::Udp, App::Client(id), Exchanges::tag(id));
         let exchange = cx.exchanges.get_mut(id);
-        exchange.socket = Some(socket);
+        exchange.set_socket(socket);
         exchange.phase = Phase::Waiting;
         exchange.close = crate::spec::Close::None; // there is nothing to close
         let bytes = exchange.request_bytes;
@@ -50,7 +48,7 @@ impl Host {
         if let Some((id, exchange)) = cx.exchanges.by_tag(flow)
             && exchange.phase == Phase::Waiting
         {
-            cx.exchanges.get_mut(id).response_bytes = Some(bytes);
+            cx.exchanges.get_mut(id).expect_response(bytes);
         }
         self.send_datagrams(cx, local, remote, bytes, flow);
     }
@@ -103,7 +101,7 @@ impl Host {
         let bytes = u32::from(packet.len.saturating_sub(headers));
         if let Some(socket) = cx.sockets.find(&Key { host: self.id, udp: true, local, remote }) {
             cx.deliver(frame);
-            let App::Client(exchange) = cx.sockets.get(socket).app else {
+            let App::Client(exchange) = cx.sockets.get(socket).app() else {
                 unreachable!("only clients have UDP sockets")
             };
             return self.datagram_answers(cx, exchange, bytes);
@@ -118,7 +116,7 @@ impl Host {
         let alive = self.exchange_reads(cx, id, bytes);
         let exchange = cx.exchanges.get(id);
         if alive && exchange.phase == Phase::Answered {
-            let socket = exchange.socket.expect("an answered exchange has a socket");
+            let socket = exchange.socket().expect("an answered exchange has a socket");
             cx.sockets.remove(socket);
             self.exchange_over(cx, id, Ok(()));
         }
@@ -127,7 +125,7 @@ impl Host {
     /// An ICMP error about a datagram of ours: only "port unreachable" reaches the program.
     pub(crate) fn datagram_refused(&mut self, cx: &mut Cx, key: &Key) {
         if let Some(socket) = cx.sockets.find(key)
-            && let App::Client(exchange) = cx.sockets.get(socket).app
+            && let App::Client(exchange) = cx.sockets.get(socket).app()
         {
             cx.sockets.remove(socket);
             self.exchange_failed(cx, exchange, Failure::Refused);

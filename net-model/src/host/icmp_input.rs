@@ -95,9 +95,11 @@ impl Host {
         }
         let mss = self.mss_towards(remote);
         let socket = cx.sockets.get_mut(id);
-        if socket.state != State::Udp && mss < socket.mss {
+        if !matches!(socket.state, State::Udp | State::TimeWait) && mss < socket.mss {
             socket.mss = mss;
-            socket.rewind();
+            self.rouse(cx, id);
+            let (socket, transfer) = cx.sockets.busy(id);
+            transfer.rewind(socket.snd_una);
             self.push(cx, id);
         }
     }

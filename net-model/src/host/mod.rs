@@ -26,6 +26,7 @@ mod policy;
 mod reachability;
 pub mod redirect;
 pub mod route;
+mod route_cache;
 pub mod route_input;
 mod routes;
 pub mod stack;
@@ -35,6 +36,7 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use account::describe;
 pub(crate) use exit::Leave;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};

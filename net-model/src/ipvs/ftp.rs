@@ -8,7 +8,8 @@
 //! or an answer was tried on Linux 6.1, line by line.
 
 use super::Director;
-use super::connection::{NO_DESTINATION, NewConnection, Slot, Tuple, flag};
+use super::connection::{NewConnection, Slot, Tuple, flag};
+use super::mapping::Mapping;
 use super::service::{FTP, FTP_DATA};
 use super::tcp_state::{TIMEOUTS, state};
 use crate::addr::{Addr, Family};
@@ -99,8 +100,8 @@ impl Director {
                     self.helper.controls.entry(slot).or_default().asked = Some(passive);
                 }
                 Some(Command::Active(client)) => {
-                    let control = self.connections.get(slot);
-                    let (virtual_, real) = (control.virtual_, control.real);
+                    let mapping = self.connections.mapping(self.connections.get(slot));
+                    let (virtual_, real) = (mapping.virtual_.0, mapping.real.0);
                     self.expect_data(now, slot, client, (virtual_, FTP_DATA), (real, FTP_DATA), 0);
                 }
                 None => {}
@@ -114,13 +115,14 @@ impl Director {
         }
     }
 
-    /// A server's segment on a control connection, its addresses already translated.
+    /// A server's segment on a control connection, its addresses not yet translated.
     pub(super) fn help_reply(&mut self, now: Time, slot: Slot, packet: &mut Packet) {
         let Some(mut control) = self.helper.controls.get(&slot).copied() else { return };
         let Payload::Tcp(segment) = &packet.payload else { return };
         let seq = segment.seq;
         let connection = self.connections.get(slot);
-        let (client, virtual_, real) = (connection.client, connection.virtual_, connection.real);
+        let mapping = self.connections.mapping(connection);
+        let (client, virtual_, real) = (connection.client, mapping.virtual_.0, mapping.real.0);
         if let Some(asked) = control.asked.filter(|_| connection.state == state::ESTABLISHED)
             && let Some(answer) = Answer::read(packet.text(), asked)
         {
@@ -152,17 +154,16 @@ impl Director {
     ) {
         let protocol = proto::TCP;
         let seen = Tuple { protocol, src: client.0, sport: client.1, dst: virtual_.0, dport: virtual_.1 };
-        let destination = self.connections.get(control).destination;
-        if destination == NO_DESTINATION || self.connections.find_request(&seen).is_some() {
+        let mapping = *self.connections.mapping(self.connections.get(control));
+        let Some(destination) = mapping.destination() else { return };
+        if self.connections.find_request(&seen).is_some() {
             return;
         }
         let new = NewConnection {
             protocol,
             client,
-            virtual_,
-            real,
+            mapping: Mapping { virtual_, real, ..mapping },
             flags: flag::MASQUERADE | flag::INACTIVE | unknown,
-            mark: self.connections.get(control).mark,
             timeout: TIMEOUTS[usize::from(state::LISTEN)],
         };
         let slot = self.connections.insert(now, &new);
@@ -170,8 +171,8 @@ impl Director {
         let data = self.connections.get_mut(slot);
         data.state = state::LISTEN;
         data.control = control;
+        data.rearm(now, slot, &mut self.clock);
         self.connections.get_mut(control).controls += 1;
-        self.connections.rearm(now, slot, &mut self.clock);
     }
 }
 

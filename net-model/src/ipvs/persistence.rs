@@ -4,8 +4,9 @@
 //! A valid template decides alone; weight 0 and the overload flag do not matter to it.
 
 use super::Director;
-use super::connection::{NO_DESTINATION, NewConnection, Slot, flag};
+use super::connection::{NewConnection, Slot, flag};
 use super::decision::{Chooser, Refusal, ServiceRule};
+use super::mapping::Mapping;
 use super::scheduling::Applicant;
 use super::service::{FTP, Service, ServiceId};
 use super::sip::{self, CallId};
@@ -59,7 +60,7 @@ impl Director {
         };
         let template = match self.valid_template(&wanted.key) {
             Some(template) => {
-                let destination = self.connections.get(template).destination;
+                let destination = self.connections.mapping(self.connections.get(template)).destination;
                 let chosen = self.destinations.get(destination).key;
                 let chooser = Chooser::Template { client: wanted.key.client };
                 self.record(now, &applicant, service, rule, chooser, Vec::new(), Ok(chosen));
@@ -72,7 +73,7 @@ impl Director {
                 self.create_template(now, wanted, applicant.mark, destination)
             }
         };
-        let destination = self.connections.get(template).destination;
+        let destination = self.connections.mapping(self.connections.get(template)).destination;
         let port = applicant.tuple.dport;
         let service_port = self.services.get(service).map_or(0, Service::port);
         let real_port = match self.destinations.get(destination).key.port {
@@ -98,13 +99,16 @@ impl Director {
         let new = NewConnection {
             protocol: key.protocol,
             client: (key.client, 0),
-            virtual_: key.virtual_,
-            real: (server.key.addr, if exact_port { server.key.port } else { 0 }),
+            mapping: Mapping {
+                virtual_: key.virtual_,
+                real: (server.key.addr, if exact_port { server.key.port } else { 0 }),
+                mark,
+                destination,
+            },
             flags: server.flags()
                 | flag::TEMPLATE
                 | flag::INACTIVE
                 | if key.call.is_some() { flag::CALL } else { 0 },
-            mark,
             timeout,
         };
         let template = self.connections.insert(now, &new);
@@ -118,8 +122,9 @@ impl Director {
     /// Puts a new connection under its template, which lives on by that.
     pub(super) fn hang(&mut self, now: Time, slot: Slot, template: Slot) {
         self.connections.get_mut(slot).control = template;
-        self.connections.get_mut(template).controls += 1;
-        self.connections.rearm(now, template, &mut self.clock);
+        let template_entry = self.connections.get_mut(template);
+        template_entry.controls += 1;
+        template_entry.rearm(now, template, &mut self.clock);
     }
 
     /// The template a packet belongs under; none if the persistence engine needs more than there is.
@@ -153,11 +158,11 @@ impl Director {
             Some(_) => self.calls.find(key)?,
             None => self.connections.find_template(key.protocol, key.client, key.virtual_)?,
         };
-        let destination = self.connections.get(slot).destination;
-        let valid = destination != NO_DESTINATION && {
+        let mapping = self.connections.mapping(self.connections.get(slot));
+        let valid = mapping.destination().is_some_and(|destination| {
             let server = &self.destinations.pool[destination.index()];
             server.available && (self.settings.expire_quiescent_template == 0 || server.weight != 0)
-        };
+        });
         if valid {
             return Some(slot);
         }
@@ -167,9 +172,10 @@ impl Director {
 
     /// Puts a template out of the way: nobody finds it again.
     pub(super) fn give_up(&mut self, slot: Slot) {
-        let template = self.connections.get_mut(slot);
-        template.virtual_port = GIVEN_UP;
-        template.real_port = GIVEN_UP;
+        let mut mapping = *self.connections.mapping(self.connections.get(slot));
+        mapping.virtual_.1 = GIVEN_UP;
+        mapping.real.1 = GIVEN_UP;
+        self.connections.remap(slot, &mapping);
         self.calls.give_up(slot);
     }
 

@@ -117,7 +117,7 @@ impl Director {
     ) -> Option<Slot> {
         let wanted = self.template_key(applicant, service)?;
         if let Some(template) = self.valid_template(&wanted.key) {
-            if self.connections.get(template).destination == destination {
+            if self.connections.mapping(self.connections.get(template)).destination == destination {
                 return Some(template);
             }
             self.give_up(template);

@@ -50,6 +50,7 @@ impl Head {
             tos: 0,
             payload: Payload::Tcp(segment),
             outer: None,
+            text: None,
         })
     }
 }
@@ -100,6 +101,7 @@ impl Frames {
                 ttl,
                 tos,
                 outer,
+                text: None,
                 payload: Payload::Tcp(old),
             }) => {
                 (*src, *dst, *mark, *flow, *len) = (head.src, head.dst, 0, head.flow, head.len);

@@ -28,6 +28,7 @@ mod sharing;
 pub mod spec;
 pub mod switch;
 pub mod tcp;
+pub mod text;
 pub mod transcript;
 pub mod udp;
 pub mod verdict;

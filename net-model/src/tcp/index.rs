@@ -146,7 +146,7 @@ impl Index {
     /// The line where a record belongs: neighbouring hashes have neighbouring places.
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        (u64::from(hash) * self.lines.len() as u64 >> 32) as usize
+        ((u64::from(hash) * self.lines.len() as u64) >> 32) as usize
     }
 
     #[inline]

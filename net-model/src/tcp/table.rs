@@ -331,8 +331,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn key(n: u16) -> Key {
-        let server = if n % 3 == 0 { Addr::v6(7) } else { Addr::v4(0x0a00_0002) };
-        Key { host: 7, udp: n % 5 == 0, local: (Addr::v4(0x0a00_0001), n), remote: (server, 80) }
+        let server = if n.is_multiple_of(3) { Addr::v6(7) } else { Addr::v4(0x0a00_0002) };
+        Key { host: 7, udp: n.is_multiple_of(5), local: (Addr::v4(0x0a00_0001), n), remote: (server, 80) }
     }
 
     fn add(sockets: &mut Sockets, n: u16) -> SocketId {

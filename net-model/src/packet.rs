@@ -5,6 +5,7 @@
 
 use crate::addr::{Addr, Mac};
 use crate::ipvs::SyncMessage;
+use crate::text::Text;
 use std::fmt;
 use std::sync::Arc;
 
@@ -109,6 +110,8 @@ pub struct Packet {
     pub payload: Payload,
     /// The tunnel header around this packet, if any.
     pub outer: Option<Outer>,
+    /// What it says, for the few packets whose words matter (see [`Packet::say`]); `len` counts it.
+    pub text: Option<Box<Text>>,
 }
 
 /// A tunnel header around a packet.

@@ -6,7 +6,7 @@ use crate::console::Command;
 use crate::console::ip::{
     AddressSpec as Address, IpCommand, LinkChange, LinkKind, RouteKind as Kind, RouteSpec as Route, RuleSpec,
 };
-use crate::console::ipvsadm::{self, Console, Link, Request};
+use crate::console::ipvsadm::{self, Call, Console, Link, Output, Request};
 use crate::console::names::Names;
 use crate::console::sysctl::Sysctl;
 use net_model::addr::Mac;
@@ -19,6 +19,7 @@ use net_model::host::sysctl::SysctlError;
 use net_model::host::{InterfaceId, InterfaceKind, Stack};
 use net_model::ipvs::Kernel;
 use net_model::{HostId, Network};
+use std::collections::BTreeMap;
 
 /// Why a host does not do what it is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +44,8 @@ pub struct Shell<'a> {
     pub names: &'a Names,
     /// Which kernel a director here is.
     pub kernel: Kernel,
+    /// Files that were written on the host, by their paths.
+    pub files: &'a mut BTreeMap<String, String>,
 }
 
 impl Shell<'_> {
@@ -53,6 +56,18 @@ impl Shell<'_> {
     pub fn run(&mut self, command: &Command) -> Result<String, Refused> {
         let printed = match command {
             Command::Ipvsadm(request) => self.ipvsadm(request)?,
+            Command::Call(call) => match self.call(call, "") {
+                Output { status: 0, stdout, .. } => stdout,
+                failed => {
+                    return Err(refused(failed.stderr.trim_end(), "look at the file, or at what wrote it"));
+                }
+            },
+            Command::Modules(change) => {
+                if let Some(is_loaded) = change {
+                    self.network.ipvs(self.host, self.kernel).0.load_ftp_helper(*is_loaded);
+                }
+                String::new()
+            }
             Command::Ip(changes) => {
                 changes.iter().try_for_each(|change| self.ip(change))?;
                 String::new()
@@ -82,6 +97,25 @@ impl Shell<'_> {
         change.map(|()| String::new()).map_err(|error| {
             refused(format!("ipvsadm: {}", ipvsadm::message(error)), "look at the lines above it in this block: ipvsadm refuses what is there already, or not there yet")
         })
+    }
+
+    /// Runs ipvsadm or a companion with its redirections; `stdin` is what it reads unless a file is named.
+    pub(crate) fn call(&mut self, call: &Call, stdin: &str) -> Output {
+        let stdin = match &call.input {
+            None => stdin.to_owned(),
+            Some(file) => match self.files.get(file) {
+                Some(text) => text.clone(),
+                None => {
+                    let stderr = format!("sh: 1: cannot open {file}: No such file\n");
+                    return Output { stdout: String::new(), stderr, status: 2 };
+                }
+            },
+        };
+        let mut output = self.console(|console| console.call(call, &stdin));
+        if let Some(file) = &call.output {
+            self.files.insert(file.clone(), std::mem::take(&mut output.stdout));
+        }
+        output
     }
 
     /// ipvsadm's view of the host.

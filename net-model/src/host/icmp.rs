@@ -138,6 +138,7 @@ impl<H> Stack<H> {
             tos: if is_v4 { ERROR_TOS } else { 0 },
             payload: Payload::Icmp(Icmp { kind, code, info, quote: Some(Box::new(about.clone())) }),
             outer: None,
+            text: None,
         }
     }
 

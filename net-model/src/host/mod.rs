@@ -19,6 +19,8 @@ mod input;
 pub mod interface;
 pub mod limit;
 pub mod mark;
+#[cfg(test)]
+mod memory_check;
 pub mod neighbour;
 pub mod node;
 mod output;
@@ -39,7 +41,6 @@ pub mod table;
 mod testing;
 
 pub(crate) use account::describe;
-pub(crate) use exit::Leave;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

@@ -134,6 +134,7 @@ fn datagram(config: &DaemonConfig, source: Addr, announcement: Announcement) -> 
             message: Arc::new(announcement.message),
         }),
         outer: None,
+        text: None,
     }
 }
 

@@ -45,7 +45,10 @@ impl Director {
 
     /// The connection table at `now`, in an order that carries no meaning.
     pub fn connections(&self, now: Time) -> impl Iterator<Item = ConnectionView> {
-        self.connections.iter().map(move |(_, connection)| self.view_connection(connection, now))
+        self.connections.iter().map(move |(slot, connection)| {
+            let call = connection.is(flag::CALL).then(|| self.calls.name(slot)).flatten();
+            ConnectionView { call: call.cloned(), ..self.view_connection(connection, now) }
+        })
     }
 
     /// Statistics of the whole director, as shown.
@@ -55,7 +58,7 @@ impl Director {
 
     /// Bytes of heap memory in use, roughly: what grows with the number of connections and destinations.
     pub fn memory(&self) -> usize {
-        self.connections.memory() + self.destinations.memory() + self.clock.memory()
+        self.connections.memory() + self.calls.memory() + self.destinations.memory() + self.clock.memory()
     }
 
     /// Entries in the connection table, templates included.
@@ -115,6 +118,7 @@ impl Director {
             mark: mapping.mark,
             in_packets: connection.in_packets,
             forwarding,
+            call: None,
         }
     }
 }

@@ -206,6 +206,7 @@ fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
         tos: layer.tos,
         payload,
         outer: None,
+        text: None,
     })
 }
 

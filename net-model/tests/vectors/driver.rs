@@ -237,6 +237,7 @@ pub(crate) fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
         tos: 0,
         payload,
         outer: None,
+        text: None,
     }
 }
 

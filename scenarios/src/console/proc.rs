@@ -88,7 +88,12 @@ fn origins(director: &Director, now: Time) -> String {
 
 fn connection_line(connection: &ConnectionView) -> String {
     let seconds = connection.left.as_nanos() / 1_000_000_000;
-    format!("{}{:<11} {seconds:>7}\n", endpoints(connection), connection.state)
+    let mut line = format!("{}{:<11} {seconds:>7}", endpoints(connection), connection.state);
+    if let Some(call) = &connection.call {
+        let _ = write!(line, " sip {call}");
+    }
+    line.push('\n');
+    line
 }
 
 /// Protocol and the three endpoints.

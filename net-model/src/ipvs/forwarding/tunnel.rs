@@ -9,19 +9,19 @@ use crate::packet::{Encapsulation, Outer, Packet};
 /// The source ports of GUE packets: an ephemeral port that the flow's hash chooses.
 const EPHEMERAL: std::ops::Range<u64> = 32_768..61_000;
 
-pub(super) fn send(packet: &mut Packet, way: Way) -> Verdict {
-    let overhead = overhead(way.tunnel, way.to) + remote_checksum(way.tunnel, way.hook);
-    let path = match check(packet, way.path, way.path_mtu, overhead, way.pmtu_disc) {
+pub(super) fn send(packet: &mut Packet, way: Way, tunnel: Tunnel, hook: Hook, pmtu_disc: bool) -> Verdict {
+    let overhead = overhead(tunnel, way.to) + remote_checksum(tunnel, hook);
+    let path = match check(packet, way, overhead, pmtu_disc) {
         Ok(path) => path,
         Err(verdict) => return verdict,
     };
     packet.outer = Some(Outer {
         src: path.source,
         dst: way.to,
-        kind: encapsulation(way.tunnel, packet),
+        kind: encapsulation(tunnel, packet),
         overhead,
         id: 0,
-        df: packet.df && way.pmtu_disc && way.to.is_v4(),
+        df: packet.df && pmtu_disc && way.to.is_v4(),
         ttl: packet.ttl,
         tos: outer_tos(packet.tos),
     });

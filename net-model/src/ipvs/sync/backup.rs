@@ -155,7 +155,7 @@ fn new_copy(entry: &SyncEntry, timeout: u32) -> NewConnection {
             mark: entry.mark,
             destination: NO_DESTINATION,
         },
-        flags: entry.flags & !flag::HASHED | flag::SYNC,
+        flags: entry.flags & !(flag::HASHED | flag::PRIVATE) | flag::SYNC,
         timeout,
     }
 }

@@ -92,6 +92,9 @@ impl SyncMessage {
 impl SyncEntry {
     /// Bytes of the entry; 0 if the version cannot express it.
     pub(super) fn len(&self, version: u8) -> usize {
+        if self.client.0.family() != self.real.0.family() {
+            return 0; // a server of the other family, behind a tunnel: no version has room for it
+        }
         match (version, self.client.0.is_v4()) {
             (0, true) => 24,
             (0, false) => 0,
@@ -257,6 +260,13 @@ mod tests {
             entries: vec![SyncEntry { timeout: 0, ..entry(Addr::v4) }],
         };
         assert_eq!(SyncMessage::decode(&v0.encode()), Some(v0));
+    }
+
+    /// Found by fuzzing: such an entry was written with addresses of two lengths, and nobody could read the message.
+    #[test]
+    fn a_server_of_the_other_family_cannot_be_announced() {
+        let mixed = SyncEntry { real: (Addr::v6(3), 80), ..entry(Addr::v4) };
+        assert_eq!((mixed.len(0), mixed.len(1)), (0, 0));
     }
 
     #[test]

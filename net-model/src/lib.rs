@@ -22,6 +22,7 @@ mod pool;
 pub mod recorder;
 pub mod replay;
 pub mod request;
+mod ring;
 pub mod server;
 mod sharing;
 pub mod spec;

@@ -198,7 +198,7 @@ fn lines_that_no_host_understands_teach() {
     misread(
         "cat /etc/hosts",
         &expect![
-            "4..14 there is no file `/etc/hosts'; the simulated hosts have /proc/net/ip_vs, /proc/net/ip_vs_conn, /proc/net/ip_vs_stats and the settings below /proc/sys"
+            "4..14 there is no file `/etc/hosts'; the simulated hosts have /proc/net/ip_vs, /proc/net/ip_vs_conn, /proc/net/ip_vs_conn_sync, /proc/net/ip_vs_stats and the settings below /proc/sys"
         ],
     );
     misread(

@@ -5,7 +5,7 @@ use super::clock::Alarm;
 use super::config::{
     DestinationConfig, DestinationKey, Forwarding, KernelError, ServiceConfig, ServiceKey, TimeoutSettings,
 };
-use super::destination::Record;
+use super::destination::{LearntMtu, Record};
 use super::estimator::Statistics;
 use super::service::{Service, ServiceId};
 use super::tcp_state;
@@ -334,6 +334,6 @@ fn record(
         persistent: 0,
         references: 0,
         idle_since: None,
-        path_mtu: None,
+        path_mtu: LearntMtu::default(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::mapping::{Mapping, MappingId};
 use crate::addr::Addr;
-use crate::packet::{Packet, Payload, proto};
+use crate::packet::{Packet, Payload, Segment, proto};
 use schedulers::DestinationId;
 use sim_core::{Duration, Time};
 
@@ -154,16 +154,24 @@ pub(super) struct Tuple {
 
 impl Tuple {
     /// The tuple of a packet of a protocol that IPVS balances. AH and ESP follow the key exchange, UDP 500 to 500.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn of(packet: &Packet) -> Option<Tuple> {
         let (protocol, sport, dport) = match &packet.payload {
             Payload::Tcp(s) => (proto::TCP, s.sport, s.dport),
             Payload::Udp(d) => (proto::UDP, d.sport, d.dport),
+            Payload::Sync(d) => (proto::UDP, d.sport, d.dport),
             Payload::Sctp(c) => (proto::SCTP, c.sport, c.dport),
             Payload::Other(proto::AH | proto::ESP) => (proto::UDP, 500, 500),
             Payload::Other(_) | Payload::Icmp(_) => return None,
         };
         Some(Tuple { protocol, src: packet.src, dst: packet.dst, sport, dport })
+    }
+
+    /// The tuple of a packet with a TCP segment.
+    #[inline(always)] // once a packet
+    pub(super) fn of_segment(packet: &Packet, segment: &Segment) -> Tuple {
+        let (sport, dport) = (segment.sport, segment.dport);
+        Tuple { protocol: proto::TCP, src: packet.src, dst: packet.dst, sport, dport }
     }
 
     /// The tuple of packets in the other direction.

@@ -28,6 +28,11 @@ impl Director {
         self.settings.get(name)
     }
 
+    /// Are replies of masqueraded servers routed again (`snat_reroute`)?
+    pub fn reroutes_replies(&self) -> bool {
+        self.settings.snat_reroute != 0
+    }
+
     /// The services, in the order of their creation (the kernel's own order depends on addresses in its memory).
     pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
         self.services.iter().map(|(_, service)| self.view(service))

@@ -24,6 +24,7 @@ mod mapping;
 #[cfg(test)]
 mod model_check;
 pub mod names;
+mod passage;
 mod persistence;
 mod scheduling;
 mod sctp_state;
@@ -47,6 +48,6 @@ pub use kernel::Kernel;
 pub use names::endpoint;
 pub use settings::{SETTINGS, Setting, Settings, SysctlError};
 pub use sim_core::Timers;
-pub use sync::{Announcement, SyncEntry, SyncMessage};
+pub use sync::{Announcement, Heard, SyncEntry, SyncMessage};
 pub use verdict::{IcmpError, Path, Surroundings, Verdict};
 pub use view::{ConnectionView, Counters, DestinationView, Rates, ServiceView, Shown};

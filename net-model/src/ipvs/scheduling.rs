@@ -103,7 +103,7 @@ impl Director {
             Payload::Sctp(chunks) => {
                 chunks.first == chunk::INIT || self.settings.sloppy_sctp != 0 && chunks.first != chunk::ABORT
             }
-            Payload::Udp(_) => true,
+            Payload::Udp(_) | Payload::Sync(_) => true,
             Payload::Icmp(_) | Payload::Other(_) => false,
         }
     }
@@ -217,10 +217,10 @@ impl Director {
     }
 
     /// Is the entry's destination in the trash?
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn is_gone(&self, slot: Slot) -> bool {
         let mapping = self.connections.mapping(self.connections.get(slot));
-        mapping.destination().is_some_and(|destination| !self.destinations.is_available(destination))
+        self.destinations.is_gone(mapping.destination)
     }
 }
 

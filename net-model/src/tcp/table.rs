@@ -98,16 +98,30 @@ impl Sockets {
         (slot != NONE).then(|| self.transfers.get_mut(slot))
     }
 
-    /// Own address and port of a socket.
+    /// Its own address and port.
     pub(crate) fn local(&self, id: SocketId) -> (Addr, u16) {
         let socket = self.get(id);
         (self.shorts.addr(socket.local), socket.lport)
     }
 
-    /// The other end's address and port.
-    pub(crate) fn remote(&self, id: SocketId) -> (Addr, u16) {
-        let socket = self.get(id);
-        (self.shorts.addr(socket.remote), socket.rport)
+    /// A socket that sends a segment, which acknowledges everything received, its addresses (own one first), and the
+    /// next byte it sends.
+    #[inline(always)] // a part of send_segment
+    pub(super) fn sender(&mut self, id: SocketId) -> (&Socket, [Addr; 2], u32) {
+        let socket = self.pool.get(id.0);
+        let mut next = socket.snd_una;
+        if socket.transfer != NONE {
+            let transfer = self.transfers.get_mut(socket.transfer);
+            transfer.acks_all();
+            next = transfer.snd_nxt;
+        }
+        (socket, [self.shorts.addr(socket.local), self.shorts.addr(socket.remote)], next)
+    }
+
+    /// Is nothing under way on a socket?
+    #[inline]
+    pub(crate) fn is_idle(&self, id: SocketId) -> bool {
+        self.get(id).transfer == NONE
     }
 
     /// Is the other end of socket `a` what `b` calls its own?
@@ -117,7 +131,7 @@ impl Sockets {
     }
 
     /// Finds the socket of a packet, looking first at the two slots where it probably is.
-    #[inline]
+    #[inline(always)] // a part of tcp_input
     pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<SocketId> {
         let key = self.short_key(key)?;
         for slot in likely {
@@ -253,7 +267,7 @@ impl Sockets {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn short_key(&self, key: &Key) -> Option<ShortKey> {
         Some(ShortKey {
             host: key.host,
@@ -271,14 +285,13 @@ pub(crate) fn growth(len: usize) -> usize {
     if len < LARGE { len.max(64) } else { len / 4 }
 }
 
-/// Is this the socket of the key? The parts that differ most often first.
-#[inline]
+/// Is this the socket of the key?
+#[inline(always)]
 fn is_of(socket: &Socket, key: &ShortKey) -> bool {
-    (socket.rport, socket.lport) == (key.remote.1, key.local.1)
-        && socket.host == key.host
-        && socket.remote == key.remote.0
-        && socket.local == key.local.0
-        && (socket.state == State::Udp) == key.udp
+    // Everything at once: a branch for each part would cost more.
+    let ports = u32::from(socket.lport ^ key.local.1 | socket.rport ^ key.remote.1);
+    let addresses = socket.local.bits() ^ key.local.0.bits() | socket.remote.bits() ^ key.remote.0.bits();
+    ports | addresses | socket.host ^ key.host == 0 && (socket.state == State::Udp) == key.udp
 }
 
 #[inline]

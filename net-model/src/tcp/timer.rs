@@ -17,7 +17,8 @@ use sim_core::{Duration, Time, Timers};
 
 /// How long the side that closed first remembers a connection, in microseconds.
 pub(crate) const TIME_WAIT_US: u32 = 60_000_000;
-/// A socket that was idle is looked at so much later, to see whether it is idle again.
+/// A socket that has become busy is looked at so much later, to see whether it is idle again. That is before nearly
+/// all its timers would have to be looked at.
 const BUSY: Duration = Duration::from_millis(200);
 /// tcp_syn_retries, tcp_synack_retries, tcp_retries2, and the limit for sockets without a program.
 const SYN_RETRIES: u8 = 6;
@@ -85,9 +86,24 @@ impl Host {
     /// Makes sure that a socket has a transfer: something is about to happen.
     #[inline]
     pub(crate) fn rouse(&mut self, cx: &mut Cx, id: SocketId) {
-        if cx.sockets.transfer(id).is_none() {
-            cx.sockets.begin_transfer(id);
-            post(cx, id, cx.now + BUSY);
+        if cx.sockets.is_idle(id) {
+            self.begin_transfer(cx, id);
+        }
+    }
+
+    #[cold]
+    fn begin_transfer(&mut self, cx: &mut Cx, id: SocketId) {
+        cx.sockets.begin_transfer(id);
+        self.watch(cx, id);
+    }
+
+    /// A socket has just become busy: its transfer gets an alarm, unless the last socket has left it one.
+    #[inline]
+    pub(crate) fn watch(&mut self, cx: &mut Cx, id: SocketId) {
+        let (_, transfer) = cx.sockets.busy(id);
+        if cx.now + BUSY < transfer.posted {
+            let at = self.timers.fires_at(cx.now, BUSY);
+            post(cx, id, at);
         }
     }
 

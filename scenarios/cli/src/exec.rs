@@ -16,7 +16,7 @@ use std::process::ExitCode;
 /// They print what the real tools print, on the same streams. The exit status is that of the last command. With several
 /// commands or instants each answer has a heading. Hosts know `ipvsadm`, `ip`, `ifconfig`, `route`, `arp`, `sysctl`,
 /// `echo … > /proc/sys/…`, `iptables`, `arptables`, and `cat` for `/proc/net/ip_vs`, `/proc/net/ip_vs_conn`,
-/// `/proc/net/ip_vs_stats` and the settings below `/proc/sys`.
+/// `/proc/net/ip_vs_conn_sync`, `/proc/net/ip_vs_stats` and the settings below `/proc/sys`.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example: lvsim exec scenarios/gallery/quickstart.yaml --at 10s --at 20s -H director 'ipvsadm -Ln --stats'"

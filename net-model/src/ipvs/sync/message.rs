@@ -4,6 +4,8 @@
 //! of 4 bytes, then entries of 24 bytes, IPv4 only, without timeout and mark.
 
 use crate::addr::Addr;
+use crate::ipvs::connection::flag;
+use crate::ipvs::state;
 
 /// A message of a master.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +45,13 @@ const HEADER: usize = 8;
 const HEADER_V0: usize = 4;
 
 impl SyncMessage {
-    /// Bytes of the message's header.
+    /// Bytes of the message: the payload of its datagram.
+    pub fn bytes(&self) -> usize {
+        let entries = self.entries.iter().map(|entry| entry.len(self.version));
+        Self::header_len(self.version) + entries.sum::<usize>()
+    }
+
+    /// Bytes of a message's header.
     pub(super) fn header_len(version: u8) -> usize {
         if version == 0 { HEADER_V0 } else { HEADER }
     }
@@ -90,6 +98,20 @@ impl SyncEntry {
             (_, true) => 36,
             (_, false) => 72,
         }
+    }
+
+    /// What is left of the entry in a message of this version.
+    pub(super) fn as_told(self, version: u8) -> SyncEntry {
+        match version {
+            0 => SyncEntry { flags: self.flags & 0xffff, mark: 0, timeout: 0, ..self },
+            _ => self,
+        }
+    }
+
+    /// The state by name, as listings have it.
+    pub fn state_name(&self) -> &'static str {
+        let is_template = self.flags & flag::TEMPLATE != 0;
+        state::name_of(self.protocol, is_template, u8::try_from(self.state).unwrap_or(u8::MAX))
     }
 
     fn encode(&self, version: u8) -> Vec<u8> {
@@ -221,7 +243,7 @@ mod tests {
         let bytes = message.encode();
         assert_eq!(bytes[..8], [0, 7, 0, 0x2c, 1, 1, 0, 0]);
         assert_eq!(bytes[8..16], [0, 6, 0, 36, 0, 0, 0, 0x83]);
-        assert_eq!(bytes.len(), 44);
+        assert_eq!((bytes.len(), message.bytes()), (44, 44));
     }
 
     #[test]

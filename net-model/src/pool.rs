@@ -97,6 +97,12 @@ impl<T: Record> Pool<T> {
         &self.slots[slot as usize]
     }
 
+    /// The record, if the slot was ever used: for numbers of which nobody knows whether they mean a slot.
+    #[inline(always)]
+    pub(crate) fn guess_mut(&mut self, slot: u32) -> Option<&mut T> {
+        self.slots.get_mut(slot as usize)
+    }
+
     /// The record, to be changed.
     #[inline(always)]
     pub(crate) fn get_mut(&mut self, slot: u32) -> &mut T {

@@ -1,10 +1,10 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
-use super::output::{stamp, timeout_us};
+use super::output::timeout_us;
 use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::timer::TIME_WAIT_US;
-use super::transfer::Transfer;
+use super::transfer::{End, Transfer};
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
@@ -89,7 +89,7 @@ impl Host {
         if !(acks_us && segment.flags.has(Flags::SYN)) {
             return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
         }
-        let timed = std::mem::take(&mut transfer.timed_us);
+        transfer.time_round_trip(cx.now);
         transfer.tries = 0;
         transfer.stop_timer();
         socket.snd_una = segment.ack;
@@ -97,7 +97,6 @@ impl Host {
         socket.mss = socket.mss.min(segment.mss.saturating_sub(12).max(88));
         socket.state = State::Established;
         let App::Client(exchange) = socket.app() else { unreachable!("only clients connect") };
-        socket.sample_round_trip(cx.now, timed);
         cx.deliver(frame);
         self.confirm_neighbour();
         self.send_ack(cx, id);
@@ -179,12 +178,11 @@ impl Host {
         if segment.ack != transfer.snd_nxt {
             return true; // not ours; the acknowledgement check below ignores it
         }
-        let timed = std::mem::take(&mut transfer.timed_us);
+        transfer.time_round_trip(cx.now);
         transfer.tries = 0;
         transfer.stop_timer();
         socket.snd_una = segment.ack;
         socket.state = State::Established;
-        socket.sample_round_trip(cx.now, timed);
         self.connection_accepted(cx, server, id);
         true
     }
@@ -198,7 +196,7 @@ impl Host {
             Acked::Part => {
                 self.confirm_neighbour();
                 let (socket, transfer) = cx.sockets.busy(id);
-                let timeout = timeout_us(socket, transfer);
+                let timeout = timeout_us(socket.state, transfer);
                 self.start_timer(cx, id, timeout);
             }
             Acked::All => self.confirm_neighbour(),
@@ -291,7 +289,7 @@ impl Host {
             State::Established => {
                 socket.state = State::CloseWait;
                 // A program that closes in the same instant lets the acknowledgement ride on its own FIN.
-                if self.program_reads_end(cx, id) && !cx.sockets.busy(id).1.fin_sent {
+                if self.program_reads_end(cx, id) && cx.sockets.busy(id).1.end != End::Sent {
                     self.send_ack(cx, id);
                 }
             }
@@ -349,8 +347,8 @@ impl Socket {
         if ack != transfer.snd_nxt {
             return Acked::Part;
         }
-        self.sample_round_trip(now, std::mem::take(&mut transfer.timed_us));
-        if transfer.fin_sent { Acked::Fin } else { Acked::All }
+        transfer.time_round_trip(now);
+        if transfer.end == End::Sent { Acked::Fin } else { Acked::All }
     }
 
     /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
@@ -359,17 +357,6 @@ impl Socket {
         let segments = if acked <= mss { 1 } else { acked.div_ceil(mss).min(u32::from(u16::MAX)) as u16 };
         let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
         self.cwnd = self.cwnd.saturating_add(growth);
-    }
-
-    /// Smooths a round trip that began at `timed_us` (0: nothing was timed) into the estimate.
-    #[inline]
-    fn sample_round_trip(&mut self, now: Time, timed_us: u32) {
-        if timed_us == 0 {
-            return;
-        }
-        let sample = stamp(now).wrapping_sub(timed_us).max(1);
-        let old = self.srtt_us;
-        self.srtt_us = if old == 0 { sample } else { old - old / 8 + sample / 8 };
     }
 }
 

@@ -3,9 +3,9 @@
 //! Slow start from ten segments; no pacing, no Nagle delay (requests and answers are single writes). A close after
 //! everything was sent makes a FIN of its own; with data still to send the FIN rides on the last segment.
 
-use super::socket::{App, Socket, SocketId, State, before, size};
+use super::socket::{App, SocketId, State, before, size};
 use super::table::Key;
-use super::transfer::Transfer;
+use super::transfer::{End, Transfer};
 use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::Head;
@@ -58,7 +58,7 @@ impl Host {
         transfer.snd_nxt = seq.wrapping_add(1);
         transfer.snd_max = transfer.snd_nxt;
         transfer.timed_us = if transfer.tries == 0 { now_us } else { 0 };
-        let timeout = timeout_us(socket, transfer);
+        let timeout = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, timeout);
         self.send_segment(cx, id, Say { seq: Some(seq), len: 0, flags });
     }
@@ -75,8 +75,8 @@ impl Host {
     pub(crate) fn close(&mut self, cx: &mut Cx, id: SocketId) {
         self.rouse(cx, id);
         let (_, transfer) = cx.sockets.busy(id);
-        if !transfer.closing {
-            transfer.closing = true;
+        if transfer.end == End::Open {
+            transfer.end = End::Wanted;
             self.push(cx, id);
         }
     }
@@ -114,7 +114,7 @@ impl Host {
             let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
             let room = window.saturating_sub(transfer.in_flight(socket.snd_una));
             let len = transfer.unsent.min(u32::from(socket.mss));
-            let fin = transfer.closing && len == transfer.unsent;
+            let fin = transfer.end == End::Wanted && len == transfer.unsent;
             if len > 0 && room < len {
                 return;
             }
@@ -134,7 +134,7 @@ impl Host {
         transfer.snd_nxt = seq.wrapping_add(len);
         if fin {
             flags = flags.with(Flags::FIN);
-            transfer.fin_sent = true;
+            transfer.end = End::Sent;
             transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);
             socket.state = match socket.state {
                 State::Established => State::FinWait1,
@@ -151,7 +151,7 @@ impl Host {
             transfer.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
         }
         if !transfer.is_timed() {
-            let timeout = timeout_us(socket, transfer);
+            let timeout = timeout_us(socket.state, transfer);
             self.start_timer(cx, id, timeout);
         }
         self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
@@ -224,10 +224,10 @@ impl Host {
 }
 
 /// The retransmission timeout at the present back-off, in microseconds.
-pub(crate) fn timeout_us(socket: &Socket, transfer: &Transfer) -> u32 {
-    let first = match socket.state {
+pub(crate) fn timeout_us(state: State, transfer: &Transfer) -> u32 {
+    let first = match state {
         State::SynSent | State::SynReceived => SYN_TIMEOUT_US,
-        _ => socket.srtt_us.saturating_add(MIN_VARIANCE_US),
+        _ => transfer.srtt_us.saturating_add(MIN_VARIANCE_US),
     };
     let doubled = u64::from(first) << transfer.tries.min(12);
     doubled.min(u64::from(MAX_TIMEOUT_US)) as u32

@@ -65,7 +65,7 @@ fn fire(cx: &mut Cx, hosts: &mut [Host], timers: Timers, rank: Rank, id: SocketI
 
 /// Sets the alarm of a socket's transfer, unless it has one as early.
 fn post(cx: &mut Cx, id: SocketId, at: Time) {
-    let slot = cx.sockets.get(id).transfer;
+    let slot = cx.sockets.get(id).rest;
     let (_, transfer) = cx.sockets.busy(id);
     if at < transfer.posted {
         transfer.posted = at;
@@ -86,7 +86,7 @@ impl Host {
     /// Makes sure that a socket has a transfer: something is about to happen.
     #[inline]
     pub(crate) fn rouse(&mut self, cx: &mut Cx, id: SocketId) {
-        if cx.sockets.is_idle(id) {
+        if cx.sockets.transfer(id).is_none() {
             self.begin_transfer(cx, id);
         }
     }
@@ -181,7 +181,7 @@ impl Host {
         socket.ssthresh = (socket.cwnd / 2).max(2);
         socket.cwnd = 1;
         transfer.rewind(socket.snd_una);
-        let backed_off = timeout_us(socket, transfer);
+        let backed_off = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, backed_off);
         self.push(cx, id);
     }

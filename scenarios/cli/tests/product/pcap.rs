@@ -183,6 +183,7 @@ fn packet(is_v4: bool, payload: Payload) -> Packet {
         tos: 0,
         payload,
         outer: None,
+        text: None,
     }
 }
 

@@ -1,22 +1,22 @@
 //! Carrying out a command on a host of a network: the console's typed commands meet the simulated kernel.
 
 mod firewall;
+mod ipvs;
 
 use crate::console::Command;
 use crate::console::ip::{
     AddressSpec as Address, IpCommand, LinkChange, LinkKind, RouteKind as Kind, RouteSpec as Route, RuleSpec,
 };
-use crate::console::ipvsadm::{self, Call, Console, Link, Output, Request};
+use crate::console::ipvsadm::{self, Output, Request};
 use crate::console::names::Names;
 use crate::console::sysctl::Sysctl;
 use net_model::addr::Mac;
-use net_model::frames::FrameId;
 use net_model::host::admin::AdminError;
 use net_model::host::fib::{NextHop, RouteKind, RouteSpec, Rule, TABLE_MAIN};
 use net_model::host::interface::AddressSpec;
 use net_model::host::neighbour::NeighbourState;
 use net_model::host::sysctl::SysctlError;
-use net_model::host::{InterfaceId, InterfaceKind, Stack};
+use net_model::host::{InterfaceId, InterfaceKind};
 use net_model::ipvs::Kernel;
 use net_model::{HostId, Network};
 use std::collections::BTreeMap;
@@ -96,46 +96,6 @@ impl Shell<'_> {
         let change = self.console(|console| console.change(request));
         change.map(|()| String::new()).map_err(|error| {
             refused(format!("ipvsadm: {}", ipvsadm::message(error)), "look at the lines above it in this block: ipvsadm refuses what is there already, or not there yet")
-        })
-    }
-
-    /// Runs ipvsadm or a companion with its redirections; `stdin` is what it reads unless a file is named.
-    pub(crate) fn call(&mut self, call: &Call, stdin: &str) -> Output {
-        let stdin = match &call.input {
-            None => stdin.to_owned(),
-            Some(file) => match self.files.get(file) {
-                Some(text) => text.clone(),
-                None => {
-                    let stderr = format!("sh: 1: cannot open {file}: No such file\n");
-                    return Output { stdout: String::new(), stderr, status: 2 };
-                }
-            },
-        };
-        let mut output = self.console(|console| console.call(call, &stdin));
-        if let Some(file) = &call.output {
-            self.files.insert(file.clone(), std::mem::take(&mut output.stdout));
-        }
-        output
-    }
-
-    /// ipvsadm's view of the host.
-    pub(crate) fn console<T>(&mut self, with: impl FnOnce(&mut Console<'_, Stack<FrameId>>) -> T) -> T {
-        let now = self.network.now();
-        let (director, stack) = self.network.ipvs(self.host, self.kernel);
-        director.advance(now);
-        let links: Vec<Link> = stack
-            .interfaces()
-            .map(|(_, i)| Link { name: i.name.clone(), is_usable: i.up && !i.addresses().is_empty() })
-            .collect();
-        with(&mut Console {
-            director,
-            host: stack,
-            links: &links,
-            names: self.names,
-            now,
-            program: "ipvsadm",
-            missing_schedulers: &[],
-            is_root: true,
         })
     }
 

@@ -12,9 +12,10 @@
 //! | [`histogram`]   | [`Histogram`]: durations in logarithmic buckets, mergeable                                   |
 //! | [`series`]      | [`Sampling`]: when to sample, and how the samples stay few                                    |
 //! | [`fingerprint`] | [`Fingerprint`]: a rolling hash of everything that happened                                  |
+//! | [`workload`]    | join the shortest queue: a complete model, and a measure of speed                             |
 //!
 //! A model is a loop: take the earlier of the next arrival and the next event, handle it, post what follows from it.
-//! `examples/join_shortest_queue` is one, complete. Three rules make its result the same on every machine and at any
+//! [`workload`] is one, complete. Three rules make its result the same on every machine and at any
 //! number of threads: time is an integer, equal times are handled in order of posting, and every component draws from
 //! its own stream.
 
@@ -29,6 +30,7 @@ pub mod series;
 mod slots;
 pub mod time;
 pub mod wheel;
+pub mod workload;
 
 pub use agenda::Agenda;
 pub use arrivals::ArrivalProcess;

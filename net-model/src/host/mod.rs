@@ -22,6 +22,7 @@ pub mod mark;
 #[cfg(test)]
 mod memory_check;
 pub mod neighbour;
+mod neighbour_state;
 pub mod node;
 mod output;
 mod policy;

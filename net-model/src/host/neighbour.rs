@@ -6,6 +6,7 @@
 //! Simplified: the collection of old entries (`gc_thresh1`) happens when a new one is made, not by a timer of its own.
 
 use super::interface::InterfaceId;
+pub use super::neighbour_state::NeighbourState;
 use super::policy::{Policy, Thresholds};
 use super::reachability::Solicitation;
 use crate::addr::{Addr, Mac};
@@ -20,52 +21,6 @@ use std::collections::{BinaryHeap, VecDeque};
 /// An entry of the neighbour cache. Ids of deleted entries are used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NeighbourId(pub(super) u32);
-
-/// What the host knows about a neighbour.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NeighbourState {
-    /// Being asked for; packets wait.
-    Incomplete,
-    /// Nobody answered.
-    Failed,
-    /// Known, but not confirmed lately.
-    Stale,
-    /// Used since it became stale; about to be probed.
-    Delay,
-    /// Being probed by unicast.
-    Probe,
-    /// Confirmed lately.
-    Reachable,
-    /// Set by hand.
-    Permanent,
-}
-
-impl NeighbourState {
-    /// Is there a link address to send to, and nothing to be done?
-    #[inline]
-    pub const fn is_settled(self) -> bool {
-        use NeighbourState::{Delay, Permanent, Probe, Reachable};
-        matches!(self, Reachable | Delay | Probe | Permanent)
-    }
-
-    /// Is there a link address to send to?
-    pub const fn is_valid(self) -> bool {
-        !matches!(self, NeighbourState::Incomplete | NeighbourState::Failed)
-    }
-
-    /// As `ip neigh` prints it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            NeighbourState::Incomplete => "INCOMPLETE",
-            NeighbourState::Reachable => "REACHABLE",
-            NeighbourState::Stale => "STALE",
-            NeighbourState::Delay => "DELAY",
-            NeighbourState::Probe => "PROBE",
-            NeighbourState::Failed => "FAILED",
-            NeighbourState::Permanent => "PERMANENT",
-        }
-    }
-}
 
 /// An entry of the cache. `H` is what waits for the link address.
 #[derive(Clone, Debug)]

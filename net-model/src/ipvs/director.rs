@@ -213,7 +213,9 @@ impl Director {
         let forwarder = Forwarder { now, hook, host, destinations, pmtu_disc };
         let verdict = forwarder.transmit(connection.method(), mapping, packet);
         connection.in_packets = connection.in_packets.wrapping_add(1);
-        if connection.is(flag::ONE_PACKET | flag::NO_CLIENT_PORT | flag::HELPED) || effect.assures || self.sync.has_master()
+        if connection.is(flag::ONE_PACKET | flag::NO_CLIENT_PORT | flag::HELPED)
+            || effect.assures
+            || self.sync.has_master()
         {
             self.finish_unusual(now, slot, packet, tuple.sport, effect.assures);
         } else {

@@ -4,6 +4,7 @@ use crate::addr::Addr;
 use crate::outcome::Failure;
 use crate::spec::{Arrivals, ClientSpec, Sources, TraceRow};
 use sim_core::{ArrivalProcess, Duration, Histogram, Stream, Time};
+use std::sync::Arc;
 
 /// A client group of the network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -24,6 +25,8 @@ pub struct ClientGroup {
     pub(crate) row: usize,
     next_port: u16,
     next_source: u64,
+    /// Datagrams that have said something.
+    said: usize,
     /// What the group saw.
     pub seen: Seen,
 }
@@ -61,7 +64,7 @@ impl ClientGroup {
             by_interval: Vec::new(),
         };
         let process = crate::arrivals::process(&spec);
-        ClientGroup { id, spec, stream, process, row: 0, next_port: 0, next_source: 0, seen }
+        ClientGroup { id, spec, stream, process, row: 0, next_port: 0, next_source: 0, said: 0, seen }
     }
 
     /// The row of the trace that an exchange follows, by its number.
@@ -70,6 +73,13 @@ impl ClientGroup {
             (Arrivals::Trace(rows), Some(row)) => Some(&rows[row as usize]),
             _ => None,
         }
+    }
+
+    /// What the next datagram says; the lines take turns.
+    pub(crate) fn next_words(&mut self) -> Option<Arc<str>> {
+        let turn = self.said % self.spec.says.len().max(1);
+        self.said += 1;
+        self.spec.says.get(turn).cloned()
     }
 
     pub(crate) fn next_port(&mut self) -> u16 {

@@ -80,6 +80,8 @@ pub struct ClientSpec {
     pub timeout: Option<Duration>,
     /// How often a failed exchange is tried again from the start: at once after a time-out, otherwise a second later.
     pub retries: u32,
+    /// What datagrams say, in turn; empty if nobody reads them and only `request_bytes` counts.
+    pub says: Vec<Arc<str>>,
     /// First and last instant at which exchanges may begin.
     pub start: Time,
     /// See `start`.

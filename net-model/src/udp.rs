@@ -32,8 +32,11 @@ impl Host {
         exchange.set_socket(socket);
         exchange.phase = Phase::Waiting;
         exchange.close = crate::spec::Close::None; // there is nothing to close
-        let bytes = exchange.request_bytes;
-        self.send_datagrams(cx, local, remote, bytes, Exchanges::tag(id));
+        let (bytes, group) = (exchange.request_bytes, exchange.group);
+        let at = self.group_index(group);
+        let words = self.clients[at].next_words();
+        let bytes = words.as_ref().map_or(bytes, |words| words.len() as u32);
+        self.send_datagrams(cx, local, remote, bytes, Exchanges::tag(id), words.as_deref());
     }
 
     /// A server answers.
@@ -50,9 +53,10 @@ impl Host {
         {
             cx.exchanges.get_mut(id).expect_response(bytes);
         }
-        self.send_datagrams(cx, local, remote, bytes, flow);
+        self.send_datagrams(cx, local, remote, bytes, flow, None);
     }
 
+    /// Datagrams of so many bytes in all. Words are said if one datagram has room for them.
     fn send_datagrams(
         &mut self,
         cx: &mut Cx,
@@ -60,6 +64,7 @@ impl Host {
         remote: (Addr, u16),
         bytes: u32,
         flow: u32,
+        words: Option<&str>,
     ) {
         let headers = HEADERS + if local.0.is_v4() { 0 } else { crate::tcp::socket::size::V6 };
         let room = u32::from(self.mtu_towards(remote.0).saturating_sub(headers).max(8));
@@ -67,12 +72,13 @@ impl Host {
         loop {
             let payload = left.min(room);
             left -= payload;
-            let packet = Packet {
+            let words = words.filter(|words| words.len() == payload as usize);
+            let mut packet = Packet {
                 src: local.0,
                 dst: remote.0,
                 mark: 0,
                 flow,
-                len: headers + payload as u16,
+                len: headers + if words.is_some() { 0 } else { payload as u16 },
                 id: 0,
                 fragment_offset: 0,
                 more_fragments: false,
@@ -83,6 +89,9 @@ impl Host {
                 outer: None,
                 text: None,
             };
+            if let Some(words) = words {
+                packet.say(words.as_bytes());
+            }
             self.send(cx, packet);
             if left == 0 {
                 return;

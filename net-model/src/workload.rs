@@ -207,6 +207,7 @@ impl Workload {
                 close: self.close,
                 timeout: None,
                 retries: 0,
+                says: Vec::new(),
                 start: Time::ZERO,
                 stop: Time::NEVER,
                 limit: None,

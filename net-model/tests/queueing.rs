@@ -41,6 +41,7 @@ fn set_up(seed: u64, rate: f64, server: ServerSpec, duration: Duration) -> Netwo
             close: Close::Server,
             timeout: None,
             retries: 0,
+            says: Vec::new(),
             start: Time::ZERO,
             stop: Time::ZERO + duration,
             limit: None,

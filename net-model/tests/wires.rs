@@ -67,6 +67,7 @@ fn ask(net: &mut Network, host: HostId, name: String, protocol: Protocol, arriva
             close: Close::Client,
             timeout: None,
             retries: 1,
+            says: Vec::new(),
             start: Time::ZERO,
             stop: Time::NEVER,
             limit: None,

@@ -218,6 +218,7 @@ impl Resolver<'_> {
                 },
                 timeout: text.timeout.map(|timeout| timeout.value.0),
                 retries: text.retries.map_or(0, |retries| retries.value),
+                says: self.words(text, target),
                 start,
                 stop,
                 limit: text.limit.map(|limit| limit.value),
@@ -225,6 +226,18 @@ impl Resolver<'_> {
             groups.push(ClientGroup { host, span: name.span, spec });
         }
         groups
+    }
+
+    /// What datagrams say; lines end as they do on the Internet.
+    fn words(&mut self, text: &ClientText, target: Target) -> Vec<Arc<str>> {
+        let said = &text.say.0;
+        if let (Some(first), true) = (said.first(), target.protocol != Protocol::Udp) {
+            let help = "only datagrams can say something: write `to: udp ADDRESS:PORT`";
+            self.error(first.span, "words over TCP", help);
+        }
+        let lines =
+            |words: &str| words.lines().map(|line| format!("{}\r\n", line.trim_end())).collect::<String>();
+        said.iter().map(|words| lines(&words.value).into()).collect()
     }
 
     fn target(&mut self, span: Span, text: &ClientText, arrivals: &Arrivals) -> Target {

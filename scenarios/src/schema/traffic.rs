@@ -163,6 +163,9 @@ pub struct ClientText {
     pub timeout: Option<Spanned<Period>>,
     /// How often a failed exchange is tried again, 0 if left out.
     pub retries: Option<Spanned<u32>>,
+    /// What datagrams say, in turn, such as SIP messages with their Call-ID; only their length counts if left out.
+    #[serde(default)]
+    pub say: List<Spanned<String>>,
     /// When the first exchange may begin, 0s if left out.
     pub start: Option<Spanned<Period>>,
     /// When the last exchange may begin; the end of the run if left out.

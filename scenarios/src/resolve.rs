@@ -1,5 +1,6 @@
 //! From the words of a file to a [`Scenario`]: groups become hosts, names become indices, defaults are filled in.
 
+mod files;
 mod routes;
 mod traffic;
 
@@ -22,8 +23,6 @@ use std::sync::Arc;
 pub const MAX_HOSTS: u64 = 100_000;
 /// More samples than this in a time series are refused.
 const MAX_SAMPLES: u64 = 100_000;
-/// Larger trace files are refused.
-const MAX_TRACE_BYTES: u64 = 1 << 30;
 
 /// Turns a document into a scenario; problems are added to `problems`, files that were read to `sources`.
 ///
@@ -362,36 +361,6 @@ impl Resolver<'_> {
             self.unknown(name, "host", known.iter().map(String::as_str));
         }
         found
-    }
-
-    /// Reads a file that the scenario names; its place in the list of sources and its text.
-    fn file(&mut self, name: &Spanned<String>) -> Option<(usize, Arc<str>)> {
-        let path = self.directory.join(&name.value);
-        let told = |why: String, help: &str| Problem::error(name.span, why).help(help);
-        let read = std::fs::metadata(&path).and_then(|about| match about.len() > MAX_TRACE_BYTES {
-            true => Err(std::io::Error::other("larger than 1 GB")),
-            false => std::fs::read(&path),
-        });
-        let bytes = match read {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let why = format!("cannot read `{}`: {error}", path.display());
-                self.problems.push(told(why, "file names are relative to the scenario file"));
-                return None;
-            }
-        };
-        match String::from_utf8(bytes) {
-            Ok(text) => {
-                self.sources.push(Source::new(&path.display().to_string(), &text));
-                Some((self.sources.len() - 1, text.into()))
-            }
-            Err(error) => {
-                let at = error.utf8_error().valid_up_to();
-                let why = format!("`{}` is not UTF-8: byte {at} is wrong", path.display());
-                self.problems.push(told(why, "save the file as UTF-8 (plain ASCII is)"));
-                None
-            }
-        }
     }
 }
 

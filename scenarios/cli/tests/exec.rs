@@ -61,7 +61,7 @@ fn mistakes_teach() {
     for (args, cure) in [
         (["--at", "1s", "-H", "directr", "ipvsadm -Ln"], "did you mean `director`?"),
         (["--at", "1h", "-H", "director", "ipvsadm -Ln"], "is after the end of the run at 20 s"),
-        (["--at", "1s", "-H", "director", "ipvsdm -Ln"], "use one of: ipvsadm, ip,"),
+        (["--at", "1s", "-H", "director", "ipvsdm -Ln"], "use one of: ipvsadm, ipvsadm-save,"),
         (["--at", "1s", "-H", "director", "-"], "one a line after `-`"),
     ] {
         let output = exec(&args, "");

@@ -9,7 +9,6 @@
 //! | [`rng`]         | [`Stream`]: one component's random numbers, the same on every machine                        |
 //! | [`dist`]        | [`Dist`]: distributions of durations and sizes                                               |
 //! | [`arrivals`]    | [`ArrivalProcess`]: when things begin                                                        |
-//! | [`slab`]        | [`Slab`]: things that come and go, under numbers with a type ([`id_type!`])                  |
 //! | [`histogram`]   | [`Histogram`]: durations in logarithmic buckets, mergeable                                   |
 //! | [`series`]      | [`Sampling`]: when to sample, and how the samples stay few                                    |
 //! | [`fingerprint`] | [`Fingerprint`]: a rolling hash of everything that happened                                  |
@@ -28,7 +27,6 @@ pub mod histogram;
 pub mod rng;
 mod run;
 pub mod series;
-pub mod slab;
 mod slots;
 pub mod time;
 pub mod wheel;
@@ -41,6 +39,5 @@ pub use fingerprint::Fingerprint;
 pub use histogram::Histogram;
 pub use rng::Stream;
 pub use series::Sampling;
-pub use slab::Slab;
 pub use time::{Duration, Time};
 pub use wheel::{Timers, Wheel};

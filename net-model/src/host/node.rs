@@ -9,7 +9,6 @@ use crate::group::ClientGroup;
 use crate::ipvs::Director;
 use crate::link::LinkId;
 use crate::server::Server;
-use crate::tcp::SocketId;
 use crate::tcp::input::mss_for;
 use sim_core::{Time, Timers};
 
@@ -114,6 +113,7 @@ impl Host {
         self.timer_posted = Time::NEVER;
         if let Some(director) = &mut self.director {
             director.advance(cx.now);
+            self.send_announcements(cx);
         }
         self.neighbour_timers(cx);
         self.arm_timers(cx);
@@ -137,7 +137,7 @@ impl Host {
 
     /// The other end has acknowledged something: the next segment to it confirms the next hop.
     #[inline]
-    pub(crate) fn confirm_neighbour(&mut self, _: &Cx, _: SocketId) {
+    pub(crate) fn confirm_neighbour(&mut self) {
         self.confirms = true;
     }
 }

@@ -34,6 +34,7 @@ impl Director {
             return Err(KernelError::ServiceExists);
         }
         let scheduler = bind(config, &List::EMPTY)?;
+        self.calls.note_engine(config.engine.as_deref());
         let statistics = Statistics::default();
         let service = Service { key, config: config.clone(), scheduler, order: Vec::new(), statistics };
         let id = self.services.insert(service);
@@ -63,6 +64,7 @@ impl Director {
             service.scheduler = fresh;
         }
         service.config = config.clone();
+        self.calls.note_engine(config.engine.as_deref());
         Ok(())
     }
 

@@ -12,10 +12,12 @@ use super::decision::Decision;
 use super::defence::Defences;
 use super::destination::Destinations;
 use super::estimator::Statistics;
+use super::ftp::Helper;
 use super::kernel::Kernel;
 use super::passage::Seen;
 use super::service::Services;
 use super::settings::Settings;
+use super::sip::Calls;
 use super::state::Timeouts;
 use super::sync::Sync;
 use super::table::Connections;
@@ -34,6 +36,8 @@ pub struct Director {
     pub(super) services: Services,
     pub(super) destinations: Destinations,
     pub(super) connections: Connections,
+    pub(super) calls: Calls,
+    pub(super) helper: Helper,
     pub(super) totals: Statistics,
     pub(super) defences: Defences,
     pub(super) decisions: Option<Vec<Decision>>,
@@ -63,6 +67,8 @@ impl Director {
             services: Services::default(),
             destinations: Destinations::default(),
             connections: Connections::new(),
+            calls: Calls::default(),
+            helper: Helper::default(),
             totals: Statistics::default(),
             defences: Defences::default(),
             decisions: None,
@@ -158,7 +164,7 @@ impl Director {
             Alarm::Trash => self.collect_trash(at),
             Alarm::Defend => self.defend(at),
             Alarm::ExpireGone => self.expire_gone(),
-            Alarm::Announce => self.look_at_announcements(at),
+            Alarm::Announce(thread) => self.look_at_announcements(at, thread),
             Alarm::Scheduler(id) => {
                 if let Some(service) = self.services.get_mut(id) {
                     let expiration = service.expiration(&self.settings);

@@ -164,6 +164,7 @@ fn respond(about: Packet, error: IcmpError) -> Verdict {
             quote: Some(Box::new(about)),
         }),
         outer: None,
+        text: None,
     };
     Verdict::Respond(Box::new(response))
 }

@@ -121,10 +121,12 @@ impl Director {
         let verdict =
             Forwarder { now, hook, host, server, pmtu_disc }.transmit(connection.method(), mapping, packet);
         connection.in_packets = connection.in_packets.wrapping_add(1);
-        if connection.is(flag::ONE_PACKET | flag::NO_CLIENT_PORT) || effect.assures || self.sync.has_master()
+        if connection.is(flag::ONE_PACKET | flag::NO_CLIENT_PORT | flag::HELPED)
+            || effect.assures
+            || self.sync.has_master()
         {
             let port = packet.ports().map_or(0, |(sport, _)| sport);
-            self.finish_unusual(now, slot, port, effect.assures);
+            self.finish_unusual(now, slot, packet, port, effect.assures);
         } else {
             connection.rearm(now, slot, &mut self.clock);
         }
@@ -132,10 +134,13 @@ impl Director {
     }
 
     /// What a client's packet leads to beyond its entry: the template is assured, backups hear of it, the entry goes or
-    /// learns the client's port.
+    /// learns the client's port, the FTP helper listens.
     #[inline(never)]
-    fn finish_unusual(&mut self, now: Time, slot: Slot, port: u16, assures: bool) {
+    fn finish_unusual(&mut self, now: Time, slot: Slot, packet: &mut Packet, port: u16, assures: bool) {
         let Connection { flags, control, .. } = *self.connections.get(slot);
+        if flags & flag::HELPED != 0 {
+            self.help_request(now, slot, packet);
+        }
         if assures {
             self.assure(control);
         }
@@ -198,16 +203,42 @@ impl Director {
     /// A packet from a server: none if it belongs to no connection.
     #[inline(always)] // once a packet
     pub(super) fn reply(&mut self, now: Time, packet: &mut Packet, seen: Seen) -> Option<Verdict> {
-        let Some(slot) = self.connections.find_reply(&seen.tuple) else {
+        match self.connections.find_reply(&seen.tuple) {
+            Some(slot) => Some(self.answer(now, packet, seen.signal, slot)),
+            None if self.calls.in_use || self.settings.nat_icmp_send != 0 => {
+                self.first_word(now, packet, seen)
+            }
+            None => None,
+        }
+    }
+
+    /// A packet of a server's side that belongs to no connection: a service with a persistence engine lets its servers
+    /// speak first, `nat_icmp_send` refuses.
+    #[inline(never)]
+    fn first_word(&mut self, now: Time, packet: &mut Packet, seen: Seen) -> Option<Verdict> {
+        let Some(slot) = self.originate(now, packet, &seen.tuple) else {
             return if self.settings.nat_icmp_send == 0 { None } else { self.refuse_stray(packet) };
         };
+        let verdict = self.answer(now, packet, seen.signal, slot);
+        if self.connections.get(slot).is(flag::ONE_PACKET) {
+            self.remove(slot);
+        }
+        Some(verdict)
+    }
+
+    /// A packet from the server of an entry: source rewritten, state, timer.
+    #[inline(always)] // once a packet
+    fn answer(&mut self, now: Time, packet: &mut Packet, signal: Signal, slot: Slot) -> Verdict {
+        if self.connections.get(slot).is(flag::HELPED) {
+            self.help_reply(now, slot, packet);
+        }
         let Director { connections, destinations, .. } = self;
         let (connection, mapping) = connections.both_mut(slot);
         if connection.method() == flag::MASQUERADE {
             translate_reply(packet, mapping);
         }
         destinations.count(mapping.destination, |counters| counters.count_out(u64::from(packet.len)));
-        let effect = state::track(connection, seen.signal, true, &self.timeouts, self.defences.secure_tcp());
+        let effect = state::track(connection, signal, true, &self.timeouts, self.defences.secure_tcp());
         if effect.shifts
             && let Some(destination) = mapping.destination()
         {
@@ -219,7 +250,7 @@ impl Director {
             let control = connection.control;
             self.assure(control);
         }
-        Some(Verdict::Accept)
+        Verdict::Accept
     }
 
     /// `nat_icmp_send`: a masqueraded server that speaks without a connection is told so.
@@ -229,7 +260,7 @@ impl Director {
         let harmless = match &packet.payload {
             Payload::Tcp(segment) => segment.flags.has(Flags::RST),
             Payload::Sctp(chunks) => chunks.first == chunk::ABORT,
-            Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+            Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Other(_) => false,
         };
         let mut servers = self.services.iter().flat_map(|(_, service)| &service.order);
         let masqueraded = servers.any(|id| {
@@ -270,6 +301,6 @@ fn opens(packet: &Packet) -> bool {
     match &packet.payload {
         Payload::Tcp(segment) => segment.flags.has(Flags::SYN),
         Payload::Sctp(chunks) => chunks.first == chunk::INIT,
-        Payload::Udp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+        Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Other(_) => false,
     }
 }

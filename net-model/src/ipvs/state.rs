@@ -38,7 +38,7 @@ impl Signal {
         match &packet.payload {
             Payload::Tcp(segment) => Signal::Segment(Kind::of(segment)),
             Payload::Sctp(chunks) => Signal::Chunks(*chunks),
-            Payload::Udp(_) => Signal::Datagram,
+            Payload::Udp(_) | Payload::Sync(_) => Signal::Datagram,
             Payload::Icmp(_) | Payload::Other(_) => Signal::Nothing,
         }
     }
@@ -97,11 +97,16 @@ pub(super) fn track(
 
 /// The state of an entry, as listed.
 pub(super) fn name(connection: &Connection) -> &'static str {
-    let state = usize::from(connection.state);
-    if connection.is_template() {
-        return if connection.state == ASSURED { "ASSURED" } else { "NONE" };
+    name_of(connection.protocol, connection.is_template(), connection.state)
+}
+
+/// The name of a state.
+pub(super) fn name_of(protocol: u8, is_template: bool, state: u8) -> &'static str {
+    if is_template {
+        return if state == ASSURED { "ASSURED" } else { "NONE" };
     }
-    match connection.protocol {
+    let state = usize::from(state);
+    match protocol {
         proto::TCP => tcp_state::NAMES.get(state).copied().unwrap_or("ERR!"),
         proto::SCTP => sctp_state::NAMES.get(state).copied().unwrap_or("ERR!"),
         proto::UDP => "UDP",

@@ -138,9 +138,11 @@ impl Connections {
         if connection.method() == flag::MASQUERADE { mapping.real } else { mapping.virtual_ }
     }
 
-    /// The template of a client network.
+    /// The template of a client network, those of calls excepted.
     pub(super) fn find_template(&self, protocol: u8, client: Addr, virtual_: (Addr, u16)) -> Option<Slot> {
-        self.search(protocol, client, 0, |c| c.is_template() && self.mapping(c).virtual_ == virtual_)
+        self.search(protocol, client, 0, |c| {
+            c.is_template() && !c.is(flag::CALL) && self.mapping(c).virtual_ == virtual_
+        })
     }
 
     /// The newest entry under this key, if it is where it mostly is.

@@ -17,7 +17,8 @@ use sim_core::{Duration, Time, Timers};
 
 /// How long the side that closed first remembers a connection, in microseconds.
 pub(crate) const TIME_WAIT_US: u32 = 60_000_000;
-/// A socket that was idle is looked at so much later, to see whether it is idle again.
+/// A socket that has become busy is looked at so much later, to see whether it is idle again. That is before nearly
+/// all its timers would have to be looked at.
 const BUSY: Duration = Duration::from_millis(200);
 /// tcp_syn_retries, tcp_synack_retries, tcp_retries2, and the limit for sockets without a program.
 const SYN_RETRIES: u8 = 6;
@@ -64,7 +65,7 @@ fn fire(cx: &mut Cx, hosts: &mut [Host], timers: Timers, rank: Rank, id: SocketI
 
 /// Sets the alarm of a socket's transfer, unless it has one as early.
 fn post(cx: &mut Cx, id: SocketId, at: Time) {
-    let slot = cx.sockets.get(id).transfer;
+    let slot = cx.sockets.get(id).rest;
     let (_, transfer) = cx.sockets.busy(id);
     if at < transfer.posted {
         transfer.posted = at;
@@ -86,8 +87,23 @@ impl Host {
     #[inline]
     pub(crate) fn rouse(&mut self, cx: &mut Cx, id: SocketId) {
         if cx.sockets.transfer(id).is_none() {
-            cx.sockets.begin_transfer(id);
-            post(cx, id, cx.now + BUSY);
+            self.begin_transfer(cx, id);
+        }
+    }
+
+    #[cold]
+    fn begin_transfer(&mut self, cx: &mut Cx, id: SocketId) {
+        cx.sockets.begin_transfer(id);
+        self.watch(cx, id);
+    }
+
+    /// A socket has just become busy: its transfer gets an alarm, unless the last socket has left it one.
+    #[inline]
+    pub(crate) fn watch(&mut self, cx: &mut Cx, id: SocketId) {
+        let (_, transfer) = cx.sockets.busy(id);
+        if cx.now + BUSY < transfer.posted {
+            let at = self.timers.fires_at(cx.now, BUSY);
+            post(cx, id, at);
         }
     }
 
@@ -165,7 +181,7 @@ impl Host {
         socket.ssthresh = (socket.cwnd / 2).max(2);
         socket.cwnd = 1;
         transfer.rewind(socket.snd_una);
-        let backed_off = timeout_us(socket, transfer);
+        let backed_off = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, backed_off);
         self.push(cx, id);
     }

@@ -62,7 +62,7 @@ impl<H: Surroundings> Forwarder<'_, H> {
         let way = Way { to: mapping.real.0, path, path_mtu };
         match method {
             flag::MASQUERADE => nat::send(packet, mapping, way),
-            flag::TUNNEL => tunnel::send(packet, way, self.tunnel(), self.pmtu_disc),
+            flag::TUNNEL => tunnel::send(packet, way, self.tunnel(), self.hook, self.pmtu_disc),
             _ => direct::send(packet, way),
         }
     }
@@ -141,6 +141,6 @@ pub(super) fn tunnel_overhead(tunnel: Tunnel, to: Addr) -> u16 {
 fn quote_mut(packet: &mut Packet) -> Option<&mut Packet> {
     match &mut packet.payload {
         Payload::Icmp(icmp) => icmp.quote.as_deref_mut(),
-        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sctp(_) | Payload::Other(_) => None,
+        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sync(_) | Payload::Sctp(_) | Payload::Other(_) => None,
     }
 }

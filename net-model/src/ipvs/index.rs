@@ -62,7 +62,7 @@ impl Bucket {
     /// The highest bit of the byte of each cell with this tag. Bytes above such a one may be marked without reason.
     #[inline]
     fn tagged(&self, tag: u8) -> u64 {
-        let differences = self.tags ^ u64::from(tag) * LOWEST;
+        let differences = self.tags ^ (u64::from(tag) * LOWEST);
         differences.wrapping_sub(LOWEST) & !differences & HIGHEST
     }
 

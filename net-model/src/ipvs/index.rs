@@ -3,7 +3,7 @@
 //! Eight cells make a bucket, and a bucket is a cache line. A cell holds the whole hash, one byte of it (the tag) side by
 //! side with those of the other cells: a look-up compares eight tags at once, reads one line here and then the very entry
 //! it wants. What does not fit into its bucket lies in the next one; a bucket with a free cell ends the search. The index
-//! grows by an eighth, and a hash keeps its relative place: growing reads and writes in order.
+//! grows by a quarter, and a hash keeps its relative place: growing reads and writes in order.
 
 /// An index from 24-bit hashes to 32-bit values.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ struct Bucket {
     /// The two other bytes.
     rests: [u16; CELLS],
     values: [u32; CELLS],
+    /// Cells taken.
+    len: u32,
 }
 
 /// The value of a free cell.
@@ -50,11 +52,11 @@ pub(super) struct Place {
 }
 
 impl Bucket {
-    const EMPTY: Bucket = Bucket { tags: 0, rests: [0; CELLS], values: [FREE; CELLS] };
+    const EMPTY: Bucket = Bucket { tags: 0, rests: [0; CELLS], values: [FREE; CELLS], len: 0 };
 
     #[inline]
     fn is_full(&self) -> bool {
-        self.values[CELLS - 1] != FREE
+        self.len as usize == CELLS
     }
 
     /// The highest bit of the byte of each cell with this tag. Bytes above such a one may be marked without reason.
@@ -62,10 +64,6 @@ impl Bucket {
     fn tagged(&self, tag: u8) -> u64 {
         let differences = self.tags ^ (u64::from(tag) * LOWEST);
         differences.wrapping_sub(LOWEST) & !differences & HIGHEST
-    }
-
-    fn taken(&self) -> usize {
-        self.values.iter().position(|value| *value == FREE).unwrap_or(CELLS)
     }
 
     fn hash(&self, cell: usize) -> u32 {
@@ -77,6 +75,20 @@ impl Bucket {
         self.tags = self.tags & !(0xff << shift) | u64::from(hash as u8) << shift;
         self.rests[cell] = (hash >> 8) as u16;
         self.values[cell] = value;
+    }
+
+    /// Takes the first free cell.
+    fn push(&mut self, hash: u32, value: u32) {
+        self.set(self.len as usize, hash, value);
+        self.len += 1;
+    }
+
+    /// Frees a cell: the last one takes its place.
+    fn remove(&mut self, cell: usize) {
+        let last = self.len as usize - 1;
+        self.set(cell, self.hash(last), self.values[last]);
+        self.values[last] = FREE;
+        self.len -= 1;
     }
 }
 
@@ -144,10 +156,10 @@ impl Index {
         while let Some(bucket) = gap {
             let was_full = self.buckets[from].is_full();
             let moves = |&cell: &usize| self.reaches(self.buckets[from].hash(cell), bucket, from);
-            match (0..self.buckets[from].taken()).find(moves) {
+            match (0..self.buckets[from].len as usize).find(moves) {
                 Some(cell) => {
                     let (hash, value) = (self.buckets[from].hash(cell), self.buckets[from].values[cell]);
-                    self.buckets[bucket].set(CELLS - 1, hash, value);
+                    self.buckets[bucket].push(hash, value);
                     gap = self.take_out(Place { bucket: from, cell });
                 }
                 None if !was_full => gap = None,
@@ -184,10 +196,9 @@ impl Index {
     /// Takes a cell out of its bucket; returns the bucket if it was full.
     fn take_out(&mut self, place: Place) -> Option<usize> {
         let bucket = &mut self.buckets[place.bucket];
-        let last = bucket.taken() - 1;
-        bucket.set(place.cell, bucket.hash(last), bucket.values[last]);
-        bucket.values[last] = FREE;
-        (last == CELLS - 1).then_some(place.bucket)
+        let was_full = bucket.is_full();
+        bucket.remove(place.cell);
+        was_full.then_some(place.bucket)
     }
 
     fn enter(&mut self, hash: u32, value: u32) {
@@ -195,15 +206,14 @@ impl Index {
         while self.buckets[at].is_full() {
             at = self.after(at);
         }
-        let bucket = &mut self.buckets[at];
-        bucket.set(bucket.taken(), hash, value);
+        self.buckets[at].push(hash, value);
     }
 
     fn grow(&mut self) {
         let n = self.buckets.len();
-        let larger = vec![Bucket::EMPTY; if n < 1024 { 2 * n } else { n + n / 8 }];
+        let larger = vec![Bucket::EMPTY; if n < 1024 { 2 * n } else { n + n / 4 }];
         for bucket in std::mem::replace(&mut self.buckets, larger) {
-            for cell in 0..bucket.taken() {
+            for cell in 0..bucket.len as usize {
                 self.enter(bucket.hash(cell), bucket.values[cell]);
             }
         }

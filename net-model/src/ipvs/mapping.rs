@@ -34,12 +34,16 @@ impl Mapping {
 pub(super) struct MappingId(u32);
 
 /// All mappings in use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Mappings {
     records: Vec<Record>,
     free: Vec<MappingId>,
     by_value: FxHashMap<Mapping, MappingId>,
+    /// The mapping used last of each destination, by the lowest bits of its number: mostly the one that is wanted.
+    recent: [MappingId; RECENT],
 }
+
+const RECENT: usize = 64;
 
 #[derive(Debug)]
 struct Record {
@@ -49,6 +53,15 @@ struct Record {
 }
 
 impl Mappings {
+    pub(super) fn new() -> Mappings {
+        Mappings {
+            records: Vec::new(),
+            free: Vec::new(),
+            by_value: FxHashMap::default(),
+            recent: [MappingId(0); RECENT],
+        }
+    }
+
     #[inline]
     pub(super) fn get(&self, id: MappingId) -> &Mapping {
         &self.records[id.0 as usize].mapping
@@ -56,6 +69,21 @@ impl Mappings {
 
     /// The number of a mapping for one more entry.
     pub(super) fn acquire(&mut self, mapping: &Mapping) -> MappingId {
+        let recent = mapping.destination.index() % RECENT;
+        let id = self.recent[recent];
+        if let Some(record) = self.records.get_mut(id.0 as usize)
+            && record.references > 0
+            && record.mapping == *mapping
+        {
+            record.references += 1;
+            return id;
+        }
+        let id = self.find_or_insert(mapping);
+        self.recent[recent] = id;
+        id
+    }
+
+    fn find_or_insert(&mut self, mapping: &Mapping) -> MappingId {
         if let Some(&id) = self.by_value.get(mapping) {
             self.records[id.0 as usize].references += 1;
             return id;
@@ -106,7 +134,7 @@ mod tests {
             mark: 0,
             destination: NO_DESTINATION,
         };
-        let mut mappings = Mappings::default();
+        let mut mappings = Mappings::new();
         let (a, b) = (mappings.acquire(&to(1)), mappings.acquire(&to(2)));
         assert_eq!(mappings.acquire(&to(1)), a);
         mappings.release(a);

@@ -43,7 +43,7 @@ impl Connections {
     pub(super) fn new() -> Connections {
         Connections {
             entries: Entries::default(),
-            mappings: Mappings::default(),
+            mappings: Mappings::new(),
             index: Index::new(),
             len: 0,
             portless: 0,

@@ -14,6 +14,7 @@ use crate::tcp::Sockets;
 use crate::verdict::DropReason;
 use crate::wiring::{Label, Wiring};
 use sim_core::{Agenda, Duration, Time};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Time, future, wires and record: everything that is not a node. No node holds another node.
@@ -35,7 +36,7 @@ pub struct Cx {
     /// Counters and transcript.
     pub recorder: Recorder,
     /// Frames that a host sent to itself: handled right after the present event.
-    pub loopback: Vec<(u32, FrameId)>,
+    pub loopback: VecDeque<(u32, FrameId)>,
 }
 
 impl Cx {

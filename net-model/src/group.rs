@@ -10,9 +10,6 @@ use sim_core::{Duration, Histogram, Stream, Time};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GroupId(pub(crate) u32);
 
-/// The ports a client takes for itself (ip_local_port_range).
-const FIRST_PORT: u16 = 32_768;
-const PORTS: u16 = 28_232;
 /// A group of clients and what it saw.
 #[derive(Debug)]
 pub struct ClientGroup {
@@ -21,7 +18,6 @@ pub struct ClientGroup {
     pub(crate) stream: Stream,
     /// Where in its arrival process the group is: row of the trace, end of the burst.
     pub(crate) position: Position,
-    next_port: u16,
     next_source: u64,
     /// What the group saw.
     pub seen: Seen,
@@ -67,7 +63,7 @@ impl ClientGroup {
             by_interval: Vec::new(),
         };
         let position = Position { row: 0, burst_ends: spec.start };
-        ClientGroup { id, spec, stream, position, next_port: 0, next_source: 0, seen }
+        ClientGroup { id, spec, stream, position, next_source: 0, seen }
     }
 
     /// The row of the trace that an exchange follows.
@@ -76,12 +72,6 @@ impl ClientGroup {
             (Arrivals::Trace(rows), Some(row)) => Some(&rows[row as usize]),
             _ => None,
         }
-    }
-
-    pub(crate) fn next_port(&mut self) -> u16 {
-        let port = FIRST_PORT + self.next_port;
-        self.next_port = (self.next_port + 1) % PORTS;
-        port
     }
 
     /// The address the next exchange comes from; none leaves it to routing.

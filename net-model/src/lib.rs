@@ -16,6 +16,7 @@ pub mod network;
 pub mod operations;
 pub mod outcome;
 pub mod packet;
+pub mod ping;
 pub mod recorder;
 pub mod request;
 pub mod server;

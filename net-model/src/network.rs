@@ -15,6 +15,7 @@ use crate::spec::{Arrivals, ClientSpec, LinkSpec, ServerSpec};
 use crate::tcp::Sockets;
 use crate::wiring::{Arrival, Wiring};
 use sim_core::{Agenda, Duration, Fingerprint, Stream, Time, Timers};
+use std::collections::VecDeque;
 
 /// What holds for a whole run.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,13 @@ impl Memory {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HostId(pub(crate) u32);
 
+impl HostId {
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// A switch of the network, by number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SwitchId(pub(crate) u32);
@@ -87,7 +95,7 @@ impl Network {
             requests: Requests::default(),
             plans: Plans::default(),
             recorder,
-            loopback: Vec::new(),
+            loopback: VecDeque::new(),
         };
         Network {
             options,
@@ -126,17 +134,29 @@ impl Network {
 
     /// Plugs an interface into a switch.
     pub fn plug(&mut self, host: HostId, interface: InterfaceId, switch: SwitchId, spec: &LinkSpec) {
+        self.plug_unequal(host, interface, switch, spec, spec);
+    }
+
+    /// The same with a cable whose two directions differ: from the host into the switch, and back.
+    pub fn plug_unequal(
+        &mut self,
+        host: HostId,
+        interface: InterfaceId,
+        switch: SwitchId,
+        away: &LinkSpec,
+        towards: &LinkSpec,
+    ) {
         let names = (self.interface_name(host, interface), self.switch_names[switch.0 as usize].clone());
         let seed = self.options.seed;
         let incoming = {
             let name = format!("{} > {}", names.1, names.0);
-            let id = self.cx.wiring.lay(spec, End::Host(host.0, interface.0), true, seed, &name);
+            let id = self.cx.wiring.lay(towards, End::Host(host.0, interface.0), true, seed, &name);
             self.link_names.push(name);
             id
         };
         let port = self.cx.wiring.switches[switch.0 as usize].attach(incoming);
         let name = format!("{} > {}", names.0, names.1);
-        let outgoing = self.cx.wiring.lay(spec, End::Switch(switch.0, port), false, seed, &name);
+        let outgoing = self.cx.wiring.lay(away, End::Switch(switch.0, port), false, seed, &name);
         self.link_names.push(name);
         self.host_mut(host).plug(interface, Cable { outgoing, incoming });
     }
@@ -192,6 +212,9 @@ impl Network {
         on.clients.push(ClientGroup::new(id, spec, seed));
         let index = on.clients.len() - 1;
         self.groups.push((host.0, index));
+        if self.is_started {
+            self.start_clients(host.0, index);
+        }
         id
     }
 
@@ -274,12 +297,18 @@ impl Network {
             self.cx.now = at;
             self.events += 1;
             self.handle(event);
-            while let Some((host, frame)) = self.cx.loopback.pop() {
-                let host = &mut self.hosts[host as usize];
-                host.ip_input_again(&mut self.cx, InterfaceId::LO, frame);
-            }
+            self.handle_loopback();
         }
         self.cx.now = until;
+    }
+
+    /// What hosts have sent to themselves comes in.
+    #[inline]
+    pub(crate) fn handle_loopback(&mut self) {
+        while let Some((host, frame)) = self.cx.loopback.pop_front() {
+            let host = &mut self.hosts[host as usize];
+            host.ip_input_again(&mut self.cx, InterfaceId::LO, frame);
+        }
     }
 
     /// The first events: samples and first arrivals.
@@ -287,11 +316,15 @@ impl Network {
         self.is_started = true;
         self.cx.agenda.post(Time::ZERO, Event::Sample);
         for (host, index) in self.groups.clone() {
-            let group = &mut self.hosts[host as usize].clients[index];
-            let id = group.id;
-            for at in group.first_arrivals() {
-                self.cx.agenda.post(at, Event::Begin(id));
-            }
+            self.start_clients(host, index);
+        }
+    }
+
+    fn start_clients(&mut self, host: u32, index: usize) {
+        let group = &mut self.hosts[host as usize].clients[index];
+        let id = group.id;
+        for at in group.first_arrivals() {
+            self.cx.agenda.post(at, Event::Begin(id));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an operator does to a running network: interfaces up and down, cables out and in, hosts that crash and return.
 
 use crate::frames::FrameId;
+use crate::group::{GroupId, Seen};
 use crate::host::arp::ArpSend;
 use crate::host::neighbour::NeighbourId;
 use crate::host::{Host, InterfaceId, Stack};
@@ -35,6 +36,15 @@ impl Network {
             cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);
         }
         on.arm_timers(cx);
+    }
+
+    /// What a client group on a host has seen so far.
+    ///
+    /// # Panics
+    /// If the group is on another host.
+    pub fn seen_by(&self, host: HostId, group: GroupId) -> &Seen {
+        let host = self.host(host);
+        &host.clients[host.group_index(group)].seen
     }
 
     /// A host crashes (it neither sends nor receives from now on) or returns. Its state is kept: this is a host that

@@ -32,6 +32,9 @@ impl Host {
             cx.deliver(frame);
             return self.answer_echo(cx, &packet, icmp);
         }
+        if icmp.kind == if v4 { 0 } else { 129 } && self.pings.take(cx.now, &packet, icmp) {
+            return cx.deliver(frame);
+        }
         let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
         let (Some((_, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
@@ -59,7 +62,7 @@ impl Host {
             mark: 0,
             flow: request.flow,
             len: request.len,
-            id: 0,
+            id: self.stack.next_ip_id(),
             fragment_offset: 0,
             more_fragments: false,
             df: false,

@@ -8,6 +8,7 @@ use crate::frames::FrameId;
 use crate::group::ClientGroup;
 use crate::ipvs::Director;
 use crate::link::LinkId;
+use crate::ping::Pings;
 use crate::server::Server;
 use crate::tcp::SocketId;
 use crate::tcp::input::mss_for;
@@ -45,9 +46,13 @@ pub struct Host {
     pub servers: Vec<Server>,
     /// Client programs.
     pub clients: Vec<ClientGroup>,
+    /// How far the host is in its range of ephemeral ports.
+    pub(crate) next_port: u16,
     pub(crate) timers: Timers,
     /// What the timers of the neighbour cache demand, while they fire.
     pub(crate) actions: Vec<NeighbourAction>,
+    /// What `ping` asked from here.
+    pub(crate) pings: Pings,
     /// Its name.
     pub name: String,
 }
@@ -63,9 +68,11 @@ impl Host {
             servers: Vec::new(),
             clients: Vec::new(),
             is_up: true,
+            next_port: 0,
             cables: Vec::new(),
             timers,
             actions: Vec::new(),
+            pings: Pings::default(),
             timer_posted: Time::NEVER,
             confirms: false,
         }

@@ -126,7 +126,7 @@ impl Host {
     #[inline(never)]
     fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         if route.kind == RouteClass::Local {
-            cx.loopback.push((self.id, frame));
+            cx.loopback.push_back((self.id, frame));
             return;
         }
         let packet = cx.wiring.frames.packet_mut(&frame);

@@ -68,7 +68,7 @@ impl Host {
         socket.flow = packet.flow;
         cx.deliver(frame);
         let sequence = super::output::initial_sequence(&socket, cx.now.as_nanos());
-        (socket.snd_una, socket.snd_nxt, socket.snd_max) = (sequence, sequence, sequence);
+        socket.begin_at(sequence);
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = self.mss_towards(remote.0).min(segment.mss.saturating_sub(12).max(88));
         let id = cx.sockets.insert(socket);
@@ -207,11 +207,11 @@ impl Host {
             self.start_timer(cx, id, timeout);
             return true;
         }
-        self.fin_acknowledged(cx, id)
+        self.fin_acknowledged(cx, id, segment)
     }
 
     /// Everything sent is acknowledged: if our FIN is among it, the connection moves on. False if it is over.
-    fn fin_acknowledged(&mut self, cx: &mut Cx, id: SocketId) -> bool {
+    fn fin_acknowledged(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         let socket = cx.sockets.get_mut(id);
         if !socket.fin_sent {
             return true;
@@ -220,6 +220,7 @@ impl Host {
             State::FinWait1 => {
                 socket.state = State::FinWait2;
                 if socket.app == App::Orphan {
+                    socket.is_mini = !segment.flags.has(Flags::FIN);
                     self.start_timer(cx, id, TIME_WAIT); // tcp_fin_timeout has the same length
                 }
             }
@@ -317,6 +318,7 @@ impl Host {
     fn enter_time_wait(&mut self, cx: &mut Cx, id: SocketId) {
         let socket = cx.sockets.get_mut(id);
         socket.state = State::TimeWait;
+        socket.is_mini = true;
         socket.app = App::Orphan;
         self.start_timer(cx, id, TIME_WAIT);
     }

@@ -40,7 +40,7 @@ impl Host {
         let sequence = initial_sequence(&socket, cx.now.as_nanos());
         socket.flow = flow;
         socket.mss = self.mss_towards(remote.0);
-        (socket.snd_una, socket.snd_nxt, socket.snd_max) = (sequence, sequence, sequence);
+        socket.begin_at(sequence);
         let id = cx.sockets.insert(socket);
         self.send_syn(cx, id, Flags::SYN);
         id
@@ -168,6 +168,7 @@ impl Host {
             dst: socket.remote,
             flow: socket.flow,
             len: base + family + say.len as u16,
+            id: socket.next_id(say.flags),
             ttl: crate::host::DEFAULT_TTL,
         };
         let segment = Segment {
@@ -202,6 +203,7 @@ impl Host {
             dst: packet.src,
             flow: packet.flow,
             len: size::RST + family,
+            id: 0,
             ttl: crate::host::DEFAULT_TTL,
         };
         let reset = Segment {

@@ -2,6 +2,7 @@
 
 use crate::addr::Addr;
 use crate::exchange::ExchangeId;
+use crate::packet::Flags;
 use crate::request::RequestId;
 use sim_core::Time;
 
@@ -121,6 +122,10 @@ pub struct Socket {
     pub(crate) fin_sent: bool,
     /// Retransmissions since something was acknowledged.
     pub(crate) tries: u8,
+    /// A small socket in the place of the whole one, which the kernel has freed: its packets carry no identification.
+    pub(crate) is_mini: bool,
+    /// IPv4 identification of the next packet: each socket counts its own.
+    pub(crate) ident: u16,
     /// Segments to be acknowledged at once.
     pub(crate) quick: u8,
     /// Data segments received and not acknowledged.
@@ -159,10 +164,30 @@ impl Socket {
             closing: false,
             fin_sent: false,
             tries: 0,
+            is_mini: false,
+            ident: 0,
             quick: size::QUICK_ACKS,
             unacked: 0,
             duplicates: 0,
         }
+    }
+
+    /// Sets the first sequence number, and with it the first identification, which is as arbitrary.
+    pub(crate) fn begin_at(&mut self, sequence: u32) {
+        (self.snd_una, self.snd_nxt, self.snd_max) = (sequence, sequence, sequence);
+        self.ident = (sequence.wrapping_mul(0x9e37_79b9) >> 16) as u16;
+    }
+
+    /// The IPv4 identification of the next packet. While a connection is half open, and once only a small socket is
+    /// left of it, there is nothing that counts.
+    #[inline]
+    pub(crate) fn next_id(&mut self, flags: Flags) -> u16 {
+        let is_small = self.is_mini || self.state == State::SynReceived || flags.has(Flags::SYN) && flags.has(Flags::ACK);
+        if is_small {
+            return 0;
+        }
+        self.ident = self.ident.wrapping_add(1);
+        self.ident
     }
 
     /// Is there anything left to say: data, or a FIN?

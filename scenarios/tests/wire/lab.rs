@@ -1,0 +1,350 @@
+//! The machine on which the set-ups run: the helpers of `recordings/lib.sh` on simulated hosts.
+
+use crate::listing;
+use crate::print::Printer;
+use crate::programs::{self, Program};
+use crate::recording::{Clock, Line, Recording, Wire};
+use crate::script::{self, Machine};
+use net_model::addr::{Addr, Mac};
+use net_model::capture::Captured;
+use net_model::host::interface::AddressSpec;
+use net_model::host::{InterfaceId, InterfaceKind};
+use net_model::ipvs::Kernel;
+use net_model::spec::LinkSpec;
+use net_model::{HostId, Network, Options, SwitchId};
+use scenarios::apply::Shell;
+use scenarios::console::Command;
+use scenarios::console::names::Names;
+use sim_core::{Duration, Time, Timers, Wheel};
+use std::collections::BTreeMap;
+
+/// The virtual time of the recording's t = 0: there is time to set up before.
+pub(crate) const ZERO: Duration = Duration::from_secs(4);
+/// What `netem` adds on each host port.
+const DELAY: Duration = Duration::from_micros(100);
+/// The virtual address of all set-ups.
+const VIP: &str = "10.0.0.100";
+
+/// The simulated machine.
+pub(crate) struct Lab {
+    pub(crate) network: Network,
+    hosts: BTreeMap<String, HostId>,
+    switches: BTreeMap<String, SwitchId>,
+    names: Names,
+    clock: Clock,
+    /// The times of the marks and of the programs that send, still to come (last first).
+    marks: Vec<f64>,
+    begins: Vec<f64>,
+    taps: Vec<(String, HostId, InterfaceId)>,
+    /// Programs in the background.
+    jobs: Vec<Program>,
+    has_ipip: bool,
+    next_ping_id: u16,
+    printed: String,
+}
+
+/// Runs the set-up of a recording: what was printed, and the wires that the recording has.
+pub(crate) fn simulate(recording: &Recording) -> (Vec<String>, Vec<Wire>) {
+    let mut lab = Lab::new(recording);
+    script::run(&recording.script, &mut lab);
+    let wires = recording.wires.iter().map(|wire| lab.wire(&wire.name)).collect();
+    (lab.printed.lines().map(str::to_owned).collect(), wires)
+}
+
+impl Lab {
+    fn new(recording: &Recording) -> Lab {
+        let uptime = Duration::from_secs_f64(recording.clock.uptime) - ZERO;
+        let options = Options {
+            seed: 1,
+            timers: Timers::Wheel(Wheel::new(250, uptime)),
+            sampling: Duration::from_secs(1000),
+        };
+        let reversed = |mut times: Vec<f64>| {
+            times.reverse();
+            times
+        };
+        Lab {
+            network: Network::new(options),
+            hosts: BTreeMap::new(),
+            switches: BTreeMap::new(),
+            names: Names::default(),
+            clock: recording.clock.clone(),
+            marks: reversed(recording.marks()),
+            begins: reversed(recording.clock.begins.clone()),
+            taps: Vec::new(),
+            jobs: Vec::new(),
+            has_ipip: true,
+            next_ping_id: 1,
+            printed: String::new(),
+        }
+    }
+
+    /// Runs the network to an instant; programs in the background print when they end.
+    pub(crate) fn reach(&mut self, until: Time) {
+        const STEP: Duration = Duration::from_millis(1);
+        while self.network.now() < until {
+            let next = if self.jobs.is_empty() { until } else { until.min(self.network.now() + STEP) };
+            self.network.run_until(next);
+            let mut jobs = std::mem::take(&mut self.jobs);
+            jobs.retain(|job| match job.ended(&self.network) {
+                Some(text) => {
+                    self.printed += &text;
+                    false
+                }
+                None => true,
+            });
+            self.jobs.append(&mut jobs);
+        }
+    }
+
+    /// The network runs on until a program has ended: what it printed.
+    fn wait_for(&mut self, program: &Program) -> String {
+        loop {
+            if let Some(text) = program.ended(&self.network) {
+                return text;
+            }
+            assert!(self.network.now() < instant(300.0), "a program of the set-up does not end");
+            self.reach(self.network.now() + Duration::from_millis(1));
+        }
+    }
+
+    pub(crate) fn host(&self, name: &str) -> HostId {
+        *self.hosts.get(name).unwrap_or_else(|| panic!("no host {name}"))
+    }
+
+    pub(crate) fn next_begin(&mut self) -> Time {
+        let begin = self.begins.pop().map(instant);
+        begin.unwrap_or(self.network.now()).max(self.network.now())
+    }
+
+    pub(crate) fn next_ping_id(&mut self) -> u16 {
+        self.next_ping_id += 1;
+        self.next_ping_id
+    }
+
+    /// `mkns`: a host; the module ipip has made a tunl0 for it, if it is loaded.
+    fn make_host(&mut self, name: &str) {
+        let id = self.network.add_host(name);
+        if self.has_ipip {
+            self.network.add_interface(id, "tunl0", InterfaceKind::Tunnel, Mac::ZERO);
+        }
+        self.hosts.insert(name.to_owned(), id);
+    }
+
+    fn make_switch(&mut self, name: &str) {
+        let id = self.network.add_switch(name);
+        self.switches.insert(name.to_owned(), id);
+    }
+
+    /// `plug NS IF SWITCH MACBYTE ADDR/LEN`
+    fn plug(&mut self, host: &str, interface: &str, switch: &str, last: &str, address: &str) {
+        let id = self.host(host);
+        let mac = Mac::from_bits(0x0200_0000_0000 | u64::from_str_radix(last, 16).expect("a byte"));
+        let device = self.network.add_interface(id, interface, InterfaceKind::Ethernet, mac);
+        let cable =
+            LinkSpec { rate_bps: 1_000_000_000_000, delay: DELAY, queue_bytes: u64::MAX, loss: 0.0 };
+        let back = LinkSpec { delay: Duration::ZERO, ..cable };
+        self.network.plug_unequal(id, device, self.switches[switch], &cable, &back);
+        let stack = &mut self.network.host_mut(id).stack;
+        stack.set_up(device, true);
+        let (addr, len) = address.split_once('/').expect("ADDRESS/LENGTH");
+        let spec = AddressSpec::new(addr.parse().expect("an address"), len.parse().expect("a length"));
+        stack.add_address(device, spec).expect("the address is new");
+        if let Some(&seconds) = self.clock.reachable.get(&format!("{host}.{interface}")) {
+            stack.set_reachable_time(device, Duration::from_secs_f64(seconds));
+        }
+    }
+
+    /// `topo`: client c - switch swc - router rt - switch swl - director d, real servers r1 and r2.
+    fn topology(&mut self) {
+        ["c", "rt", "d", "r1", "r2"].iter().for_each(|name| self.make_host(name));
+        ["swc", "swl"].iter().for_each(|name| self.make_switch(name));
+        self.plug("c", "eth0", "swc", "0c", "192.168.1.10/24");
+        self.plug("rt", "eth0", "swc", "1e", "192.168.1.1/24");
+        self.plug("rt", "eth1", "swl", "fe", "10.0.0.254/24");
+        self.plug("d", "eth0", "swl", "0d", "10.0.0.1/24");
+        self.plug("r1", "eth0", "swl", "11", "10.0.0.11/24");
+        self.plug("r2", "eth0", "swl", "12", "10.0.0.12/24");
+        self.command("rt", "sysctl -qw net.ipv4.ip_forward=1");
+        self.command("c", "ip route add default via 192.168.1.1");
+        for host in ["d", "r1", "r2"] {
+            self.command(host, "ip route add default via 10.0.0.254");
+        }
+    }
+
+    /// One of Linux's own commands on a host: what it prints.
+    pub(crate) fn command(&mut self, host: &str, line: &str) -> String {
+        let command = Command::parse(line, &self.names);
+        let command = command.unwrap_or_else(|error| panic!("{line}: {}", error.problem));
+        let host = self.host(host);
+        let mut shell =
+            Shell { network: &mut self.network, host, names: &self.names, kernel: Kernel::New };
+        match command.map(|command| shell.run(&command)) {
+            Some(Ok(printed)) => printed,
+            Some(Err(refused)) => format!("{}\n", refused.message),
+            None => String::new(),
+        }
+    }
+
+    /// `rsarp`: a real server keeps quiet about its virtual address.
+    fn quieten(&mut self, host: &str) {
+        self.command(host, "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2");
+    }
+
+    /// A program on a host (`x`).
+    fn execute(&mut self, host: &str, words: &[&str], limit: Option<Duration>, background: bool) -> String {
+        let line = words.join(" ");
+        match words {
+            ["tt", "serve", rest @ ..] => {
+                programs::serve(&mut self.network, self.hosts[host], rest);
+                String::new()
+            }
+            ["tt", "get", rest @ ..] => {
+                let program = programs::get(self, host, rest, limit);
+                if background {
+                    self.jobs.push(program);
+                    return String::new();
+                }
+                self.wait_for(&program)
+            }
+            ["ping", rest @ ..] => programs::ping(self, host, rest),
+            ["iarping", rest @ ..] => programs::arping(self, host, rest),
+            ["ethtool", ..] => String::new(),
+            ["cat", file] => listing::file(&self.network, self.hosts[host], file),
+            ["nstat", ..] => listing::nstat(),
+            ["arptables", "-L", "-n"] => listing::arptables(&self.network, self.hosts[host]),
+            ["ip", rest @ ..] if listing::is_question(rest) => {
+                listing::ip(&mut self.network, self.hosts[host], rest)
+            }
+            _ => self.command(host, &line),
+        }
+    }
+
+    /// What tcpdump saw on an interface.
+    fn wire(&self, name: &str) -> Wire {
+        let tap = self.taps.iter().find(|tap| tap.0 == name);
+        let &(_, host, interface) = tap.unwrap_or_else(|| panic!("nobody listened on {name}"));
+        let is_here = |seen: &&Captured| (seen.host, seen.interface) == (host.number(), interface.0);
+        let mut seen: Vec<&Captured> = self.network.captured().iter().filter(is_here).collect();
+        seen.sort_by_key(|seen| seen.at);
+        let mut printer = Printer::default();
+        let is_tunnel = name.ends_with("tunl0");
+        let line = |seen: &Captured| Line {
+            at: seen.at.as_nanos() as f64 / 1e9 - ZERO.as_nanos() as f64 / 1e9,
+            text: printer.line(&seen.frame, is_tunnel),
+        };
+        let is_left_out = |line: &Line| {
+            self.clock.left_out.iter().any(|&(from, to)| from < line.at && line.at < to)
+        };
+        let lines = seen.into_iter().map(line).filter(|line| !is_left_out(line)).collect();
+        Wire { name: name.to_owned(), lines }
+    }
+
+    /// `capall HOST.IF …`: tcpdump takes a second to begin.
+    fn listen(&mut self, interfaces: &[&str]) {
+        for name in interfaces {
+            let (host, interface) = name.split_once('.').expect("HOST.IF");
+            let host = self.host(host);
+            let device = self.network.host(host).stack.interface(interface).expect("the interface exists");
+            self.network.tap(host, device);
+            self.taps.push(((*name).to_owned(), host, device));
+        }
+        self.reach(self.network.now() + Duration::from_secs(1));
+    }
+
+    /// The helpers of `lib.sh`, by name.
+    fn helper(&mut self, words: &[&str], background: bool) -> String {
+        match words {
+            ["topo"] => self.topology(),
+            ["mkns", hosts @ ..] => hosts.iter().for_each(|host| self.make_host(host)),
+            ["sw", name] => self.make_switch(name),
+            ["plug", host, interface, switch, mac, address] => {
+                self.plug(host, interface, switch, mac, address);
+            }
+            ["dirvip"] => return self.command("d", &format!("ip addr add {VIP}/32 dev eth0")),
+            ["rsarp", host] => self.quieten(host),
+            ["rsdr", host] => {
+                self.quieten(host);
+                return self.command(host, &format!("ip addr add {VIP}/32 dev lo"));
+            }
+            ["web", hosts @ ..] => {
+                for host in hosts {
+                    programs::serve(&mut self.network, self.hosts[*host], &["80", "100"]);
+                }
+                self.reach(self.network.now() + Duration::from_millis(200));
+            }
+            ["vs", scheduler, method] => {
+                self.command("d", &format!("ipvsadm -A -t {VIP}:80 -s {scheduler}"));
+                for server in ["10.0.0.11", "10.0.0.12"] {
+                    self.command("d", &format!("ipvsadm -a -t {VIP}:80 -r {server}:80 {method}"));
+                }
+            }
+            ["xs", host, settings @ ..] => {
+                return self.command(host, &format!("sysctl -qw {}", settings.join(" ")));
+            }
+            ["x", host, program @ ..] => return self.execute(host, program, None, background),
+            ["tx", seconds, host, program @ ..] => {
+                let limit = Duration::from_secs(seconds.parse().expect("seconds"));
+                let printed = self.execute(host, program, Some(limit), background);
+                let status = match printed.as_str() {
+                    "Terminated\n" => 143,
+                    text if text.starts_with("ok") => 0,
+                    _ => 1,
+                };
+                return format!("{printed}(exit {status})\n");
+            }
+            ["neigh", hosts @ ..] => {
+                let list = |host: &&str| {
+                    format!("-- neigh {host}\n{}", listing::neighbours(&self.network, self.host(host), None))
+                };
+                return hosts.iter().map(list).collect();
+            }
+            ["ip", "-n", host, rest @ ..] => {
+                let words: Vec<&str> = [&["ip"], rest].concat();
+                return self.execute(host, &words, None, false);
+            }
+            ["capall", interfaces @ ..] => self.listen(interfaces),
+            ["mark", title] => return self.mark(title),
+            ["sleep", seconds] => {
+                let seconds = Duration::from_secs_f64(seconds.parse().expect("seconds"));
+                self.reach(self.network.now() + seconds);
+            }
+            ["echo", text] => return format!("{text}\n"),
+            ["modprobe", "-r", "ipip"] => self.has_ipip = false,
+            ["modprobe", ..] | [".", _] | ["dump"] => {}
+            ["lsmod"] => return "ip_tunnel              36864  1 ip_gre\n".repeat(usize::from(!self.hosts.is_empty())),
+            ["dmesg"] => return listing::kernel_log(),
+            other => panic!("no helper {other:?}"),
+        }
+        String::new()
+    }
+
+    /// `mark TITLE`, at the instant at which the recording has it.
+    fn mark(&mut self, title: &str) -> String {
+        let at = self.marks.pop().expect("the recording has as many marks as the set-up");
+        self.reach(instant(at));
+        format!("## t={at:.3} {title}\n")
+    }
+}
+
+impl Machine for Lab {
+    fn run(&mut self, words: &[String], in_background: bool) -> String {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        self.helper(&words, in_background)
+    }
+
+    fn print(&mut self, text: &str) {
+        self.printed += text;
+    }
+}
+
+/// The virtual instant of a time of the recording.
+pub(crate) fn instant(seconds: f64) -> Time {
+    let nanos = ZERO.as_nanos() as i64 + (seconds * 1e9).round() as i64;
+    Time::from_nanos(u64::try_from(nanos).expect("set-ups take less than a few seconds"))
+}
+
+/// An address of the set-up.
+pub(crate) fn address(text: &str) -> Addr {
+    text.parse().unwrap_or_else(|_| panic!("an address: {text}"))
+}

@@ -1,6 +1,7 @@
 //! What travels down the walk of a packet beside the host that handles it.
 
 use crate::addr::Addr;
+use crate::capture::Capture;
 use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::frames::FrameId;
@@ -37,6 +38,8 @@ pub struct Cx {
     pub recorder: Recorder,
     /// Frames that a host sent to itself: handled right after the present event.
     pub loopback: VecDeque<(u32, FrameId)>,
+    /// What listens at interfaces, if anything does.
+    pub(crate) capture: Option<Box<Capture>>,
 }
 
 impl Cx {
@@ -49,7 +52,11 @@ impl Cx {
 
     /// The frame ends here, for a reason.
     pub fn drop(&mut self, place: crate::recorder::Place, frame: FrameId, reason: DropReason) {
-        self.recorder.note_drop(self.now, place, self.wiring.frames.get(&frame), reason);
+        let dropped = self.wiring.frames.get(&frame);
+        self.recorder.note_drop(self.now, place, dropped, reason);
+        if let Some(capture) = &mut self.capture {
+            capture.note_drop(&frame, dropped, reason);
+        }
         self.wiring.frames.end(frame);
     }
 

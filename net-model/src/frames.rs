@@ -8,6 +8,13 @@ use crate::packet::{Body, Frame, Packet, Payload, Segment};
 #[derive(PartialEq, Eq, Debug)]
 pub struct FrameId(u32);
 
+impl FrameId {
+    /// The place in the pool, which belongs to other frames before and after.
+    pub(crate) fn slot(&self) -> u32 {
+        self.0
+    }
+}
+
 /// What differs between the IP headers of TCP packets: no fragments, no options, no tunnel, no mark.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {

@@ -2,6 +2,7 @@
 
 pub mod addr;
 mod arrivals;
+pub mod capture;
 pub mod client;
 pub mod cx;
 pub mod event;
@@ -16,8 +17,10 @@ pub mod network;
 pub mod operations;
 pub mod outcome;
 pub mod packet;
+pub mod pcap;
 pub mod ping;
 pub mod recorder;
+pub mod replay;
 pub mod request;
 pub mod server;
 mod sharing;
@@ -27,6 +30,7 @@ pub mod tcp;
 pub mod transcript;
 pub mod udp;
 pub mod verdict;
+pub mod wire;
 pub mod wiring;
 pub mod workload;
 

@@ -26,6 +26,8 @@ pub enum End {
     Host(u32, u16),
     /// At a port of a switch: switch and port number.
     Switch(u32, u16),
+    /// At an interface of a host that is listened to.
+    Tap(u32, u16),
 }
 
 /// What a link has carried so far.
@@ -125,6 +127,13 @@ impl Link {
     /// Where the link ends.
     pub fn end(&self) -> End {
         self.end
+    }
+
+    /// Somebody listens to the interface at the far end.
+    pub(crate) fn tap(&mut self) {
+        if let End::Host(host, interface) = self.end {
+            self.end = End::Tap(host, interface);
+        }
     }
 
     /// Is the link fed by a switch (or by a host)?

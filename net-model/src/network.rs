@@ -1,6 +1,7 @@
 //! The network: hosts and wires, put together piece by piece, and the loop that runs them.
 
 use crate::addr::Mac;
+use crate::capture;
 use crate::cx::{Cx, Plans};
 use crate::event::Event;
 use crate::exchange::Exchanges;
@@ -78,7 +79,8 @@ pub struct Network {
     servers: Vec<(u32, usize)>,
     pub(crate) events: u64,
     pub(crate) fingerprint: Fingerprint,
-    is_started: bool,
+    /// Has anything happened yet?
+    pub(crate) is_started: bool,
 }
 
 /// Building.
@@ -96,6 +98,7 @@ impl Network {
             plans: Plans::default(),
             recorder,
             loopback: VecDeque::new(),
+            capture: None,
         };
         Network {
             options,
@@ -297,17 +300,20 @@ impl Network {
             self.cx.now = at;
             self.events += 1;
             self.handle(event);
-            self.handle_loopback();
+            self.deliver_to_self();
         }
         self.cx.now = until;
     }
 
     /// What hosts have sent to themselves comes in.
     #[inline]
-    pub(crate) fn handle_loopback(&mut self) {
+    pub(crate) fn deliver_to_self(&mut self) {
         while let Some((host, frame)) = self.cx.loopback.pop_front() {
             let host = &mut self.hosts[host as usize];
-            host.ip_input_again(&mut self.cx, InterfaceId::LO, frame);
+            match self.cx.capture {
+                None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
+                Some(_) => capture::input_again(host, &mut self.cx, InterfaceId::LO, frame),
+            }
         }
     }
 
@@ -334,8 +340,14 @@ impl Network {
         let place = match event {
             Event::Arrive(link) => {
                 let arrival = cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder);
-                if let Arrival::AtHost(host, interface, frame) = arrival {
-                    hosts[host as usize].input(cx, InterfaceId(interface), frame);
+                match arrival {
+                    Arrival::AtHost(host, interface, frame) => {
+                        hosts[host as usize].input(cx, InterfaceId(interface), frame);
+                    }
+                    Arrival::AtTap(host, interface, frame) => {
+                        capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
+                    }
+                    Arrival::Handled => {}
                 }
                 link.0
             }

@@ -284,6 +284,8 @@ pub mod proto {
     pub const UDP: u8 = 17;
     /// IPv6 in IP
     pub const IPV6: u8 = 41;
+    /// The fragment header of IPv6
+    pub const IPV6_FRAGMENT: u8 = 44;
     /// GRE
     pub const GRE: u8 = 47;
     /// ESP

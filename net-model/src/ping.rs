@@ -50,7 +50,7 @@ impl Network {
     pub fn ping(&mut self, host: HostId, to: Addr, id: u16, sequence: u16, bytes: u16) -> bool {
         let Network { hosts, cx, .. } = self;
         let is_sent = hosts[host.0 as usize].ping(cx, to, id, sequence, bytes);
-        self.handle_loopback();
+        self.deliver_to_self();
         is_sent
     }
 

@@ -45,6 +45,8 @@ pub(crate) struct Label {
 pub(crate) enum Arrival {
     /// A frame is at an interface: host, interface, frame.
     AtHost(u32, u16, FrameId),
+    /// The same at an interface that is listened to.
+    AtTap(u32, u16, FrameId),
     /// Layer 2 has dealt with it.
     Handled,
 }
@@ -104,7 +106,7 @@ impl Wiring {
                 }
                 way
             }
-            End::Host(..) => None,
+            End::Host(..) | End::Tap(..) => None,
         };
         self.enqueue(short_cut.unwrap_or(id), Queued { at, frame, bytes }, agenda);
     }
@@ -138,6 +140,7 @@ impl Wiring {
         self.hops += u64::from(fed_by_switch);
         match end {
             End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
+            End::Tap(host, interface) => Arrival::AtTap(host, interface, frame),
             End::Switch(switch, port) => {
                 self.switch_input(now, switch, port, frame, agenda, recorder);
                 Arrival::Handled
@@ -216,6 +219,11 @@ impl Wiring {
                 }
             }
         }
+    }
+
+    /// Somebody listens to the interface at the end of a link.
+    pub(crate) fn tap(&mut self, id: LinkId) {
+        self.links[id.0 as usize].tap();
     }
 
     /// Pulls or plugs a cable at a host's interface: both directions.

@@ -28,6 +28,10 @@ fn main() -> ExitCode {
     let mut passed = 0;
     let mut failed = Vec::new();
     for name in names(&folder).into_iter().filter(|name| name.contains(&filter)) {
+        if std::env::var_os("FIT_UPTIME").is_some() {
+            println!("{name}: uptime {:.4}", fitted_uptime(&folder.join(&name)));
+            continue;
+        }
         match check(&folder.join(&name)) {
             Ok(()) => {
                 println!("test {name} ... ok");
@@ -56,6 +60,30 @@ fn check(folder: &Path) -> Result<(), String> {
         (Ok(()), Ok(())) => Ok(()),
         (frames, text) => Err([frames.err(), text.err()].into_iter().flatten().collect()),
     }
+}
+
+/// The uptime under which most frames come out as recorded, and nearest to their times: how `clock.txt` was made.
+fn fitted_uptime(folder: &Path) -> f64 {
+    let mut recording = Recording::read(folder);
+    let mut best = (0, f64::INFINITY, 0.0);
+    let mut consider = |recording: &mut Recording, uptime: f64| {
+        recording.clock.uptime = uptime;
+        let (_, wires) = lab::simulate(recording);
+        let (equal, apart) = compare::fit(&recording.wires, &wires);
+        if (equal, -apart) > (best.0, -best.1) {
+            best = (equal, apart, uptime);
+        }
+        best.2
+    };
+    for tick in 0..2_500 {
+        consider(&mut recording, 3.001 + f64::from(tick) * 0.004);
+    }
+    let tick = consider(&mut recording, 3.0);
+    for step in -8..=8 {
+        consider(&mut recording, tick + f64::from(step) * 0.000_25);
+    }
+    println!("{best:?} of {}", recording.wires.iter().map(|wire| wire.lines.len()).sum::<usize>());
+    best.2
 }
 
 /// The recordings, by name.

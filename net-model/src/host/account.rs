@@ -41,7 +41,7 @@ impl Host {
 }
 
 /// A decision in words: service, candidates with their figures, choice, rule and tie rule.
-fn describe(decision: &Decision) -> String {
+pub(crate) fn describe(decision: &Decision) -> String {
     let mut text = format!("service {} matched {}", decision.service, decision.rule.sentence());
     match &decision.chooser {
         Chooser::Template { client } => {

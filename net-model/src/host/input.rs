@@ -8,6 +8,7 @@ use super::output::error_of_ipvs;
 use super::route::Route;
 use super::route_input::{Inbound, Refusal};
 use crate::addr::Mac;
+use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::Verdict;
@@ -160,6 +161,9 @@ impl Host {
             return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
         }
         cx.wiring.frames.packet_mut(&frame).outer = None;
+        if cx.capture.is_some() {
+            return capture::input_again(self, cx, tunnel, frame);
+        }
         self.ip_input_again(cx, tunnel, frame);
     }
 

@@ -35,6 +35,7 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use account::describe;
 pub(crate) use exit::Leave;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};

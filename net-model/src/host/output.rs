@@ -11,6 +11,7 @@ use super::node::Host;
 use super::route::{Route, RouteClass};
 use super::stack::{NeighbourAction, Resolution, truesize};
 use crate::addr::{Addr, Mac};
+use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::{IcmpError, Verdict};
@@ -113,7 +114,9 @@ impl Host {
         if is_plain && let Some(mac) = self.stack.known_mac(cx.now, route.oif, route.next_hop, self.confirms)
         {
             self.confirms = false;
-            if let Some(cable) = self.cable(route.oif) {
+            if let Some(cable) = self.cable(route.oif)
+                && cx.capture.is_none()
+            {
                 let mark = cx.wiring.frames.packet_mut(&frame).mark;
                 self.stack.learn_exit(to, mark, route, cable.outgoing);
             }
@@ -173,6 +176,9 @@ impl Host {
         (out.src, out.dst) = (interface.mac, mac);
         let reason = match self.cable(oif) {
             Some(cable) if interface.up && self.is_up => {
+                if cx.capture.is_some() {
+                    capture::output(cx, self.id, oif, cable.outgoing, &frame);
+                }
                 return cx.transmit(cable.outgoing, frame);
             }
             Some(_) => DropReason::InterfaceDown,

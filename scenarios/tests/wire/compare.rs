@@ -6,40 +6,80 @@
 //! socket count from its first), ephemeral ports (`p1`), the identifiers of echoes. Windows of segments other than SYN
 //! follow the memory accounting of receive buffers and are not compared.
 
-use crate::recording::Wire;
+use crate::recording::{Line, Wire};
 use std::collections::BTreeMap;
 
 /// A frame may be this much earlier or later than recorded, in seconds: one tick of the kernel's clock (1/250 s).
-pub(crate) const TICK: f64 = 0.004;
+const TICK: f64 = 0.004;
+/// Frames of different senders that are this close, in seconds, have no order: which of them was first depended on how
+/// long the processes of the recording machine took.
+const NO_ORDER: f64 = 0.000_3;
+/// What a program takes to start and to end, in seconds, apart from what it does.
+const PROCESS: f64 = 0.025;
 
 /// The first difference between recorded and simulated wires, side by side.
 pub(crate) fn wires(recorded: &[Wire], simulated: &[Wire]) -> Result<(), String> {
-    let mut differences = String::new();
-    for (recorded, simulated) in recorded.iter().zip(simulated) {
-        if let Err(difference) = wire(recorded, simulated) {
-            differences += &difference;
-        }
-    }
+    let differences: String =
+        recorded.iter().zip(simulated).filter_map(|(recorded, simulated)| wire(recorded, simulated)).collect();
     if differences.is_empty() { Ok(()) } else { Err(differences) }
 }
 
-fn wire(recorded: &Wire, simulated: &Wire) -> Result<(), String> {
-    let (left, right) = (Masked::wire(recorded), Masked::wire(simulated));
-    let length = left.len().max(right.len());
-    let same = |at: usize| match (left.get(at), right.get(at)) {
-        (Some(a), Some(b)) => a.1 == b.1 && (a.0 - b.0).abs() <= TICK,
-        _ => false,
-    };
-    let Some(first) = (0..length).find(|at| !same(*at)) else { return Ok(()) };
-    let mut text = format!("{}: frame {} of {}\n", recorded.name, first + 1, left.len());
+fn wire(recorded: &Wire, simulated: &Wire) -> Option<String> {
+    let (recorded_lines, simulated_lines) = aligned(recorded, simulated);
+    let first = equal_lines(&recorded_lines, &simulated_lines);
+    let length = recorded_lines.len().max(simulated_lines.len());
+    if first == length {
+        return None;
+    }
+    let mut text = format!("{}: frame {} of {}\n", recorded.name, first + 1, recorded_lines.len());
     for at in first.saturating_sub(3)..(first + 8).min(length) {
-        let sign = if same(at) { ' ' } else { '!' };
-        for (side, lines) in [("recorded ", &left), ("simulated", &right)] {
-            let (time, line) = lines.get(at).map_or((f64::NAN, "nothing"), |(time, line)| (*time, line));
-            text += &format!("{sign} {side} {time:>10.5} {line}\n");
+        let is_same = at < equal_lines(&recorded_lines[at.min(recorded_lines.len())..], &simulated_lines[at.min(simulated_lines.len())..]) + at;
+        for (side, lines) in [("recorded ", &recorded_lines), ("simulated", &simulated_lines)] {
+            let (time, line) = lines.get(at).map_or((f64::NAN, "nothing"), |line| (line.at, &line.text));
+            text += &format!("{} {side} {time:>10.5} {line}\n", if is_same { ' ' } else { '!' });
         }
     }
-    Err(text)
+    Some(text)
+}
+
+/// How many lines from the start are equal.
+fn equal_lines(recorded: &[Line], simulated: &[Line]) -> usize {
+    let is_equal = |(a, b): &(&Line, &Line)| a.text == b.text && (a.at - b.at).abs() <= TICK;
+    recorded.iter().zip(simulated).take_while(is_equal).count()
+}
+
+/// Both wires with names for random numbers; the simulated frames in the order of the recorded ones where they have none.
+fn aligned(recorded: &Wire, simulated: &Wire) -> (Vec<Line>, Vec<Line>) {
+    let recorded = Masked::wire(recorded);
+    let mut simulated = Masked::wire(simulated);
+    for at in 0..recorded.len().min(simulated.len()) {
+        let wanted = &recorded[at].text;
+        let first = simulated[at].at;
+        let near = simulated[at..].iter().take_while(|line| line.at - first <= NO_ORDER).count();
+        let Some(ahead) = simulated[at..at + near].iter().position(|line| line.text == *wanted) else { continue };
+        let may_pass = simulated[at..at + ahead].iter().all(|line| sender(&line.text) != sender(wanted));
+        if may_pass {
+            simulated[at..=at + ahead].rotate_right(1);
+        }
+    }
+    (recorded, simulated)
+}
+
+/// The link address that a frame comes from.
+fn sender(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
+}
+
+/// How well a simulation fits: frames that are equal, and how much earlier or later than recorded they are.
+pub(crate) fn fit(recorded: &[Wire], simulated: &[Wire]) -> (usize, f64) {
+    let mut fit = (0, 0.0);
+    for (recorded, simulated) in recorded.iter().zip(simulated) {
+        let (recorded, simulated) = aligned(recorded, simulated);
+        let equal = equal_lines(&recorded, &simulated);
+        fit.0 += equal;
+        fit.1 += recorded.iter().zip(&simulated).take(equal).map(|(a, b)| (a.at - b.at).abs()).sum::<f64>();
+    }
+    fit
 }
 
 /// Names for the random numbers of a wire.
@@ -51,9 +91,9 @@ struct Masked {
 }
 
 impl Masked {
-    fn wire(wire: &Wire) -> Vec<(f64, String)> {
+    fn wire(wire: &Wire) -> Vec<Line> {
         let mut masked = Masked::default();
-        wire.lines.iter().map(|line| (line.at, masked.line(&line.text))).collect()
+        wire.lines.iter().map(|line| Line { at: line.at, text: masked.line(&line.text) }).collect()
     }
 
     fn line(&mut self, text: &str) -> String {
@@ -74,6 +114,15 @@ impl Masked {
                 return None;
             }
             Some(format!("{addr}.{}{tail}", name(&mut self.ports, port.to_owned(), "p")))
+        })
+    }
+
+    /// `ADDRESS:PORT` in a list of connections.
+    fn endpoints(&mut self, text: &str) -> String {
+        words(text, |word, _| {
+            let (addr, port) = word.split_once(':')?;
+            let is_ephemeral = addr.contains('.') && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
+            is_ephemeral.then(|| format!("{addr}:{}", name(&mut self.ports, port.to_owned(), "p")))
         })
     }
 
@@ -187,14 +236,55 @@ fn without_windows(text: &str) -> String {
     words(text, |word, previous| (previous == "win").then(|| format!("*{}", split_tail(word).1)))
 }
 
-/// The first difference between what was printed and what the simulation prints.
+/// The first difference between what was printed and what the simulation prints. Lists without an order (neighbours,
+/// connections) are sorted; times of programs may differ by what a process takes, times left by a second.
 pub(crate) fn printed(recorded: &[String], simulated: &[String]) -> Result<(), String> {
+    let (recorded, simulated) = (tidied(recorded), tidied(simulated));
     let length = recorded.len().max(simulated.len());
     let at = |lines: &[String], n: usize| lines.get(n).cloned().unwrap_or_else(|| "nothing".to_owned());
-    let Some(first) = (0..length).find(|&n| at(recorded, n) != at(simulated, n)) else { return Ok(()) };
+    let same = |n: usize| recorded.get(n).zip(simulated.get(n)).is_some_and(|(a, b)| says_the_same(a, b));
+    let Some(first) = (0..length).find(|&n| !same(n)) else { return Ok(()) };
     let mut text = format!("printed line {}\n", first + 1);
     for n in first.saturating_sub(1)..(first + 6).min(length) {
-        text += &format!("  recorded  {}\n  simulated {}\n", at(recorded, n), at(simulated, n));
+        text += &format!("  recorded  {}\n  simulated {}\n", at(&recorded, n), at(&simulated, n));
     }
     Err(text)
+}
+
+/// Lines with names for ports; runs of lines that begin with an address or a protocol are lists and sorted.
+fn tidied(lines: &[String]) -> Vec<String> {
+    let mut masked = Masked::default();
+    let is_entry = |line: &String| {
+        line.starts_with("TCP ") && !line.contains("Route") || line.contains(" dev ") && !line.contains(" via ")
+    };
+    let mut lines: Vec<String> = lines.iter().map(|line| line.trim_end().to_owned()).collect();
+    for run in lines.chunk_by_mut(|a, b| is_entry(a) && is_entry(b)) {
+        run.sort_by_key(|line| line.split(' ').filter(|word| !word.contains(':')).collect::<Vec<_>>().join(" "));
+    }
+    lines.iter().map(|line| masked.endpoints(line)).collect()
+}
+
+fn says_the_same(recorded: &str, simulated: &str) -> bool {
+    if recorded == simulated {
+        return true;
+    }
+    let (a, b) = (recorded.split_whitespace(), simulated.split_whitespace());
+    let pairs: Vec<(&str, &str)> = a.zip(b).collect();
+    let is_timed = |text: &str| text.contains(" after ");
+    let close = |(a, b): &(&str, &str)| {
+        a == b
+            || is_timed(recorded)
+                && a.parse::<f64>().is_ok_and(|a| b.parse::<f64>().is_ok_and(|b| (a - b).abs() <= PROCESS))
+            || seconds_left(a).zip(seconds_left(b)).is_some_and(|(a, b)| a.abs_diff(b) <= 1)
+    };
+    recorded.split_whitespace().count() == simulated.split_whitespace().count() && pairs.iter().all(close)
+}
+
+/// `MM:SS` of a list of connections, `299sec` of a route.
+fn seconds_left(word: &str) -> Option<u32> {
+    if let Some(seconds) = word.strip_suffix("sec") {
+        return seconds.parse().ok();
+    }
+    let (minutes, seconds) = word.split_once(':')?;
+    Some(minutes.parse::<u32>().ok()? * 60 + seconds.parse::<u32>().ok()?)
 }

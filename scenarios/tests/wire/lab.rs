@@ -6,9 +6,9 @@ use crate::programs::{self, Program};
 use crate::recording::{Clock, Line, Recording, Wire};
 use crate::script::{self, Machine};
 use net_model::addr::{Addr, Mac};
-use net_model::capture::Captured;
+use net_model::capture::{Captured, Direction, Tap};
 use net_model::host::interface::AddressSpec;
-use net_model::host::{InterfaceId, InterfaceKind};
+use net_model::host::InterfaceKind;
 use net_model::ipvs::Kernel;
 use net_model::spec::LinkSpec;
 use net_model::{HostId, Network, Options, SwitchId};
@@ -19,7 +19,7 @@ use sim_core::{Duration, Time, Timers, Wheel};
 use std::collections::BTreeMap;
 
 /// The virtual time of the recording's t = 0: there is time to set up before.
-pub(crate) const ZERO: Duration = Duration::from_secs(4);
+pub(crate) const ZERO: Duration = Duration::from_secs(2);
 /// What `netem` adds on each host port.
 const DELAY: Duration = Duration::from_micros(100);
 /// The virtual address of all set-ups.
@@ -35,7 +35,8 @@ pub(crate) struct Lab {
     /// The times of the marks and of the programs that send, still to come (last first).
     marks: Vec<f64>,
     begins: Vec<f64>,
-    taps: Vec<(String, HostId, InterfaceId)>,
+    taps: Vec<(String, Tap)>,
+    captured: Vec<Captured>,
     /// Programs in the background.
     jobs: Vec<Program>,
     has_ipip: bool,
@@ -47,6 +48,7 @@ pub(crate) struct Lab {
 pub(crate) fn simulate(recording: &Recording) -> (Vec<String>, Vec<Wire>) {
     let mut lab = Lab::new(recording);
     script::run(&recording.script, &mut lab);
+    lab.captured = lab.network.take_captured();
     let wires = recording.wires.iter().map(|wire| lab.wire(&wire.name)).collect();
     (lab.printed.lines().map(str::to_owned).collect(), wires)
 }
@@ -72,6 +74,7 @@ impl Lab {
             marks: reversed(recording.marks()),
             begins: reversed(recording.clock.begins.clone()),
             taps: Vec::new(),
+            captured: Vec::new(),
             jobs: Vec::new(),
             has_ipip: true,
             next_ping_id: 1,
@@ -223,14 +226,20 @@ impl Lab {
     /// What tcpdump saw on an interface.
     fn wire(&self, name: &str) -> Wire {
         let tap = self.taps.iter().find(|tap| tap.0 == name);
-        let &(_, host, interface) = tap.unwrap_or_else(|| panic!("nobody listened on {name}"));
-        let is_here = |seen: &&Captured| (seen.host, seen.interface) == (host.number(), interface.0);
-        let mut seen: Vec<&Captured> = self.network.captured().iter().filter(is_here).collect();
-        seen.sort_by_key(|seen| seen.at);
+        let &(_, tap) = tap.unwrap_or_else(|| panic!("nobody listened on {name}"));
+        let here = self.captured.iter().filter(|seen| seen.tap == tap);
+        // What is sent is seen when it leaves netem.
+        let mut seen: Vec<(Time, &Captured)> = here
+            .map(|seen| match seen.direction {
+                Direction::Out => (seen.time + DELAY, seen),
+                Direction::In => (seen.time, seen),
+            })
+            .collect();
+        seen.sort_by_key(|(at, _)| *at);
         let mut printer = Printer::default();
         let is_tunnel = name.ends_with("tunl0");
-        let line = |seen: &Captured| Line {
-            at: seen.at.as_nanos() as f64 / 1e9 - ZERO.as_nanos() as f64 / 1e9,
+        let line = |(at, seen): (Time, &Captured)| Line {
+            at: at.as_nanos() as f64 / 1e9 - ZERO.as_nanos() as f64 / 1e9,
             text: printer.line(&seen.frame, is_tunnel),
         };
         let is_left_out = |line: &Line| {
@@ -240,16 +249,15 @@ impl Lab {
         Wire { name: name.to_owned(), lines }
     }
 
-    /// `capall HOST.IF …`: tcpdump takes a second to begin.
+    /// `capall HOST.IF …`
     fn listen(&mut self, interfaces: &[&str]) {
         for name in interfaces {
             let (host, interface) = name.split_once('.').expect("HOST.IF");
             let host = self.host(host);
             let device = self.network.host(host).stack.interface(interface).expect("the interface exists");
-            self.network.tap(host, device);
-            self.taps.push(((*name).to_owned(), host, device));
+            let tap = self.network.tap(host, device);
+            self.taps.push(((*name).to_owned(), tap));
         }
-        self.reach(self.network.now() + Duration::from_secs(1));
     }
 
     /// The helpers of `lib.sh`, by name.
@@ -271,7 +279,6 @@ impl Lab {
                 for host in hosts {
                     programs::serve(&mut self.network, self.hosts[*host], &["80", "100"]);
                 }
-                self.reach(self.network.now() + Duration::from_millis(200));
             }
             ["vs", scheduler, method] => {
                 self.command("d", &format!("ipvsadm -A -t {VIP}:80 -s {scheduler}"));
@@ -305,13 +312,16 @@ impl Lab {
             }
             ["capall", interfaces @ ..] => self.listen(interfaces),
             ["mark", title] => return self.mark(title),
+            // Before the first mark nothing happens, and taps are set.
+            ["sleep", _] if self.network.now() == Time::ZERO => {}
             ["sleep", seconds] => {
                 let seconds = Duration::from_secs_f64(seconds.parse().expect("seconds"));
                 self.reach(self.network.now() + seconds);
             }
             ["echo", text] => return format!("{text}\n"),
             ["modprobe", "-r", "ipip"] => self.has_ipip = false,
-            ["modprobe", ..] | [".", _] | ["dump"] => {}
+            ["dump"] => self.reach(self.network.now() + Duration::from_secs(1)),
+            ["modprobe", ..] | [".", _] => {}
             ["lsmod"] => return "ip_tunnel              36864  1 ip_gre\n".repeat(usize::from(!self.hosts.is_empty())),
             ["dmesg"] => return listing::kernel_log(),
             other => panic!("no helper {other:?}"),

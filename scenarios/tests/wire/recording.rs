@@ -46,6 +46,41 @@ pub(crate) struct Clock {
     pub(crate) left_out: Vec<(f64, f64)>,
 }
 
+impl Wire {
+    /// Adds a line of the recording. A loop of equal packets is shortened in it: it is written out.
+    fn add(&mut self, line: &str) {
+        if line.trim() == "... the same packet, TTL one lower each time ..." {
+            self.lines.push(Line { at: f64::NAN, text: String::new() });
+            return;
+        }
+        let (at, text) = line.split_once(' ').unwrap_or_else(|| panic!("a time and a frame: {line}"));
+        let next = Line { at: at.parse().expect("seconds"), text: text.to_owned() };
+        if self.lines.last().is_some_and(|last| last.at.is_nan()) {
+            self.lines.pop();
+            self.write_out(&next);
+        }
+        self.lines.push(next);
+    }
+
+    /// The packets of a loop between the last line and `next`: each is the one before the last with a lower TTL.
+    fn write_out(&mut self, next: &Line) {
+        let begin = self.lines.last().expect("a loop begins with a packet").clone();
+        let (from, to) = (ttl(&begin.text), ttl(&next.text));
+        for step in 1..from - to {
+            let before = self.lines[self.lines.len() - 2].text.clone();
+            let old = format!("(ttl {},", ttl(&before));
+            let text = before.replace(&old, &format!("(ttl {},", from - step));
+            let share = f64::from(step) / f64::from(from - to);
+            self.lines.push(Line { at: begin.at + (next.at - begin.at) * share, text });
+        }
+    }
+}
+
+fn ttl(text: &str) -> u32 {
+    let (_, after) = text.split_once("(ttl ").expect("an IP packet");
+    after.split(',').next().and_then(|ttl| ttl.parse().ok()).expect("a time to live")
+}
+
 impl Recording {
     /// Reads the recording in a folder.
     pub(crate) fn read(folder: &Path) -> Recording {
@@ -64,8 +99,7 @@ impl Recording {
             if let Some(name) = line.strip_prefix("=== ") {
                 recording.wires.push(Wire { name: name.to_owned(), lines: Vec::new() });
             } else if let Some(wire) = recording.wires.last_mut() {
-                let (at, text) = line.split_once(' ').unwrap_or_else(|| panic!("a time and a frame: {line}"));
-                wire.lines.push(Line { at: at.parse().expect("seconds"), text: text.to_owned() });
+                wire.add(line);
             } else {
                 recording.printed.push(line.to_owned());
             }

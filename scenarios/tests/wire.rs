@@ -75,10 +75,10 @@ fn fitted_uptime(folder: &Path) -> f64 {
         }
         best.2
     };
-    for tick in 0..2_500 {
-        consider(&mut recording, 3.001 + f64::from(tick) * 0.004);
+    for tick in 0..512 {
+        consider(&mut recording, 5.501 + f64::from(tick) * 0.004);
     }
-    let tick = consider(&mut recording, 3.0);
+    let tick = consider(&mut recording, 5.5);
     for step in -8..=8 {
         consider(&mut recording, tick + f64::from(step) * 0.000_25);
     }

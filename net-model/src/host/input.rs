@@ -135,7 +135,8 @@ impl Host {
         match verdict {
             Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
             Verdict::Reject(reason, error) => self.refuse(cx, frame, reason, error_of_ipvs(error)),
-            Verdict::Respond(answer) => {
+            Verdict::Respond(mut answer) => {
+                answer.id = self.stack.next_ip_id();
                 cx.deliver(frame);
                 self.send(cx, *answer);
             }

@@ -19,6 +19,8 @@ pub(crate) struct Say {
     pub(crate) flags: Flags,
 }
 
+/// Bytes that the timestamp option takes from every segment.
+const TIMESTAMPS: u16 = 12;
 /// First retransmission of a SYN or SYN-ACK.
 const SYN_TIMEOUT: Duration = Duration::from_secs(1);
 /// What Linux adds to the round-trip time, at least.
@@ -157,6 +159,7 @@ impl Host {
 
     /// Builds a segment of a socket and hands it to the network layer.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
+        let mss = self.advertised_mss(cx.sockets.get(id), say.flags);
         let socket = cx.sockets.get_mut(id);
         socket.unacked = 0;
         socket.ack_at = sim_core::Time::NEVER;
@@ -177,13 +180,19 @@ impl Host {
             seq: say.seq,
             ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
             len: say.len as u16,
-            window: window_field(say.flags),
-            mss: if is_syn { socket.mss + 12 } else { 0 },
+            window: window_field(say.flags, mss),
+            mss,
             flags: say.flags,
             header,
         };
         let frame = cx.wiring.frames.send_segment(head, segment);
         self.send_frame(cx, frame);
+    }
+
+    /// The MSS option of a SYN or SYN-ACK: what the way to the other end takes, whatever that end has asked for.
+    #[inline]
+    fn advertised_mss(&mut self, socket: &Socket, flags: Flags) -> u16 {
+        if flags.has(Flags::SYN) { self.mss_towards(socket.remote) + TIMESTAMPS } else { 0 }
     }
 
     /// The answer to a segment that no socket wants (RFC 9293, 3.10.7.1).
@@ -235,13 +244,11 @@ pub(crate) fn stamp(cx: &Cx) -> u32 {
     (cx.now.as_nanos() / 1000) as u32 | 1
 }
 
-/// The window field as Linux shows it at the start of a connection: unscaled in a SYN, scaled by 64 later.
-fn window_field(flags: Flags) -> u16 {
-    match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
-        (true, false) => 64_240,
-        (true, true) => 65_160,
-        (false, _) => 1_018,
-    }
+/// The window field as Linux shows it at the start of a connection: unscaled in a SYN, as many whole segments as fit into
+/// 16 bits (those of a SYN-ACK carry timestamps); scaled by 64 later.
+fn window_field(flags: Flags, mss: u16) -> u16 {
+    let segment = if flags.has(Flags::ACK) { mss.saturating_sub(TIMESTAMPS) } else { mss };
+    if flags.has(Flags::SYN) { u16::MAX - u16::MAX % segment.max(1) } else { 1_018 }
 }
 
 /// An initial sequence number: a hash of addresses and ports plus a clock of 64 ns, as Linux makes them.

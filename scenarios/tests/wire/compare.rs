@@ -65,9 +65,12 @@ fn aligned(recorded: &Wire, simulated: &Wire) -> (Vec<Line>, Vec<Line>) {
     (recorded, simulated)
 }
 
-/// The link address that a frame comes from.
+/// The link address that a frame comes from; on the loopback device, which has none, the network address.
 fn sender(text: &str) -> &str {
-    text.split(' ').next().unwrap_or_default()
+    match text.split_once(") ") {
+        Some((_, ends)) if text.starts_with("00:") => ends.split(' ').next().unwrap_or_default(),
+        _ => text.split(' ').next().unwrap_or_default(),
+    }
 }
 
 /// How well a simulation fits: frames that are equal, and how much earlier or later than recorded they are.
@@ -88,6 +91,7 @@ struct Masked {
     sequences: Vec<u32>,
     identifications: BTreeMap<String, u16>,
     ports: Vec<String>,
+    pings: Vec<String>,
 }
 
 impl Masked {
@@ -101,6 +105,7 @@ impl Masked {
         let text = self.ports(&text);
         let text = self.identifications(&text);
         let text = self.sequences(&text);
+        let text = self.echoes(&text);
         without_windows(&text)
     }
 
@@ -113,7 +118,7 @@ impl Masked {
             if !is_ephemeral {
                 return None;
             }
-            Some(format!("{addr}.{}{tail}", name(&mut self.ports, port.to_owned(), "p")))
+            Some(format!("{addr}.{}{tail}", name(&mut self.ports, format!("{addr}:{port}"), "p")))
         })
     }
 
@@ -122,7 +127,7 @@ impl Masked {
         words(text, |word, _| {
             let (addr, port) = word.split_once(':')?;
             let is_ephemeral = addr.contains('.') && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
-            is_ephemeral.then(|| format!("{addr}:{}", name(&mut self.ports, port.to_owned(), "p")))
+            is_ephemeral.then(|| format!("{addr}:{}", name(&mut self.ports, word.to_owned(), "p")))
         })
     }
 
@@ -160,6 +165,17 @@ impl Masked {
             format!("i{known}")
         };
         format!("{before}id {shown}{rest}")
+    }
+
+    /// `echo request, id N`: the number of a ping program.
+    fn echoes(&mut self, text: &str) -> String {
+        let Some(at) = text.find("ICMP echo ") else { return text.to_owned() };
+        let (head, tail) = text.split_at(at);
+        let tail = words(tail, |word, previous| {
+            let (body, comma) = split_tail(word);
+            (previous == "id").then(|| format!("{}{comma}", name(&mut self.pings, body.to_owned(), "ping")))
+        });
+        format!("{head}{tail}")
     }
 
     fn sequences(&mut self, text: &str) -> String {

@@ -39,26 +39,13 @@ impl Host {
                 clients.spec.close,
             ),
         };
-        let exchange = Exchange {
-            started: cx.now,
-            wake_at: Time::NEVER,
-            group: clients.id,
-            number: cx.exchanges.next_number(),
-            socket: None,
-            request_bytes: request_bytes.max(1),
-            response_bytes: None,
-            received: 0,
-            row,
-            close,
-            phase: Phase::Connecting,
-            attempts: 0,
-        };
+        let exchange = Exchange::new(cx.now, clients.id, request_bytes.max(1), close);
         clients.seen.started += 1;
-        let (id, number) = (clients.id, exchange.number);
         if let Some(at) = clients.next_arrival(cx.now) {
-            cx.agenda.post(at, Event::Begin(id));
+            cx.agenda.post(at, Event::Begin(clients.id));
         }
-        let exchange = cx.exchanges.insert(exchange);
+        let exchange = cx.exchanges.insert(exchange, row);
+        let number = cx.exchanges.next_number();
         cx.recorder.exchange_begins(number, Exchanges::tag(exchange));
         self.attempt(cx, exchange);
     }
@@ -66,10 +53,7 @@ impl Host {
     /// One attempt of an exchange: choose addresses, send the SYN or the datagram.
     fn attempt(&mut self, cx: &mut Cx, id: ExchangeId) {
         let exchange = cx.exchanges.get_mut(id);
-        exchange.attempts = exchange.attempts.saturating_add(1);
-        exchange.phase = Phase::Connecting;
-        exchange.received = 0;
-        exchange.response_bytes = None;
+        exchange.begin_attempt();
         let (local, target) = match self.endpoints(cx, id) {
             Ok(endpoints) => endpoints,
             Err(failure) => return self.exchange_over(cx, id, Err(failure)),
@@ -91,7 +75,7 @@ impl Host {
         match target.protocol {
             Protocol::Tcp => {
                 let socket = self.connect(cx, local, remote, App::Client(id), tag);
-                cx.exchanges.get_mut(id).socket = Some(socket);
+                cx.exchanges.get_mut(id).set_socket(socket);
             }
             Protocol::Udp | Protocol::Sctp => self.ask_by_datagram(cx, id, local, remote),
         }
@@ -102,7 +86,7 @@ impl Host {
         let exchange = cx.exchanges.get(id);
         let at = self.group_index(exchange.group);
         let group = &mut self.clients[at];
-        let (target, fixed) = match group.row(exchange) {
+        let (target, fixed) = match group.row(cx.exchanges.row(id)) {
             Some(row) => (row.target, Some((row.client, row.client_port))),
             None => (group.spec.target, None),
         };
@@ -135,7 +119,7 @@ impl Host {
         let now = cx.now;
         let exchange = cx.exchanges.get_mut(id);
         exchange.phase = Phase::Waiting;
-        let (started, bytes, socket) = (exchange.started, exchange.request_bytes, exchange.socket);
+        let (started, bytes, socket) = (exchange.started, exchange.request_bytes, exchange.socket());
         let at = self.group_index(exchange.group);
         self.clients[at].seen.connect.record(now.since(started));
         let socket = socket.expect("a connected exchange has a socket");
@@ -150,12 +134,11 @@ impl Host {
     pub(crate) fn exchange_reads(&mut self, cx: &mut Cx, id: ExchangeId, bytes: u32) -> bool {
         let exchange = cx.exchanges.get_mut(id);
         exchange.received = exchange.received.saturating_add(bytes);
-        let complete = exchange.response_bytes.is_some_and(|whole| exchange.received >= whole);
-        if !complete || exchange.phase != Phase::Waiting {
+        if !exchange.is_complete() || exchange.phase != Phase::Waiting {
             return true;
         }
         exchange.phase = Phase::Answered;
-        let (close, socket) = (exchange.close, exchange.socket.expect("an answered exchange has a socket"));
+        let (close, socket) = (exchange.close, exchange.socket().expect("an answered exchange has a socket"));
         self.note_success(cx, id);
         match close {
             Close::Server | Close::None => true,
@@ -184,7 +167,7 @@ impl Host {
     pub(crate) fn exchange_failed(&mut self, cx: &mut Cx, id: ExchangeId, failure: Failure) {
         self.tell_client(cx, id, || format!("the attempt failed: {}", failure.name()));
         let exchange = cx.exchanges.get_mut(id);
-        exchange.socket = None;
+        exchange.clear_socket();
         if exchange.phase == Phase::Answered {
             return self.exchange_over(cx, id, Ok(())); // the answer was there already
         }
@@ -202,7 +185,7 @@ impl Host {
 
     /// The event of an exchange.
     pub(crate) fn exchange_wakes(&mut self, cx: &mut Cx, id: ExchangeId) {
-        cx.exchanges.get_mut(id).wake_at = Time::NEVER;
+        cx.exchanges.set_wake(id, Time::NEVER);
         match cx.exchanges.get(id).phase {
             Phase::Pausing | Phase::Thinking => {
                 if cx.exchanges.get(id).phase == Phase::Thinking {
@@ -223,7 +206,7 @@ impl Host {
 
     /// The program's own time-out: it gives the attempt up.
     fn times_out(&mut self, cx: &mut Cx, id: ExchangeId) {
-        if let Some(socket) = cx.exchanges.get(id).socket {
+        if let Some(socket) = cx.exchanges.get(id).socket() {
             self.abort(cx, socket);
         }
         self.exchange_failed(cx, id, Failure::TimedOut);
@@ -235,8 +218,8 @@ impl Host {
         let (started, latency) = (exchange.started, cx.now.since(exchange.started));
         let received = exchange.received;
         let at = self.group_index(exchange.group);
-        if self.clients[at].row(cx.exchanges.get(id)).is_none_or(|row| row.ping.is_none()) {
-            cx.exchanges.get_mut(id).wake_at = Time::NEVER; // no time-out any more
+        if self.clients[at].row(cx.exchanges.row(id)).is_none_or(|row| row.ping.is_none()) {
+            cx.exchanges.set_wake(id, Time::NEVER); // no time-out any more
         }
         self.tell_client(cx, id, || {
             format!("has the whole answer of {received} bytes, {latency} after the beginning")
@@ -262,7 +245,7 @@ impl Host {
         }
         let exchange = cx.exchanges.get_mut(id);
         exchange.phase = Phase::Thinking;
-        exchange.socket = None;
+        exchange.clear_socket();
         wake(cx, id, cx.now + pause);
     }
 
@@ -275,7 +258,6 @@ impl Host {
         let exchange = cx.exchanges.get_mut(id);
         exchange.started = cx.now;
         exchange.attempts = 0;
-        exchange.number = number;
         exchange.request_bytes = bytes.max(1);
         cx.recorder.exchange_begins(number, Exchanges::tag(id));
     }
@@ -289,8 +271,8 @@ impl Host {
     fn pings(&mut self, cx: &mut Cx, id: ExchangeId) -> bool {
         let exchange = cx.exchanges.get(id);
         let group = &self.clients[self.group_index(exchange.group)];
-        let due = group.row(exchange).is_some_and(|row| row.ping.is_some());
-        if let (true, Some(socket)) = (due, exchange.socket) {
+        let due = group.row(cx.exchanges.row(id)).is_some_and(|row| row.ping.is_some());
+        if let (true, Some(socket)) = (due, exchange.socket()) {
             self.write(cx, socket, 1);
         }
         due
@@ -299,7 +281,7 @@ impl Host {
     fn next_ping(&mut self, cx: &mut Cx, id: ExchangeId) {
         let exchange = cx.exchanges.get(id);
         let group = &self.clients[self.group_index(exchange.group)];
-        if let Some(ping) = group.row(exchange).and_then(|row| row.ping) {
+        if let Some(ping) = group.row(cx.exchanges.row(id)).and_then(|row| row.ping) {
             wake(cx, id, cx.now + ping);
         }
     }
@@ -319,7 +301,7 @@ impl Host {
 
 /// Gives an exchange its one event.
 pub(crate) fn wake(cx: &mut Cx, id: ExchangeId, at: Time) {
-    cx.exchanges.get_mut(id).wake_at = at;
+    cx.exchanges.set_wake(id, at);
     cx.agenda.post(at, Event::Exchange(id));
 }
 

@@ -1,7 +1,6 @@
 //! A client group: who its clients are, where it stands in its arrival process, and what it saw.
 
 use crate::addr::Addr;
-use crate::exchange::Exchange;
 use crate::outcome::Failure;
 use crate::spec::{Arrivals, ClientSpec, Sources, TraceRow};
 use sim_core::{Duration, Histogram, Stream, Time};
@@ -66,9 +65,9 @@ impl ClientGroup {
         ClientGroup { id, spec, stream, position, next_source: 0, seen }
     }
 
-    /// The row of the trace that an exchange follows.
-    pub(crate) fn row(&self, exchange: &Exchange) -> Option<&TraceRow> {
-        match (&self.spec.arrivals, exchange.row) {
+    /// The row of the trace that an exchange follows, by its number.
+    pub(crate) fn row(&self, row: Option<u32>) -> Option<&TraceRow> {
+        match (&self.spec.arrivals, row) {
             (Arrivals::Trace(rows), Some(row)) => Some(&rows[row as usize]),
             _ => None,
         }

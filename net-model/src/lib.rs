@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod packet;
 pub mod pcap;
 pub mod ping;
+mod pool;
 pub mod recorder;
 pub mod replay;
 pub mod request;

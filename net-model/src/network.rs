@@ -380,9 +380,8 @@ impl Network {
                 group.0
             }
             Event::Exchange(id) => {
-                let exchange = cx.exchanges.get(id);
-                if exchange.wake_at == cx.now {
-                    let (host, _) = self.groups[exchange.group.0 as usize];
+                if cx.exchanges.wake_at(id) == cx.now {
+                    let (host, _) = self.groups[cx.exchanges.get(id).group.0 as usize];
                     hosts[host as usize].exchange_wakes(cx, id);
                 }
                 id.0

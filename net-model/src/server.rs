@@ -126,7 +126,7 @@ impl Host {
         };
         let id = cx.requests.insert(request);
         cx.sockets.get_mut(socket).app = App::Request(id);
-        let held = plan.is_some_and(|plan| cx.exchanges.get(plan).row.is_some());
+        let held = plan.is_some_and(|plan| cx.exchanges.row(plan).is_some());
         let server = &mut self.servers[server as usize];
         server.accepted += 1;
         if !held && server.spec.discipline == Discipline::Fifo {
@@ -205,7 +205,7 @@ impl Host {
             has_worker: false,
         };
         let id = cx.requests.insert(request);
-        let held = cx.exchanges.by_tag(flow).is_some_and(|(_, exchange)| exchange.row.is_some());
+        let held = cx.exchanges.by_tag(flow).is_some_and(|(id, _)| cx.exchanges.row(id).is_some());
         if !held && self.servers[number as usize].spec.discipline == Discipline::Fifo {
             self.servers[number as usize].queue.push_back(id);
         }
@@ -236,8 +236,8 @@ impl Host {
             Asker::Udp { flow, .. } => flow,
             Asker::Gone => return None,
         };
-        let (_, exchange) = cx.exchanges.by_tag(tag)?;
-        cx.plans.get(exchange.group, exchange.row?)
+        let (id, exchange) = cx.exchanges.by_tag(tag)?;
+        cx.plans.get(exchange.group, cx.exchanges.row(id)?)
     }
 
     /// Gives waiting requests to idle workers.
@@ -306,7 +306,7 @@ impl Host {
         match request.asker {
             Asker::Tcp(socket) => {
                 if let Some(exchange) = exchange_of(cx, socket) {
-                    cx.exchanges.get_mut(exchange).response_bytes = Some(request.response_bytes);
+                    cx.exchanges.get_mut(exchange).expect_response(request.response_bytes);
                 }
                 let client_closed = cx.sockets.get(socket).state == crate::tcp::State::CloseWait;
                 let closes = request.close == Close::Server || client_closed;
@@ -349,7 +349,7 @@ impl Host {
 fn exchange_of(cx: &Cx, socket: SocketId) -> Option<ExchangeId> {
     let server_side = cx.sockets.get(socket);
     let (id, exchange) = cx.exchanges.by_tag(server_side.flow)?;
-    let client_side = cx.sockets.get(exchange.socket?);
+    let client_side = cx.sockets.get(exchange.socket()?);
     let same = (client_side.local, client_side.lport) == (server_side.remote, server_side.rport);
     same.then_some(id)
 }

@@ -31,7 +31,7 @@ impl Host {
         socket.flow = Exchanges::tag(id);
         let socket = cx.sockets.insert(socket);
         let exchange = cx.exchanges.get_mut(id);
-        exchange.socket = Some(socket);
+        exchange.set_socket(socket);
         exchange.phase = Phase::Waiting;
         exchange.close = crate::spec::Close::None; // there is nothing to close
         let bytes = exchange.request_bytes;
@@ -50,7 +50,7 @@ impl Host {
         if let Some((id, exchange)) = cx.exchanges.by_tag(flow)
             && exchange.phase == Phase::Waiting
         {
-            cx.exchanges.get_mut(id).response_bytes = Some(bytes);
+            cx.exchanges.get_mut(id).expect_response(bytes);
         }
         self.send_datagrams(cx, local, remote, bytes, flow);
     }
@@ -117,7 +117,7 @@ impl Host {
         let alive = self.exchange_reads(cx, id, bytes);
         let exchange = cx.exchanges.get(id);
         if alive && exchange.phase == Phase::Answered {
-            let socket = exchange.socket.expect("an answered exchange has a socket");
+            let socket = exchange.socket().expect("an answered exchange has a socket");
             cx.sockets.remove(socket);
             self.exchange_over(cx, id, Ok(()));
         }

@@ -2,6 +2,7 @@
 
 mod facts;
 mod lvs;
+mod ways;
 
 use crate::console::names::Names;
 use crate::decode::Spanned;
@@ -10,6 +11,7 @@ use crate::problem::{Problem, Severity};
 use crate::scenario::{Action, Host, Scenario};
 use crate::schema::Document;
 use crate::source::{Source, Span};
+use crate::topology::Topology;
 use facts::Facts;
 use net_model::addr::Addr;
 use net_model::ipvs::Protocol;
@@ -27,6 +29,7 @@ pub fn check(scenario: &mut Scenario, document: &Document, source: &Source, prob
     view.clients(document);
     // What is wrong in one line would be blamed on others.
     if !view.problems.iter().any(|problem| problem.severity == Severity::Error) {
+        view.ways_back();
         lvs::check(&mut view);
     }
     if view.scenario.clients.is_empty() {
@@ -46,6 +49,7 @@ struct View<'a> {
     owners: FxHashMap<Addr, Vec<(usize, usize)>>,
     /// Members of a group have the same faults: each is told once a group.
     told: FxHashSet<(Span, &'static str)>,
+    topology: Topology<'a>,
 }
 
 impl<'a> View<'a> {
@@ -77,7 +81,8 @@ impl<'a> View<'a> {
                 problems.push(problem);
             }
         }
-        View { scenario, problems, facts, owners, told: FxHashSet::default() }
+        let topology = Topology::new(&scenario.networks, &scenario.hosts);
+        View { scenario, problems, facts, owners, told: FxHashSet::default(), topology }
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
@@ -222,15 +227,7 @@ impl<'a> View<'a> {
     /// Can this host reach that target, and does anybody answer there?
     fn target(&mut self, client: usize, target: Target, span: Span) {
         let Target { protocol, addr, port } = target;
-        let host = &self.scenario.hosts[client];
-        if !self.has_route(client, addr) {
-            let message = format!("{} has no route to {addr}", host.name);
-            self.error(
-                span,
-                message,
-                "add `routes: default via GATEWAY` to that host, or an interface in the same network",
-            );
-        }
+        self.way_there(client, addr, span);
         let owners: Vec<usize> =
             self.owners.get(&addr).into_iter().flatten().map(|(host, _)| *host).collect();
         let by_commands =
@@ -255,18 +252,6 @@ impl<'a> View<'a> {
                 "add a virtual service (`ipvsadm: |`), or a `server` on the host that has the address",
             );
         }
-    }
-
-    /// Has the host a way to the address: in one of its networks, or by a route?
-    fn has_route(&self, host: usize, addr: Addr) -> bool {
-        let facts = &self.facts[host];
-        let near = self.scenario.hosts[host].interfaces.iter().any(|interface| {
-            interface
-                .addresses
-                .iter()
-                .any(|(own, len)| net_model::addr::Prefix::new(*own, *len).contains(addr))
-        });
-        near || facts.is_opaque || facts.routes.iter().any(|(prefix, _)| prefix.contains(addr))
     }
 }
 

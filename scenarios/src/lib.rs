@@ -20,6 +20,7 @@ pub mod scenario;
 pub mod schema;
 pub mod source;
 pub mod sweep;
+pub mod topology;
 pub mod trace;
 pub mod tree;
 pub mod units;

@@ -1,5 +1,6 @@
 //! From the words of a file to a [`Scenario`]: groups become hosts, names become indices, defaults are filled in.
 
+mod routes;
 mod traffic;
 
 use crate::decode::{List, Spanned};
@@ -11,6 +12,7 @@ use crate::schema::{CableText, Document, HostText, InterfaceText};
 use crate::source::{Source, Span};
 use net_model::addr::{Addr, Mac};
 use net_model::spec::LinkSpec;
+use routes::{Automatic, is_auto};
 use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time};
 use std::path::Path;
@@ -33,7 +35,14 @@ pub fn resolve(
     sources: &mut Vec<Source>,
     problems: &mut Vec<Problem>,
 ) -> Scenario {
-    let mut resolver = Resolver { directory, sources, problems, hosts: FxHashMap::default(), next_mac: 0 };
+    let mut resolver = Resolver {
+        directory,
+        sources,
+        problems,
+        hosts: FxHashMap::default(),
+        automatic: Vec::new(),
+        next_mac: 0,
+    };
     let duration = document.duration.value.0;
     if duration == Duration::ZERO {
         resolver.error(
@@ -43,7 +52,8 @@ pub fn resolve(
         );
     }
     let networks = resolver.networks(document);
-    let hosts = resolver.hosts(document, &networks);
+    let mut hosts = resolver.hosts(document, &networks);
+    routes::automatic(&resolver.automatic, &networks, &mut hosts);
     let clients = resolver.clients(document, duration);
     let mut events = resolver.events(document, &hosts, duration);
     events.sort_by_key(|event| event.at);
@@ -69,6 +79,8 @@ struct Resolver<'a> {
     problems: &'a mut Vec<Problem>,
     /// Host names, each with its index.
     hosts: FxHashMap<String, usize>,
+    /// Groups that want `routes: auto`.
+    automatic: Vec<Automatic>,
     next_mac: u64,
 }
 
@@ -168,6 +180,14 @@ impl Resolver<'_> {
         hosts: &mut Vec<Host>,
     ) {
         let setup: Arc<[Line]> = self.setup(text).into();
+        if let Some(word) = text.routes.0.iter().find(|route| is_auto(route)) {
+            let before = text.sysctls.0.len();
+            self.automatic.push(Automatic {
+                hosts: hosts.len()..hosts.len() + pattern.count() as usize,
+                span: word.span,
+                before,
+            });
+        }
         let servers = self.servers(&text.server);
         let plugs: Vec<_> = text
             .interfaces
@@ -282,7 +302,7 @@ impl Resolver<'_> {
             setup.push(Line { span, text: whole, added: "sysctl -w ".len() });
         }
         let mut each = |list: &List<Spanned<String>>, program: &str| {
-            for item in &list.0 {
+            for item in list.0.iter().filter(|item| !is_auto(item)) {
                 setup.extend(native::lines(&source, item.span, item, program));
             }
         };

@@ -108,7 +108,7 @@ pub struct HostText {
     /// Interfaces: `eth0`, `eth1` … are plugged into networks; `lo`, `tunl0` and `dummy0` only carry addresses.
     #[serde(default)]
     pub interfaces: Named<Spanned<InterfaceText>>,
-    /// Routes as `ip route add` takes them: `default via 10.0.0.1`.
+    /// Routes as `ip route add` takes them: `default via 10.0.0.1`; or `auto`: the shortest ways to all networks.
     #[serde(default)]
     pub routes: List<Spanned<String>>,
     /// Kernel settings: `net.ipv4.ip_forward: 1`.

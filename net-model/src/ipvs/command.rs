@@ -10,6 +10,7 @@ use super::estimator::Statistics;
 use super::service::{Service, ServiceId};
 use super::tcp_state;
 use super::verdict::Surroundings;
+use super::view::Counters;
 use crate::addr::Addr;
 use schedulers::{AnyScheduler, DestinationId, Destinations as List};
 use sim_core::{Duration, Time};
@@ -239,7 +240,7 @@ impl Director {
 
     /// Applies the part of a configuration that new and edited destinations share.
     pub(super) fn configure(&mut self, id: DestinationId, config: &DestinationConfig) {
-        let count = self.destinations.count(id);
+        let count = self.destinations.connections(id);
         let record = self.destinations.get_mut(id);
         let before = record.thresholds();
         record.config = *config;
@@ -329,6 +330,7 @@ fn record(
         service,
         service_key,
         statistics: Statistics::default(),
+        settled: Counters::default(),
         persistent: 0,
         references: 0,
         idle_since: None,

@@ -1,5 +1,6 @@
 //! An entry of the connection table, and the tuple of a packet that finds it.
 
+use super::mapping::{Mapping, MappingId};
 use crate::addr::Addr;
 use crate::packet::{Packet, Payload, proto};
 use schedulers::DestinationId;
@@ -60,89 +61,84 @@ pub(super) mod flag {
     pub(in super::super) const ONE_PACKET: u32 = 0x2000;
     /// Netfilter keeps a conntrack of it.
     pub(in super::super) const CONNTRACK: u32 = 1 << 16;
+    /// Ours: the timer is due at once, whatever the timeout.
+    pub(in super::super) const DUE: u32 = 1 << 31;
+    /// Ours, and nobody else's business.
+    pub(in super::super) const PRIVATE: u32 = DUE;
 }
 
-/// An entry of the connection table.
+/// An entry of the connection table: one cache line. What it has in common with others is its [mapping](super::mapping).
 #[derive(Clone, Debug)]
-#[repr(align(128))]
+#[repr(align(64))]
 pub(super) struct Connection {
     pub(super) client: Addr,
-    pub(super) virtual_: Addr,
-    pub(super) real: Addr,
-    /// When the timer is due.
-    pub(super) expires: Time,
-    /// When the timer was set: the distance decides how late it fires.
+    /// When the timer was set: the distance to its end decides how late it fires.
     pub(super) armed: Time,
     /// When the entry's alarm rings; never if there is none.
     pub(super) alarm: Time,
-    /// Due time at the last announcement to backups.
-    pub(super) synced: Time,
-    pub(super) client_port: u16,
-    pub(super) virtual_port: u16,
-    pub(super) real_port: u16,
-    pub(super) protocol: u8,
-    /// The number of the state within its protocol.
-    pub(super) state: u8,
+    pub(super) mapping: MappingId,
     /// Bits of [`flag`].
     pub(super) flags: u32,
     /// What the timer is set to by each packet, in seconds.
     pub(super) timeout: u32,
-    pub(super) destination: DestinationId,
+    /// Packets from the client.
+    pub(super) in_packets: u32,
     /// The template (or FTP control connection) this entry hangs on.
     pub(super) control: Slot,
     /// How many entries hang on this one.
     pub(super) controls: u32,
-    /// Packets from the client.
-    pub(super) in_packets: u32,
-    /// Firewall mark of the packet that created it.
-    pub(super) mark: u32,
-    /// State at the last announcement to backups.
-    pub(super) synced_state: u8,
-    /// Retries since the last full announcement.
-    pub(super) sync_retries: u8,
+    /// The next older entry of the same protocol, client address and port.
+    pub(super) older: Slot,
+    pub(super) client_port: u16,
+    /// 0 for the template of a firewall-mark service.
+    pub(super) protocol: u8,
+    /// The number of the state within its protocol.
+    pub(super) state: u8,
 }
 
-const _: () = assert!(size_of::<Connection>() == 128);
+const _: () = assert!(size_of::<Connection>() == 64);
 
 impl Connection {
     /// A new entry, with its provisional timeout and without an alarm.
-    pub(super) fn new(now: Time, new: &NewConnection) -> Connection {
+    pub(super) fn new(now: Time, new: &NewConnection, mapping: MappingId) -> Connection {
         Connection {
             client: new.client.0,
-            virtual_: new.virtual_.0,
-            real: new.real.0,
-            expires: now + Duration::from_secs(u64::from(new.timeout)),
             armed: now,
             alarm: Time::NEVER,
-            synced: Time::ZERO,
-            client_port: new.client.1,
-            virtual_port: new.virtual_.1,
-            real_port: new.real.1,
-            protocol: new.protocol,
-            state: 0,
-            flags: new.flags,
+            mapping,
+            flags: new.flags & !flag::DUE,
             timeout: new.timeout,
-            destination: NO_DESTINATION,
+            in_packets: 0,
             control: Slot::NONE,
             controls: 0,
-            in_packets: 0,
-            mark: new.mark,
-            synced_state: 0,
-            sync_retries: 0,
+            older: Slot::NONE,
+            client_port: new.client.1,
+            protocol: new.protocol,
+            state: 0,
         }
     }
 
+    #[inline]
     pub(super) fn is(&self, flag: u32) -> bool {
         self.flags & flag != 0
     }
 
+    #[inline]
     pub(super) fn is_template(&self) -> bool {
         self.is(flag::TEMPLATE)
     }
 
     /// The forwarding method's bits.
+    #[inline]
     pub(super) fn method(&self) -> u32 {
         self.flags & flag::METHOD
+    }
+
+    /// When the timer is due.
+    #[inline]
+    pub(super) fn expires(&self) -> Time {
+        let seconds = if self.is(flag::DUE) { 0 } else { self.timeout };
+        self.armed + Duration::from_secs(u64::from(seconds))
     }
 }
 
@@ -181,10 +177,8 @@ impl Tuple {
 pub(super) struct NewConnection {
     pub(super) protocol: u8,
     pub(super) client: (Addr, u16),
-    pub(super) virtual_: (Addr, u16),
-    pub(super) real: (Addr, u16),
+    pub(super) mapping: Mapping,
     pub(super) flags: u32,
-    pub(super) mark: u32,
     /// Seconds.
     pub(super) timeout: u32,
 }

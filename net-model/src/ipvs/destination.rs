@@ -6,6 +6,7 @@ use super::estimator::Statistics;
 use super::kernel::Kernel;
 use super::service::ServiceId;
 use super::threshold::Thresholds;
+use super::view::Counters;
 use schedulers::DestinationId;
 use sim_core::Time;
 
@@ -18,6 +19,8 @@ pub(super) struct Record {
     pub(super) service: ServiceId,
     pub(super) service_key: ServiceKey,
     pub(super) statistics: Statistics,
+    /// Of the live counters, what service and director have been told.
+    pub(super) settled: Counters,
     /// Templates that point here.
     pub(super) persistent: u32,
     /// Entries of the connection table that point here, templates included.
@@ -36,6 +39,18 @@ impl Record {
             Forwarding::Route => flag::ROUTE | flag::NO_OUTPUT,
             Forwarding::Tunnel(_) => flag::TUNNEL | flag::NO_OUTPUT,
         }
+    }
+
+    /// What has been counted since the last time.
+    pub(super) fn unsettled(&self) -> Counters {
+        self.statistics.live.minus(self.settled)
+    }
+
+    /// The same, and from now on it counts as told.
+    pub(super) fn settle(&mut self) -> Counters {
+        let news = self.unsettled();
+        self.settled = self.statistics.live;
+        news
     }
 
     pub(super) fn thresholds(&self) -> Thresholds {
@@ -67,13 +82,21 @@ impl Destinations {
         &mut self.records[id.index()]
     }
 
+    /// Counts an event, if there is such a destination and it is in service.
+    #[inline]
+    pub(super) fn count(&mut self, id: DestinationId, event: impl Fn(&mut Counters)) {
+        if self.pool.get(id.index()).is_some_and(|figures| figures.available) {
+            event(&mut self.records[id.index()].statistics.live);
+        }
+    }
+
     #[inline]
     pub(super) fn is_available(&self, id: DestinationId) -> bool {
         self.pool[id.index()].available
     }
 
     /// Active and inactive connections together: what thresholds count.
-    pub(super) fn count(&self, id: DestinationId) -> u32 {
+    pub(super) fn connections(&self, id: DestinationId) -> u32 {
         let figures = &self.pool[id.index()];
         (figures.active + figures.inactive) as u32
     }

@@ -7,30 +7,25 @@
 
 use super::clock::{Alarm, Clock};
 use super::command::COLLECT;
-use super::connection::{NO_DESTINATION, Slot, Tuple, flag};
+use super::connection::{Connection, Slot, Tuple, flag};
 use super::decision::Decision;
 use super::defence::Defences;
 use super::destination::Destinations;
 use super::estimator::Statistics;
-use super::forwarding::translate_reply;
+use super::forwarding::{Forwarder, translate_reply};
 use super::kernel::Kernel;
 use super::sctp_state::chunk;
 use super::service::Services;
 use super::settings::Settings;
-use super::state::Timeouts;
+use super::state::{self, Timeouts};
 use super::sync::Sync;
 use super::table::Connections;
 use super::verdict::{IcmpError, Surroundings, Verdict};
-use super::view::Counters;
 use super::{sctp_state, tcp_state};
 use crate::addr::{Addr, Family};
 use crate::packet::{Flags, Packet, Payload, proto};
 use crate::verdict::DropReason;
-use schedulers::DestinationId;
-use sim_core::{Duration, Stream, Time, Timers};
-
-/// The period of the estimator.
-const ESTIMATE: Duration = Duration::from_secs(2);
+use sim_core::{Stream, Time, Timers};
 
 /// IPVS of one host (one network namespace).
 #[derive(Debug)]
@@ -47,7 +42,7 @@ pub struct Director {
     pub(super) decisions: Option<Vec<Decision>>,
     pub(super) stream: Stream,
     pub(super) sync: Sync,
-    estimating: bool,
+    pub(super) estimating: bool,
     /// Entries whose timers fire at the same instant; empty between calls.
     due: Vec<Slot>,
 }
@@ -191,47 +186,82 @@ impl Director {
                 _ => Verdict::Accept,
             };
         };
-        let mut known = self.connections.find_request(&tuple);
-        if let Some(slot) = known {
-            if opens(packet) && self.reuses(slot) {
-                self.connections.expire_now(now, slot, &mut self.clock);
-                if self.connections.get(slot).is(flag::CONNTRACK) {
-                    return Verdict::Drop(DropReason::Confirmed);
-                }
-                known = None;
-            } else if self.is_gone(self.connections.get(slot)) {
-                if self.settings.expire_nodest_conn == 0 {
-                    return Verdict::Drop(DropReason::DestinationGone);
-                }
-                self.connections.expire_now(now, slot, &mut self.clock);
-                known = None;
-            }
-        }
-        let slot = match known {
-            Some(slot) => slot,
-            None => match self.schedule(now, packet, tuple, host, hook) {
+        let slot = match self.connections.find_request(&tuple) {
+            Some(slot) if !opens(packet) && !self.is_gone(slot) => slot,
+            known => match self.renew(now, known, packet, tuple, host, hook) {
                 Ok(slot) => slot,
                 Err(verdict) => return verdict,
             },
         };
-        self.count_in(slot, packet.len);
-        self.track(slot, packet, false);
-        let verdict = self.transmit(now, self.connections.get(slot), packet, host, hook);
-        let connection = self.connections.get_mut(slot);
+        let Director { connections, destinations, .. } = self;
+        let (connection, mapping) = connections.both_mut(slot);
+        destinations.count(mapping.destination, |counters| counters.count_in(u64::from(packet.len)));
+        let effect = state::track(connection, packet, false, &self.timeouts, self.defences.secure_tcp());
+        if effect.shifts
+            && let Some(destination) = mapping.destination()
+        {
+            connection.flags ^= flag::INACTIVE;
+            destinations.shift(destination, connection.is(flag::INACTIVE));
+        }
+        let pmtu_disc = self.settings.pmtu_disc != 0;
+        let forwarder = Forwarder { now, hook, host, destinations, pmtu_disc };
+        let verdict = forwarder.transmit(connection.method(), mapping, packet);
         connection.in_packets = connection.in_packets.wrapping_add(1);
-        let flags = connection.flags;
+        if connection.is(flag::ONE_PACKET | flag::NO_CLIENT_PORT) || effect.assures || self.sync.has_master()
+        {
+            self.finish_unusual(now, slot, tuple.sport, effect.assures);
+        } else {
+            connection.rearm(now, slot, &mut self.clock);
+        }
+        verdict
+    }
+
+    /// What a client's packet leads to beyond its entry: the template is assured, backups hear of it, the entry goes or
+    /// learns the client's port.
+    #[inline(never)]
+    fn finish_unusual(&mut self, now: Time, slot: Slot, port: u16, assures: bool) {
+        let Connection { flags, control, .. } = *self.connections.get(slot);
+        if assures {
+            self.assure(control);
+        }
         if self.sync.has_master() {
             self.announce(now, slot);
         }
         if flags & flag::ONE_PACKET != 0 {
-            self.remove(slot);
-        } else {
-            if flags & flag::NO_CLIENT_PORT != 0 {
-                self.connections.fill_client_port(slot, tuple.sport);
-            }
-            self.connections.rearm(now, slot, &mut self.clock);
+            return self.remove(slot);
         }
-        verdict
+        if flags & flag::NO_CLIENT_PORT != 0 {
+            self.connections.fill_client_port(slot, port);
+        }
+        self.connections.get_mut(slot).rearm(now, slot, &mut self.clock);
+    }
+
+    /// An entry for a packet that has none, that begins a connection anew, or whose server is gone.
+    #[inline(never)]
+    fn renew(
+        &mut self,
+        now: Time,
+        known: Option<Slot>,
+        packet: &Packet,
+        tuple: Tuple,
+        host: &impl Surroundings,
+        hook: Hook,
+    ) -> Result<Slot, Verdict> {
+        if let Some(slot) = known {
+            if opens(packet) && self.reuses(slot) {
+                self.connections.expire_now(now, slot, &mut self.clock);
+                if self.connections.get(slot).is(flag::CONNTRACK) {
+                    return Err(Verdict::Drop(DropReason::Confirmed));
+                }
+            } else if !self.is_gone(slot) {
+                return Ok(slot);
+            } else if self.settings.expire_nodest_conn == 0 {
+                return Err(Verdict::Drop(DropReason::DestinationGone));
+            } else {
+                self.connections.expire_now(now, slot, &mut self.clock);
+            }
+        }
+        self.schedule(now, packet, tuple, host, hook)
     }
 
     /// A packet from a server: none if it belongs to no connection.
@@ -243,13 +273,24 @@ impl Director {
         let Some(slot) = self.connections.find_reply(&tuple) else {
             return self.refuse_stray(packet, &tuple);
         };
-        let connection = self.connections.get(slot);
+        let Director { connections, destinations, .. } = self;
+        let (connection, mapping) = connections.both_mut(slot);
         if connection.method() == flag::MASQUERADE {
-            translate_reply(packet, connection);
+            translate_reply(packet, mapping);
         }
-        self.count_out(slot, packet.len);
-        self.track(slot, packet, true);
-        self.connections.rearm(now, slot, &mut self.clock);
+        destinations.count(mapping.destination, |counters| counters.count_out(u64::from(packet.len)));
+        let effect = state::track(connection, packet, true, &self.timeouts, self.defences.secure_tcp());
+        if effect.shifts
+            && let Some(destination) = mapping.destination()
+        {
+            connection.flags ^= flag::INACTIVE;
+            destinations.shift(destination, connection.is(flag::INACTIVE));
+        }
+        connection.rearm(now, slot, &mut self.clock);
+        if effect.assures {
+            let control = connection.control;
+            self.assure(control);
+        }
         Some(Verdict::Accept)
     }
 
@@ -276,11 +317,11 @@ impl Director {
     /// Does a SYN or INIT on this entry start a new connection, with a new choice?
     fn reuses(&self, slot: Slot) -> bool {
         let connection = self.connections.get(slot);
-        if self.settings.expire_nodest_conn != 0 && connection.destination != NO_DESTINATION {
-            let server = &self.destinations.pool[connection.destination.index()];
-            if server.weight == 0 {
-                return true;
-            }
+        if self.settings.expire_nodest_conn != 0
+            && let Some(destination) = self.connections.mapping(connection).destination()
+            && self.destinations.pool[destination.index()].weight == 0
+        {
+            return true;
         }
         let mode = self.settings.conn_reuse_mode;
         if mode == 0 || connection.control.some().is_some() {
@@ -293,55 +334,6 @@ impl Director {
             (proto::SCTP, state) => state == sctp_state::state::CLOSED,
             _ => false,
         }
-    }
-
-    /// Counts a client's packet of `bytes` at destination, service and total.
-    #[inline]
-    pub(super) fn count_in(&mut self, slot: Slot, bytes: u16) {
-        let destination = self.connections.get(slot).destination;
-        self.count(destination, |counters| counters.count_in(u64::from(bytes)));
-    }
-
-    /// Counts a server's packet.
-    #[inline]
-    pub(super) fn count_out(&mut self, slot: Slot, bytes: u16) {
-        let destination = self.connections.get(slot).destination;
-        self.count(destination, |counters| counters.count_out(u64::from(bytes)));
-    }
-
-    /// Counts an event, if the destination is in service.
-    #[inline]
-    pub(super) fn count(&mut self, destination: DestinationId, event: impl Fn(&mut Counters)) {
-        if destination == NO_DESTINATION || !self.destinations.is_available(destination) {
-            return;
-        }
-        let record = self.destinations.get_mut(destination);
-        event(&mut record.statistics.live);
-        if let Some(service) = self.services.get_mut(record.service) {
-            event(&mut service.statistics.live);
-        }
-        event(&mut self.totals.live);
-    }
-
-    /// The estimator runs since boot; here it begins to matter.
-    pub(super) fn start_estimator(&mut self, now: Time) {
-        if !self.estimating {
-            self.estimating = true;
-            let at = self.clock.next_of_series(now, ESTIMATE);
-            self.clock.post(at, Alarm::Estimate);
-        }
-    }
-
-    fn estimate(&mut self, now: Time) {
-        if self.settings.run_estimation != 0 {
-            let Director { services, destinations, .. } = self;
-            for service in services.iter_mut() {
-                service.statistics.estimate();
-                service.order.iter().for_each(|id| destinations.get_mut(*id).statistics.estimate());
-            }
-            self.totals.estimate();
-        }
-        self.clock.post_after(now, ESTIMATE, Alarm::Estimate);
     }
 }
 

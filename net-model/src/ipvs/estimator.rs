@@ -3,7 +3,59 @@
 //! Listings show what a job copied at its last run, every two seconds; `ipvsadm -Z` makes the shown values the zero
 //! point and forgets nothing that came after them.
 
+use super::Director;
+use super::clock::Alarm;
 use super::view::{Counters, Rates, Shown};
+use schedulers::DestinationId;
+use sim_core::{Duration, Time};
+
+/// The period of the job.
+const PERIOD: Duration = Duration::from_secs(2);
+
+impl Director {
+    /// The job runs since boot; here it begins to matter.
+    pub(super) fn start_estimator(&mut self, now: Time) {
+        if !self.estimating {
+            self.estimating = true;
+            let at = self.clock.next_of_series(now, PERIOD);
+            self.clock.post(at, Alarm::Estimate);
+        }
+    }
+
+    pub(super) fn estimate(&mut self, now: Time) {
+        if self.settings.run_estimation != 0 {
+            self.settle_all();
+            let Director { services, destinations, .. } = self;
+            for service in services.iter_mut() {
+                service.statistics.estimate();
+                service.order.iter().for_each(|id| destinations.get_mut(*id).statistics.estimate());
+            }
+            self.totals.estimate();
+        }
+        self.clock.post_after(now, PERIOD, Alarm::Estimate);
+    }
+
+    /// Packets are counted at their destination only. This passes on what has come since the last time.
+    pub(super) fn settle(&mut self, id: DestinationId) {
+        let record = self.destinations.get_mut(id);
+        let news = record.settle();
+        if let Some(service) = self.services.get_mut(record.service) {
+            service.statistics.live.add(news);
+        }
+        self.totals.live.add(news);
+    }
+
+    pub(super) fn settle_all(&mut self) {
+        let Director { services, destinations, totals, .. } = self;
+        for service in services.iter_mut() {
+            for id in &service.order {
+                let news = destinations.get_mut(*id).settle();
+                service.statistics.live.add(news);
+                totals.live.add(news);
+            }
+        }
+    }
+}
 
 /// The statistics of a destination, a service or the whole director.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +87,15 @@ impl Counters {
         [self.conns, self.in_packets, self.out_packets, self.in_bytes, self.out_bytes]
     }
 
-    fn minus(self, other: Counters) -> Counters {
+    pub(super) fn add(&mut self, other: Counters) {
+        self.conns += other.conns;
+        self.in_packets += other.in_packets;
+        self.out_packets += other.out_packets;
+        self.in_bytes += other.in_bytes;
+        self.out_bytes += other.out_bytes;
+    }
+
+    pub(super) fn minus(self, other: Counters) -> Counters {
         Counters {
             conns: self.conns - other.conns,
             in_packets: self.in_packets - other.in_packets,
@@ -52,7 +112,7 @@ const SCALES: [(u32, u32); 5] = [(9, 10), (9, 10), (9, 10), (4, 5), (4, 5)];
 
 impl Statistics {
     /// The job: copies the counters and moves each average a quarter of the way to the rate of the last period.
-    pub(super) fn estimate(&mut self) {
+    fn estimate(&mut self) {
         let before = std::mem::replace(&mut self.copied, self.live).fields();
         let after = self.copied.fields();
         for (i, (scale, _)) in SCALES.into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The end of an entry.
 
 use super::Director;
-use super::connection::{NO_DESTINATION, Slot, flag};
+use super::connection::{Slot, flag};
 use super::persistence::ASSURED;
 use sim_core::Time;
 use std::cmp::Reverse;
@@ -30,7 +30,7 @@ impl Director {
         let connection = self.connections.get_mut(slot);
         if connection.controls > 0 {
             connection.timeout = GRACE;
-            self.connections.rearm(now, slot, &mut self.clock);
+            connection.rearm(now, slot, &mut self.clock);
         } else {
             self.remove(slot);
         }
@@ -46,6 +46,7 @@ impl Director {
     /// Takes an entry out of the table, out of its destination's counts and off its template.
     pub(super) fn remove(&mut self, slot: Slot) {
         let connection = self.connections.get(slot).clone();
+        let mapping = *self.connections.mapping(&connection);
         self.connections.remove(slot);
         if let Some(control) = connection.control.some() {
             let template = self.connections.get_mut(control);
@@ -55,16 +56,16 @@ impl Director {
                 self.discard(control);
             }
         }
-        if connection.destination != NO_DESTINATION {
+        if let Some(destination) = mapping.destination() {
             let (template, inactive) = (connection.is_template(), connection.is(flag::INACTIVE));
-            self.destinations.release(self.profile, connection.destination, template, inactive);
+            self.destinations.release(self.profile, destination, template, inactive);
         }
     }
 
     /// `expire_nodest_conn`: entries without an available destination go, those that control others excepted.
     pub(super) fn expire_gone(&mut self) {
         let gone = |(slot, c): (Slot, &super::connection::Connection)| {
-            (self.is_gone(c) && c.controls == 0).then_some(slot)
+            (self.is_gone(slot) && c.controls == 0).then_some(slot)
         };
         let slots: Vec<Slot> = self.connections.iter().filter_map(gone).collect();
         for slot in slots {

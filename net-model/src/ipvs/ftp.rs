@@ -6,7 +6,8 @@
 //! without the helper: there a persistent service on port 21 takes the data connections too.
 
 use super::Director;
-use super::connection::{NO_DESTINATION, NewConnection, Slot, Tuple, flag};
+use super::connection::{NewConnection, Slot, Tuple, flag};
+use super::mapping::Mapping;
 use super::service::{FTP, FTP_DATA};
 use super::tcp_state::{TIMEOUTS, state};
 use crate::addr::Addr;
@@ -42,15 +43,16 @@ impl Director {
             FtpText::Active { .. } => self.connections.find_request(&tuple)?,
         };
         let connection = self.connections.get(control);
+        let mapping = self.connections.mapping(connection);
         let helped = connection.protocol == proto::TCP
             && connection.method() == flag::MASQUERADE
-            && connection.virtual_port == FTP
+            && mapping.virtual_.1 == FTP
             && connection.state == state::ESTABLISHED
-            && connection.destination != NO_DESTINATION;
+            && mapping.destination().is_some();
         if !helped {
             return None;
         }
-        let (virtual_, real) = (connection.virtual_, connection.real);
+        let (virtual_, real) = (mapping.virtual_.0, mapping.real.0);
         let (client, port, unknown, reads) = match text {
             FtpText::Passive { port } => {
                 ((connection.client, 0), port, flag::NO_CLIENT_PORT, (virtual_, port))
@@ -60,10 +62,8 @@ impl Director {
         let new = NewConnection {
             protocol: proto::TCP,
             client,
-            virtual_: (virtual_, port),
-            real: (real, port),
+            mapping: Mapping { virtual_: (virtual_, port), real: (real, port), ..*mapping },
             flags: flag::MASQUERADE | flag::INACTIVE | unknown,
-            mark: connection.mark,
             timeout: TIMEOUTS[usize::from(state::LISTEN)],
         };
         self.expect_data(now, control, &new);
@@ -72,13 +72,12 @@ impl Director {
 
     /// Creates the entry of an expected data connection, under its control connection.
     fn expect_data(&mut self, now: Time, control: Slot, new: &NewConnection) {
-        let destination = self.connections.get(control).destination;
         let slot = self.connections.insert(now, new);
-        self.bind(slot, destination);
+        self.bind(slot, new.mapping.destination);
         let data = self.connections.get_mut(slot);
         data.state = state::LISTEN;
         data.control = control;
+        data.rearm(now, slot, &mut self.clock);
         self.connections.get_mut(control).controls += 1;
-        self.connections.rearm(now, slot, &mut self.clock);
     }
 }

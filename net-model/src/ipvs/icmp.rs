@@ -8,7 +8,8 @@ use super::Director;
 use super::config::Forwarding;
 use super::connection::{Slot, Tuple, flag};
 use super::director::Hook;
-use super::forwarding::{too_big, translate_icmp_reply, tunnel_overhead};
+use super::forwarding::{Forwarder, too_big, translate_icmp_reply, tunnel_overhead};
+use super::mapping::Mapping;
 use super::scheduling::Applicant;
 use super::verdict::{IcmpError, Surroundings, Verdict};
 use crate::packet::{Icmp, Packet, Payload};
@@ -64,12 +65,16 @@ impl Director {
             }
             None => return Verdict::Accept,
         };
-        self.count_in(slot, packet.len);
-        let verdict = self.transmit(now, self.connections.get(slot), packet, host, hook);
-        if self.connections.get(slot).is(flag::ONE_PACKET) {
+        let Director { connections, destinations, .. } = self;
+        let (connection, mapping) = connections.both_mut(slot);
+        destinations.count(mapping.destination, |counters| counters.count_in(u64::from(packet.len)));
+        let pmtu_disc = self.settings.pmtu_disc != 0;
+        let forwarder = Forwarder { now, hook, host, destinations, pmtu_disc };
+        let verdict = forwarder.transmit(connection.method(), mapping, packet);
+        if connection.is(flag::ONE_PACKET) {
             self.remove(slot);
         } else if known.is_none() {
-            self.connections.rearm(now, slot, &mut self.clock);
+            connection.rearm(now, slot, &mut self.clock);
         }
         verdict
     }
@@ -81,20 +86,20 @@ impl Director {
             return None;
         }
         let slot = self.connections.find_reply(&Tuple::of(error.quote)?.reversed())?;
-        let connection = self.connections.get(slot);
+        let (connection, mapping) = self.connections.both_mut(slot);
         if connection.method() == flag::MASQUERADE {
-            translate_icmp_reply(packet, connection);
+            translate_icmp_reply(packet, mapping);
         }
-        self.count_out(slot, packet.len);
+        self.destinations.count(mapping.destination, |counters| counters.count_out(u64::from(packet.len)));
         Some(Verdict::Accept)
     }
 
     /// A router or the real server complains about a tunnel packet: the client hears of it.
     fn tunnel_error(&mut self, now: Time, error: &Error, host: &impl Surroundings) -> Verdict {
         let Some((slot, inner)) = self.tunnelled(error.quote) else { return Verdict::Accept };
-        let connection = self.connections.get(slot);
-        let (to, destination) = (connection.real, connection.destination);
-        self.count_out(slot, inner.len);
+        let Mapping { real: (to, _), destination, .. } =
+            *self.connections.mapping(self.connections.get(slot));
+        self.destinations.count(destination, |counters| counters.count_out(u64::from(inner.len)));
         let record = self.destinations.get_mut(destination);
         let Forwarding::Tunnel(tunnel) = record.config.forwarding else { return Verdict::Accept };
         if !error.is_too_big() {
@@ -119,9 +124,10 @@ impl Director {
         let inner = Packet { outer: None, ..quote.clone() };
         let slot = self.connections.find_request(&Tuple::of(&inner)?)?;
         let connection = self.connections.get(slot);
+        let mapping = self.connections.mapping(connection);
         let ours = connection.method() == flag::TUNNEL
-            && connection.real == outer.dst
-            && connection.destination != super::connection::NO_DESTINATION;
+            && mapping.real.0 == outer.dst
+            && mapping.destination().is_some();
         ours.then_some((slot, inner))
     }
 }

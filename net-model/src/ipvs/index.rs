@@ -1,123 +1,182 @@
-//! The hash index of the connection table: open addressing, eight bytes a cell, at most half full.
+//! The hash index of the connection table: from the hash of a key to the slot of its newest entry.
 //!
-//! A cell holds the whole hash, so a look-up reads one cache line here and then the very entry it wants. Of entries
-//! with equal hashes the newer stands first: insertion pushes the older ones along, removal closes the gap in order.
+//! Eight cells make a bucket, and a bucket is a cache line. A cell holds the whole hash, so a look-up reads one line
+//! here, compares its eight hashes at once, and then reads the very entry it wants. What does not fit into its bucket
+//! lies in the next one; a bucket with a free cell ends the search. The index grows by an eighth, and a hash keeps its
+//! relative place: growing reads and writes in order.
 
 /// An index from 32-bit hashes to 32-bit values.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// A power of two of them.
-    cells: Vec<Cell>,
+    buckets: Vec<Bucket>,
     len: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Cell {
-    hash: u32,
-    value: u32,
+/// Cells of a bucket.
+const CELLS: usize = 8;
+
+/// The taken cells come first.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Bucket {
+    hashes: [u32; CELLS],
+    values: [u32; CELLS],
 }
 
-const EMPTY: u32 = u32::MAX;
+/// The value of a free cell.
+const FREE: u32 = u32::MAX;
+
+/// How full the index may be, in cells of a hundred.
+const FULL: usize = 70;
+
+/// Buckets of an empty index.
+const FEWEST: usize = 8;
+
+/// The place of a cell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    bucket: usize,
+    cell: usize,
+}
+
+impl Bucket {
+    const EMPTY: Bucket = Bucket { hashes: [0; CELLS], values: [FREE; CELLS] };
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.values[CELLS - 1] != FREE
+    }
+
+    /// One bit for each cell with this hash; it may be a free one.
+    #[inline]
+    fn matches(&self, hash: u32) -> u32 {
+        (0..CELLS).fold(0, |bits, cell| bits | u32::from(self.hashes[cell] == hash) << cell)
+    }
+
+    fn taken(&self) -> usize {
+        self.values.iter().position(|value| *value == FREE).unwrap_or(CELLS)
+    }
+}
 
 impl Index {
     pub(super) fn new() -> Index {
-        Index { cells: vec![Cell { hash: 0, value: EMPTY }; 4096], len: 0 }
+        Index { buckets: vec![Bucket::EMPTY; FEWEST], len: 0 }
     }
 
     /// How many values it holds.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The newest value under this hash that `matches`.
-    #[inline]
-    pub(super) fn find(&self, hash: u32, matches: impl Fn(u32) -> bool) -> Option<u32> {
-        let mask = self.cells.len() - 1;
-        let mut at = hash as usize & mask;
+    /// The value under this hash that `is_wanted`, and its place.
+    #[inline(always)] // once a packet
+    pub(super) fn find(&self, hash: u32, mut is_wanted: impl FnMut(u32) -> bool) -> Option<(Place, u32)> {
+        let mut bucket = self.home(hash);
         loop {
-            let cell = self.cells[at & mask];
-            if cell.value == EMPTY {
+            let cells = &self.buckets[bucket];
+            let mut matches = cells.matches(hash);
+            while matches != 0 {
+                let cell = matches.trailing_zeros() as usize % CELLS;
+                let value = cells.values[cell];
+                if value != FREE && is_wanted(value) {
+                    return Some((Place { bucket, cell }, value));
+                }
+                matches &= matches - 1;
+            }
+            if !cells.is_full() {
                 return None;
             }
-            if cell.hash == hash && matches(cell.value) {
-                return Some(cell.value);
-            }
-            at += 1;
+            bucket = self.after(bucket);
         }
     }
 
-    /// Adds a value in front of those with the same hash.
+    /// Adds a value.
     pub(super) fn insert(&mut self, hash: u32, value: u32) {
-        if 2 * self.len >= self.cells.len() {
+        if self.len * 100 >= self.buckets.len() * CELLS * FULL {
             self.grow();
         }
         self.len += 1;
-        let mask = self.cells.len() - 1;
-        let (mut at, mut carried) = (hash as usize & mask, value);
-        loop {
-            let cell = &mut self.cells[at & mask];
-            if cell.value == EMPTY {
-                *cell = Cell { hash, value: carried };
-                return;
-            }
-            if cell.hash == hash {
-                std::mem::swap(&mut cell.value, &mut carried);
-            }
-            at += 1;
-        }
+        self.enter(hash, value);
     }
 
-    /// Removes a value, which must be there.
-    pub(super) fn remove(&mut self, hash: u32, value: u32) {
-        let mask = self.cells.len() - 1;
-        let mut gap = hash as usize & mask;
-        while self.cells[gap].value != value {
-            assert!(self.cells[gap].value != EMPTY, "only what is in the table is removed from it");
-            gap = (gap + 1) & mask;
-        }
-        let mut next = gap;
-        loop {
-            next = (next + 1) & mask;
-            let cell = self.cells[next];
-            if cell.value == EMPTY {
-                break;
-            }
-            // A cell may move back into the gap if its home is not after it.
-            let from_home = next.wrapping_sub(cell.hash as usize) & mask;
-            if from_home >= (next.wrapping_sub(gap) & mask) {
-                self.cells[gap] = cell;
-                gap = next;
-            }
-        }
-        self.cells[gap].value = EMPTY;
+    /// Puts another value into a place.
+    pub(super) fn replace(&mut self, place: Place, value: u32) {
+        self.buckets[place.bucket].values[place.cell] = value;
+    }
+
+    /// Frees a place. What lies behind it because its own bucket was full moves up.
+    pub(super) fn remove(&mut self, place: Place) {
         self.len -= 1;
-    }
-
-    /// How many cells there are.
-    pub(super) fn cells(&self) -> usize {
-        self.cells.len()
-    }
-
-    /// The value of the cell that `random` chooses, if it holds one.
-    pub(super) fn cell(&self, random: u64) -> Option<u32> {
-        let cell = self.cells[random as usize & (self.cells.len() - 1)];
-        (cell.value != EMPTY).then_some(cell.value)
+        let mut gap = self.take_out(place);
+        let mut from = gap.map_or(place.bucket, |bucket| self.after(bucket));
+        while let Some(bucket) = gap {
+            let was_full = self.buckets[from].is_full();
+            let moves = |&cell: &usize| self.reaches(self.buckets[from].hashes[cell], bucket, from);
+            match (0..self.buckets[from].taken()).find(moves) {
+                Some(cell) => {
+                    let (hash, value) = (self.buckets[from].hashes[cell], self.buckets[from].values[cell]);
+                    self.buckets[bucket].hashes[CELLS - 1] = hash;
+                    self.buckets[bucket].values[CELLS - 1] = value;
+                    gap = self.take_out(Place { bucket: from, cell });
+                }
+                None if !was_full => gap = None,
+                None => {}
+            }
+            from = self.after(from);
+        }
     }
 
     /// Bytes of heap memory.
     pub(super) fn memory(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell>()
+        self.buckets.capacity() * size_of::<Bucket>()
     }
 
-    /// Doubles the cells. Runs backwards from an empty cell, so that what stood first is inserted last.
+    /// The bucket where a hash belongs.
+    #[inline]
+    fn home(&self, hash: u32) -> usize {
+        ((u64::from(hash) * self.buckets.len() as u64) >> 32) as usize
+    }
+
+    #[inline]
+    fn after(&self, bucket: usize) -> usize {
+        if bucket + 1 == self.buckets.len() { 0 } else { bucket + 1 }
+    }
+
+    /// Could this hash, which lies in bucket `from`, lie in the earlier bucket `to`?
+    fn reaches(&self, hash: u32, to: usize, from: usize) -> bool {
+        let n = self.buckets.len();
+        let distance = |bucket: usize| (from + n - bucket) % n;
+        distance(self.home(hash)) >= distance(to)
+    }
+
+    /// Takes a cell out of its bucket; returns the bucket if it was full.
+    fn take_out(&mut self, place: Place) -> Option<usize> {
+        let bucket = &mut self.buckets[place.bucket];
+        let last = bucket.taken() - 1;
+        bucket.hashes[place.cell] = bucket.hashes[last];
+        bucket.values[place.cell] = bucket.values[last];
+        bucket.values[last] = FREE;
+        (last == CELLS - 1).then_some(place.bucket)
+    }
+
+    fn enter(&mut self, hash: u32, value: u32) {
+        let mut at = self.home(hash);
+        while self.buckets[at].is_full() {
+            at = self.after(at);
+        }
+        let bucket = &mut self.buckets[at];
+        let cell = bucket.taken();
+        (bucket.hashes[cell], bucket.values[cell]) = (hash, value);
+    }
+
     fn grow(&mut self) {
-        let old = std::mem::take(&mut self.cells);
-        self.cells = vec![Cell { hash: 0, value: EMPTY }; 2 * old.len()];
-        self.len = 0;
-        let start = old.iter().position(|cell| cell.value == EMPTY).unwrap_or(0);
-        let (before, after) = old.split_at(start);
-        for cell in before.iter().rev().chain(after.iter().rev()).filter(|cell| cell.value != EMPTY) {
-            self.insert(cell.hash, cell.value);
+        let n = self.buckets.len();
+        let larger = vec![Bucket::EMPTY; if n < 1024 { 2 * n } else { n + n / 8 }];
+        for bucket in std::mem::replace(&mut self.buckets, larger) {
+            for cell in 0..bucket.taken() {
+                self.enter(bucket.hashes[cell], bucket.values[cell]);
+            }
         }
     }
 }
@@ -128,27 +187,42 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// The index against a list that is searched from its newest end. Few hashes, so that many are equal.
+        /// The index against a list. Few hashes, so that many are equal, and all in buckets at both ends, so that many
+        /// lie far behind their own.
         #[test]
-        fn finds_the_newest_whatever_came_and_went(steps in prop::collection::vec((0u32..40, any::<bool>()), 0..6000)) {
+        fn finds_what_is_there_whatever_came_and_went(
+            steps in prop::collection::vec((0u32..40, any::<bool>()), 0..3000),
+        ) {
             let mut index = Index::new();
             let mut list: Vec<(u32, u32)> = Vec::new();
             for (value, (key, add)) in (0u32..).zip(steps) {
-                // Homes at both ends of the cells, so that runs wrap around.
-                let hash = key.wrapping_mul(3).wrapping_sub(60);
+                let hash = key.wrapping_mul(0x0080_0001).wrapping_sub(0x0a00_0000);
                 if add {
                     index.insert(hash, value);
                     list.push((hash, value));
                 } else if let Some(at) = list.iter().position(|(h, _)| *h == hash) {
-                    let (hash, value) = list.remove(at);
-                    index.remove(hash, value);
+                    let (hash, value) = list.swap_remove(at);
+                    let (place, _) = index.find(hash, |found| found == value).unwrap();
+                    index.remove(place);
                 }
-                let newest = list.iter().rev().find(|(h, _)| *h == hash).map(|(_, value)| *value);
-                prop_assert_eq!(index.find(hash, |_| true), newest);
-                let oldest = list.iter().find(|(h, _)| *h == hash).map(|(_, value)| *value);
-                prop_assert_eq!(index.find(hash, |value| Some(value) == oldest), oldest);
+                prop_assert_eq!(index.len(), list.len());
+                for (hash, value) in list.iter().rev().take(8) {
+                    prop_assert!(index.find(*hash, |found| found == *value).is_some());
+                }
             }
-            prop_assert_eq!(index.len(), list.len());
+            for (hash, value) in &list {
+                prop_assert!(index.find(*hash, |found| found == *value).is_some());
+            }
+            let mut all = 0;
+            (0u32..40).for_each(|key| {
+                index.find(key.wrapping_mul(0x0080_0001).wrapping_sub(0x0a00_0000), |_| { all += 1; false });
+            });
+            prop_assert_eq!(all, list.len());
         }
+    }
+
+    #[test]
+    fn a_bucket_is_a_cache_line() {
+        assert_eq!(size_of::<Bucket>(), 64);
     }
 }

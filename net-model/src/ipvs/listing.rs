@@ -1,7 +1,7 @@
 //! Read-only views for listings.
 
 use super::config::{Forwarding, ServiceKey, Tunnel};
-use super::connection::{Connection, NO_DESTINATION, flag};
+use super::connection::{Connection, flag};
 use super::service::Service;
 use super::settings::SysctlError;
 use super::view::{ConnectionView, DestinationView, ServiceView, Shown};
@@ -59,11 +59,13 @@ impl Director {
     }
 
     fn view<'a>(&'a self, service: &'a Service) -> ServiceView<'a> {
+        let mut live = service.statistics.live;
+        service.order.iter().for_each(|id| live.add(self.destinations.get(*id).unsettled()));
         ServiceView {
             key: service.key,
             config: &service.config,
             shown: service.statistics.shown(),
-            live: service.statistics.live,
+            live,
             destinations: service.order.iter().map(|id| self.view_destination(*id)).collect(),
         }
     }
@@ -84,27 +86,28 @@ impl Director {
     }
 
     fn view_connection(&self, connection: &Connection, now: Time) -> ConnectionView {
-        let forwarding = match connection.method() {
-            flag::MASQUERADE => Some(Forwarding::Masquerade),
-            flag::TUNNEL if connection.destination != NO_DESTINATION => {
-                Some(self.destinations.get(connection.destination).config.forwarding)
-            }
-            flag::TUNNEL => Some(Forwarding::Tunnel(Tunnel::IpIp)),
-            flag::BYPASS => None,
-            _ => Some(Forwarding::Route),
-        };
+        let mapping = self.connections.mapping(connection);
+        let forwarding =
+            match connection.method() {
+                flag::MASQUERADE => Some(Forwarding::Masquerade),
+                flag::TUNNEL => Some(mapping.destination().map_or(Forwarding::Tunnel(Tunnel::IpIp), |id| {
+                    self.destinations.get(id).config.forwarding
+                })),
+                flag::BYPASS => None,
+                _ => Some(Forwarding::Route),
+            };
         ConnectionView {
             protocol: connection.protocol,
             client: (connection.client, connection.client_port),
-            virtual_: (connection.virtual_, connection.virtual_port),
-            real: (connection.real, connection.real_port),
+            virtual_: mapping.virtual_,
+            real: mapping.real,
             state: state::name(connection),
-            left: connection.expires.since(now),
+            left: connection.expires().since(now),
             timeout: Duration::from_secs(u64::from(connection.timeout)),
-            flags: connection.flags,
+            flags: connection.flags & !flag::PRIVATE,
             template: connection.is_template(),
             by_sync: connection.is(flag::SYNC),
-            mark: connection.mark,
+            mark: mapping.mark,
             in_packets: connection.in_packets,
             forwarding,
         }

@@ -11,6 +11,7 @@ pub mod decision;
 mod defence;
 mod destination;
 pub mod director;
+mod entries;
 mod estimator;
 mod expiry;
 mod forwarding;
@@ -19,6 +20,7 @@ mod icmp;
 mod index;
 pub mod kernel;
 mod listing;
+mod mapping;
 #[cfg(test)]
 mod model_check;
 pub mod names;
@@ -35,6 +37,7 @@ mod threshold;
 mod trash;
 pub mod verdict;
 pub mod view;
+pub mod workload;
 
 pub use config::*;
 pub use decision::{Candidate, Chooser, Decision, Refusal, ServiceRule};

@@ -4,8 +4,9 @@
 //! A valid template decides alone; weight 0 and the overload flag do not matter to it.
 
 use super::Director;
-use super::connection::{NO_DESTINATION, NewConnection, Slot, flag};
+use super::connection::{NewConnection, Slot, flag};
 use super::decision::{Chooser, Refusal, ServiceRule};
+use super::mapping::Mapping;
 use super::scheduling::Applicant;
 use super::service::{FTP, Service, ServiceId};
 use super::verdict::{Surroundings, Verdict};
@@ -47,7 +48,7 @@ impl Director {
         };
         let template = match self.valid_template(key) {
             Some(template) => {
-                let destination = self.connections.get(template).destination;
+                let destination = self.connections.mapping(self.connections.get(template)).destination;
                 let chosen = self.destinations.get(destination).key;
                 let chooser = Chooser::Template { client: key.client };
                 self.record(now, &applicant, service, rule, chooser, Vec::new(), Ok(chosen));
@@ -61,10 +62,13 @@ impl Director {
                 let new = NewConnection {
                     protocol: key.protocol,
                     client: (key.client, 0),
-                    virtual_: key.virtual_,
-                    real: (server.key.addr, if key.exact_port { server.key.port } else { 0 }),
+                    mapping: Mapping {
+                        virtual_: key.virtual_,
+                        real: (server.key.addr, if key.exact_port { server.key.port } else { 0 }),
+                        mark: applicant.mark,
+                        destination,
+                    },
                     flags: server.flags() | flag::TEMPLATE | flag::INACTIVE,
-                    mark: applicant.mark,
                     timeout,
                 };
                 let template = self.connections.insert(now, &new);
@@ -72,7 +76,7 @@ impl Director {
                 template
             }
         };
-        let destination = self.connections.get(template).destination;
+        let destination = self.connections.mapping(self.connections.get(template)).destination;
         let port = applicant.tuple.dport;
         let service_port = self.services.get(service).map_or(0, Service::port);
         let real_port = match self.destinations.get(destination).key.port {
@@ -82,8 +86,9 @@ impl Director {
         };
         let slot = self.create(now, &applicant, service, destination, real_port);
         self.connections.get_mut(slot).control = template;
-        self.connections.get_mut(template).controls += 1;
-        self.connections.rearm(now, template, &mut self.clock);
+        let holder = self.connections.get_mut(template);
+        holder.controls += 1;
+        holder.rearm(now, template, &mut self.clock);
         Ok(slot)
     }
 
@@ -115,17 +120,17 @@ impl Director {
     /// The template with this key, if its server can still be used; an invalid one is put out of the way.
     fn valid_template(&mut self, key: TemplateKey) -> Option<Slot> {
         let slot = self.connections.find_template(key.protocol, key.client, key.virtual_)?;
-        let destination = self.connections.get(slot).destination;
-        let valid = destination != NO_DESTINATION && {
+        let mut mapping = *self.connections.mapping(self.connections.get(slot));
+        let valid = mapping.destination().is_some_and(|destination| {
             let server = &self.destinations.pool[destination.index()];
             server.available && (self.settings.expire_quiescent_template == 0 || server.weight != 0)
-        };
+        });
         if valid {
             return Some(slot);
         }
-        let template = self.connections.get_mut(slot);
-        template.virtual_port = GIVEN_UP;
-        template.real_port = GIVEN_UP;
+        mapping.virtual_.1 = GIVEN_UP;
+        mapping.real.1 = GIVEN_UP;
+        self.connections.remap(slot, &mapping);
         None
     }
 

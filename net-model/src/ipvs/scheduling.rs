@@ -1,8 +1,9 @@
 //! A packet without an entry: may it open a connection, which service takes it, and which destination.
 
-use super::connection::{Connection, NO_DESTINATION, NewConnection, Slot, Tuple, flag};
+use super::connection::{NO_DESTINATION, NewConnection, Slot, Tuple, flag};
 use super::decision::{Chooser, Refusal, ServiceRule};
 use super::director::{Hook, port_unreachable};
+use super::mapping::Mapping;
 use super::sctp_state::chunk;
 use super::service::{FTP, FTP_DATA, ServiceId};
 use super::tcp_state::Kind;
@@ -164,25 +165,27 @@ impl Director {
         let new = NewConnection {
             protocol: tuple.protocol,
             client: (tuple.src, tuple.sport),
-            virtual_: (tuple.dst, tuple.dport),
-            real: (record.key.addr, real_port),
+            mapping: Mapping {
+                virtual_: (tuple.dst, tuple.dport),
+                real: (record.key.addr, real_port),
+                mark: applicant.mark,
+                destination,
+            },
             flags: record.flags()
                 | flag::INACTIVE
                 | if one_packet { flag::ONE_PACKET } else { 0 }
                 | if self.settings.conntrack != 0 { flag::CONNTRACK } else { 0 },
-            mark: applicant.mark,
             timeout: PROVISIONAL,
         };
         let slot = self.connections.insert(now, &new);
         self.bind(slot, destination);
-        self.count(destination, |counters| counters.conns += 1);
+        self.destinations.count(destination, |counters| counters.conns += 1);
         slot
     }
 
-    /// Binds an entry to its destination.
+    /// Counts an entry at its destination.
     pub(super) fn bind(&mut self, slot: Slot, destination: DestinationId) {
-        let connection = self.connections.get_mut(slot);
-        connection.destination = destination;
+        let connection = self.connections.get(slot);
         let (template, inactive) = (connection.is_template(), connection.is(flag::INACTIVE));
         self.destinations.bind(self.profile, destination, template, inactive);
     }
@@ -214,8 +217,10 @@ impl Director {
     }
 
     /// Is the entry's destination in the trash?
-    pub(super) fn is_gone(&self, connection: &Connection) -> bool {
-        connection.destination != NO_DESTINATION && !self.destinations.is_available(connection.destination)
+    #[inline]
+    pub(super) fn is_gone(&self, slot: Slot) -> bool {
+        let mapping = self.connections.mapping(self.connections.get(slot));
+        mapping.destination().is_some_and(|destination| !self.destinations.is_available(destination))
     }
 }
 
@@ -226,10 +231,13 @@ fn bypass(applicant: &Applicant) -> NewConnection {
     NewConnection {
         protocol: tuple.protocol,
         client: (tuple.src, tuple.sport),
-        virtual_: (tuple.dst, tuple.dport),
-        real: (nowhere, 0),
+        mapping: Mapping {
+            virtual_: (tuple.dst, tuple.dport),
+            real: (nowhere, 0),
+            mark: applicant.mark,
+            destination: NO_DESTINATION,
+        },
         flags: flag::BYPASS | flag::INACTIVE,
-        mark: applicant.mark,
         timeout: PROVISIONAL,
     }
 }

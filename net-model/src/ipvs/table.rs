@@ -1,75 +1,101 @@
 //! The connection table (`/proc/net/ip_vs_conn`).
 //!
-//! Entries are found by (protocol, client address, client port); of two that match the newer wins. An entry is two
-//! cache lines; its slot is reused last in, first out.
+//! Entries are found by (protocol, client address, client port); of two that match the newer wins. The
+//! [index](super::index) knows the newest entry of each such key, the older ones follow it in a list.
 
 use super::clock::{Alarm, Clock};
 use super::connection::{Connection, NewConnection, Slot, Tuple, flag};
+use super::entries::Entries;
 use super::index::Index;
+use super::mapping::{Mapping, Mappings};
 use crate::addr::Addr;
 use sim_core::{Duration, Time};
 
 /// The table.
 #[derive(Debug)]
 pub(super) struct Connections {
-    entries: Vec<Connection>,
-    free: Vec<u32>,
+    entries: Entries,
+    mappings: Mappings,
     index: Index,
+    /// Entries in the table.
+    len: usize,
     /// Entries whose client port is not known.
     portless: usize,
     /// Entries by the upper half of their client port. Clients' packets go to low ports and come from high ones: that
     /// one is nobody's reply is mostly seen here.
     by_port: [u32; 256],
+    /// What backups were told of each entry, by slot; empty without a master.
+    announced: Vec<Announced>,
+}
+
+/// What backups were told of an entry.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Announced {
+    /// When its timer was due at the last announcement.
+    pub(super) due: Time,
+    /// Its state then.
+    pub(super) state: u8,
+    /// Retries since the last full announcement.
+    pub(super) retries: u8,
 }
 
 impl Connections {
     pub(super) fn new() -> Connections {
         Connections {
-            entries: Vec::new(),
-            free: Vec::new(),
+            entries: Entries::default(),
+            mappings: Mappings::default(),
             index: Index::new(),
+            len: 0,
             portless: 0,
             by_port: [0; 256],
+            announced: Vec::new(),
         }
     }
 
     /// Entries in the table.
     pub(super) fn len(&self) -> usize {
-        self.index.len()
+        self.len
     }
 
     #[inline]
     pub(super) fn get(&self, slot: Slot) -> &Connection {
-        &self.entries[slot.index()]
+        self.entries.get(slot)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Connection {
-        &mut self.entries[slot.index()]
+        self.entries.get_mut(slot)
+    }
+
+    /// The mapping of an entry.
+    #[inline]
+    pub(super) fn mapping(&self, connection: &Connection) -> &Mapping {
+        self.mappings.get(connection.mapping)
+    }
+
+    /// An entry, to be changed, and its mapping.
+    #[inline]
+    pub(super) fn both_mut(&mut self, slot: Slot) -> (&mut Connection, &Mapping) {
+        let connection = self.entries.get_mut(slot);
+        let mapping = self.mappings.get(connection.mapping);
+        (connection, mapping)
     }
 
     /// Every entry of the table.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Connection)> {
-        let slots = (0u32..).map(Slot::new);
-        slots.zip(&self.entries).filter(|(_, connection)| connection.is(flag::HASHED))
+        self.entries.iter().filter(|(_, connection)| connection.is(flag::HASHED))
     }
 
     /// The entry of a client's packet, templates excepted.
     #[inline(always)] // once a packet
     pub(super) fn find_request(&self, tuple: &Tuple) -> Option<Slot> {
-        let matches = |c: &Connection, client_port: u16| {
-            c.client_port == client_port
-                && c.virtual_port == tuple.dport
-                && c.protocol == tuple.protocol
-                && c.client == tuple.src
-                && c.virtual_ == tuple.dst
-                && !c.is_template()
-        };
-        let known = self.find(tuple.protocol, tuple.src, tuple.sport, |c| matches(c, tuple.sport));
+        let to = (tuple.dst, tuple.dport);
+        let matches = |c: &Connection| !c.is_template() && self.mapping(c).virtual_ == to;
+        let known = self.find(tuple.protocol, tuple.src, tuple.sport, matches);
         if known.is_some() || self.portless == 0 {
             return known;
         }
-        self.find(tuple.protocol, tuple.src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c, 0))
+        self.find(tuple.protocol, tuple.src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c))
     }
 
     /// The entry of a server's packet: masquerading servers answer as themselves, all others as the service.
@@ -79,28 +105,15 @@ impl Connections {
             return None;
         }
         self.find(tuple.protocol, tuple.dst, tuple.dport, |c| {
-            let from = if c.method() == flag::MASQUERADE {
-                (c.real, c.real_port)
-            } else {
-                (c.virtual_, c.virtual_port)
-            };
-            c.client_port == tuple.dport
-                && from.1 == tuple.sport
-                && c.protocol == tuple.protocol
-                && c.client == tuple.dst
-                && from.0 == tuple.src
-                && !c.is_template()
+            let mapping = self.mapping(c);
+            let from = if c.method() == flag::MASQUERADE { mapping.real } else { mapping.virtual_ };
+            from == (tuple.src, tuple.sport) && !c.is_template()
         })
     }
 
     /// The template of a client network.
     pub(super) fn find_template(&self, protocol: u8, client: Addr, virtual_: (Addr, u16)) -> Option<Slot> {
-        self.find(protocol, client, 0, |c| {
-            c.is_template()
-                && c.protocol == protocol
-                && c.client == client
-                && (c.virtual_, c.virtual_port) == virtual_
-        })
+        self.find(protocol, client, 0, |c| c.is_template() && self.mapping(c).virtual_ == virtual_)
     }
 
     /// The newest entry under this key that `matches`.
@@ -112,25 +125,22 @@ impl Connections {
         port: u16,
         matches: impl Fn(&Connection) -> bool,
     ) -> Option<Slot> {
-        self.index.find(hash(protocol, client, port), |at| matches(&self.entries[at as usize])).map(Slot::new)
+        let has_key = |value| has_key(self.entries.get(Slot::new(value)), protocol, client, port);
+        let (_, newest) = self.index.find(hash(protocol, client, port), has_key)?;
+        let mut slot = Slot::new(newest);
+        loop {
+            let connection = self.entries.get(slot);
+            if matches(connection) {
+                return Some(slot);
+            }
+            slot = connection.older.some()?;
+        }
     }
 
     /// Creates an entry; it enters the table unless it lives for one packet only.
     pub(super) fn insert(&mut self, now: Time, new: &NewConnection) -> Slot {
-        let connection = Connection::new(now, new);
-        let slot = match self.free.pop() {
-            Some(index) => {
-                self.entries[index as usize] = connection;
-                Slot::new(index)
-            }
-            None => {
-                if self.entries.len() == self.entries.capacity() {
-                    self.entries.reserve_exact(crate::tcp::table::growth(self.entries.len()));
-                }
-                self.entries.push(connection);
-                Slot::new(self.entries.len() as u32 - 1)
-            }
-        };
+        let mapping = self.mappings.acquire(&new.mapping);
+        let slot = self.entries.insert(Connection::new(now, new, mapping));
         if new.flags & flag::ONE_PACKET == 0 {
             self.link(slot);
         }
@@ -142,10 +152,22 @@ impl Connections {
         if self.get(slot).is(flag::HASHED) {
             self.unlink(slot);
         }
-        self.free.push(slot.index() as u32);
+        self.mappings.release(self.get(slot).mapping);
+        if let Some(announced) = self.announced.get_mut(slot.index()) {
+            *announced = Announced::default();
+        }
+        self.entries.remove(slot);
+    }
+
+    /// Gives an entry another mapping.
+    pub(super) fn remap(&mut self, slot: Slot, mapping: &Mapping) {
+        let id = self.mappings.acquire(mapping);
+        let before = std::mem::replace(&mut self.get_mut(slot).mapping, id);
+        self.mappings.release(before);
     }
 
     /// An FTP data entry learns the client's port with its first packet.
+    #[cold]
     pub(super) fn fill_client_port(&mut self, slot: Slot, port: u16) {
         self.unlink(slot);
         let connection = self.get_mut(slot);
@@ -154,23 +176,12 @@ impl Connections {
         self.link(slot);
     }
 
-    /// Sets the timer to the entry's timeout from now on.
-    #[inline]
-    pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
-        let connection = &mut self.entries[slot.index()];
-        connection.armed = now;
-        connection.expires = now + Duration::from_secs(u64::from(connection.timeout));
-        if connection.expires < connection.alarm {
-            connection.set_alarm(slot, clock);
-        }
-    }
-
     /// Sets the timer to "now": the entry goes with the next tick, unless others hang on it.
     pub(super) fn expire_now(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
         let connection = self.get_mut(slot);
         if connection.controls == 0 {
             connection.armed = now;
-            connection.expires = now;
+            connection.flags |= flag::DUE;
             connection.set_alarm(slot, clock);
         }
     }
@@ -182,58 +193,121 @@ impl Connections {
             return false;
         }
         connection.alarm = Time::NEVER;
-        if clock.fires(connection.armed, connection.expires) <= at {
+        if clock.fires(connection.armed, connection.expires()) <= at {
             return true;
         }
         connection.set_alarm(slot, clock);
         false
     }
 
-    /// How many places of the table there are for [`Connections::any`] to choose from.
+    /// How many places of the table there are for [`Connections::any`] to choose from: at least as many as in a small
+    /// kernel's table, and more than there are entries.
     pub(super) fn places(&self) -> usize {
-        self.index.cells()
+        (2 * self.entries.len()).next_power_of_two().max(4096)
     }
 
     /// The entry at a random place, if there is one.
     pub(super) fn any(&self, random: u64) -> Option<Slot> {
-        self.index.cell(random).map(Slot::new)
+        let place = random as usize & (self.places() - 1);
+        let slot = Slot::new(place as u32);
+        (place < self.entries.len() && self.get(slot).is(flag::HASHED)).then_some(slot)
+    }
+
+    /// What backups were told of an entry.
+    pub(super) fn announced(&self, slot: Slot) -> Announced {
+        self.announced.get(slot.index()).copied().unwrap_or_default()
+    }
+
+    /// Backups were told something of an entry.
+    pub(super) fn set_announced(&mut self, slot: Slot, announced: Announced) {
+        if self.announced.len() <= slot.index() {
+            self.announced.resize(slot.index() + 1, Announced::default());
+        }
+        self.announced[slot.index()] = announced;
     }
 
     /// Bytes of heap memory.
     pub(super) fn memory(&self) -> usize {
-        self.entries.capacity() * size_of::<Connection>()
-            + self.free.capacity() * size_of::<u32>()
+        self.entries.memory()
+            + self.mappings.memory()
             + self.index.memory()
+            + self.announced.capacity() * size_of::<Announced>()
     }
 
+    /// Puts an entry in front of those with the same key.
     fn link(&mut self, slot: Slot) {
-        self.index.insert(self.hash_of(slot), slot.index() as u32);
-        let connection = self.get_mut(slot);
-        connection.flags |= flag::HASHED;
-        let (is_portless, port) = (connection.is(flag::NO_CLIENT_PORT), connection.client_port);
-        self.portless += usize::from(is_portless);
+        let c = self.get(slot);
+        let (protocol, client, port) = (c.protocol, c.client, c.client_port);
+        let hash = hash(protocol, client, port);
+        let found = self
+            .index
+            .find(hash, |value| has_key(self.entries.get(Slot::new(value)), protocol, client, port));
+        let value = slot.index() as u32;
+        let older = match found {
+            Some((place, newest)) => {
+                self.index.replace(place, value);
+                Slot::new(newest)
+            }
+            None => {
+                self.index.insert(hash, value);
+                Slot::NONE
+            }
+        };
+        self.len += 1;
         self.by_port[usize::from(port >> 8)] += 1;
+        let connection = self.get_mut(slot);
+        connection.older = older;
+        connection.flags |= flag::HASHED;
+        self.portless += usize::from(connection.is(flag::NO_CLIENT_PORT));
     }
 
     fn unlink(&mut self, slot: Slot) {
-        self.index.remove(self.hash_of(slot), slot.index() as u32);
+        let c = self.get(slot);
+        let (protocol, client, port, older) = (c.protocol, c.client, c.client_port, c.older);
+        let hash = hash(protocol, client, port);
+        match (self.index.find(hash, |value| value == slot.index() as u32), older.some()) {
+            (Some((place, _)), None) => self.index.remove(place),
+            (Some((place, _)), Some(older)) => self.index.replace(place, older.index() as u32),
+            (None, _) => self.newer(hash, slot).older = older,
+        }
+        self.len -= 1;
+        self.by_port[usize::from(port >> 8)] -= 1;
         let connection = self.get_mut(slot);
         connection.flags &= !flag::HASHED;
-        let (is_portless, port) = (connection.is(flag::NO_CLIENT_PORT), connection.client_port);
+        let is_portless = connection.is(flag::NO_CLIENT_PORT);
         self.portless -= usize::from(is_portless);
-        self.by_port[usize::from(port >> 8)] -= 1;
     }
 
-    fn hash_of(&self, slot: Slot) -> u32 {
+    /// The entry before this one in the list of its key.
+    fn newer(&mut self, hash: u32, slot: Slot) -> &mut Connection {
         let c = self.get(slot);
-        hash(c.protocol, c.client, c.client_port)
+        let (protocol, client, port) = (c.protocol, c.client, c.client_port);
+        let found = self
+            .index
+            .find(hash, |value| has_key(self.entries.get(Slot::new(value)), protocol, client, port));
+        let (_, newest) = found.expect("what is in the table is in the index or behind what is");
+        let mut at = Slot::new(newest);
+        while self.get(at).older != slot {
+            at = self.get(at).older.some().expect("the list holds all entries of the key");
+        }
+        self.get_mut(at)
     }
 }
 
 impl Connection {
+    /// Sets the timer to the entry's timeout from now on. `slot` is its own.
+    #[inline]
+    pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
+        self.armed = now;
+        self.flags &= !flag::DUE;
+        if now + Duration::from_secs(u64::from(self.timeout)) < self.alarm {
+            self.set_alarm(slot, clock);
+        }
+    }
+
     /// Sets the alarm for when the timer fires, unless an earlier one is set.
     fn set_alarm(&mut self, slot: Slot, clock: &mut Clock) {
-        let at = clock.fires(self.armed, self.expires);
+        let at = clock.fires(self.armed, self.expires());
         if at < self.alarm {
             self.alarm = at;
             clock.post(at, Alarm::Connection(slot));
@@ -241,18 +315,25 @@ impl Connection {
     }
 }
 
-/// Two multiplications' worth of mixing; the same on every machine. Clients take ports in turn: four neighbouring
-/// ones have their cells side by side, in one cache line, where the next connection finds its own.
+/// Is this one of the entries with the key?
+#[inline]
+fn has_key(c: &Connection, protocol: u8, client: Addr, port: u16) -> bool {
+    c.client_port == port && c.protocol == protocol && c.client == client
+}
+
+/// Two multiplications' worth of mixing; the same on every machine. Clients take ports in turn: two neighbouring ones
+/// have their cells side by side, in one cache line, where the next connection finds its own.
 #[inline]
 fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
     let [high, low] = client.words();
-    let key = low ^ u64::from(port >> 2) << 48 ^ u64::from(protocol) << 40;
+    let key = low ^ u64::from(port >> 1) << 48 ^ u64::from(protocol) << 40;
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);
-    (product as u64 ^ (product >> 64) as u64) as u32 & !3 | u32::from(port) & 3
+    (product as u64 ^ (product >> 64) as u64) as u32 & !1 | u32::from(port) & 1
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::connection::NO_DESTINATION;
     use super::*;
     use crate::packet::proto;
 
@@ -260,10 +341,13 @@ mod tests {
         NewConnection {
             protocol: proto::TCP,
             client: (Addr::v4(client), port),
-            virtual_: (Addr::v4(100), 80),
-            real: (Addr::v4(real), 80),
+            mapping: Mapping {
+                virtual_: (Addr::v4(100), 80),
+                real: (Addr::v4(real), 80),
+                mark: 0,
+                destination: NO_DESTINATION,
+            },
             flags: flag::ROUTE,
-            mark: 0,
             timeout: 60,
         }
     }
@@ -281,10 +365,10 @@ mod tests {
         }
         for client in 0..5_000 {
             let slot = table.find_request(&request(client, 1000)).unwrap();
-            assert_eq!(table.get(slot).real, Addr::v4(2));
+            assert_eq!(table.mapping(table.get(slot)).real.0, Addr::v4(2));
             table.remove(slot);
             let slot = table.find_request(&request(client, 1000)).unwrap();
-            assert_eq!(table.get(slot).real, Addr::v4(1));
+            assert_eq!(table.mapping(table.get(slot)).real.0, Addr::v4(1));
         }
         assert_eq!(table.len(), 5_000);
     }

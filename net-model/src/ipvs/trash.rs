@@ -16,6 +16,7 @@ const MEMORY: Duration = Duration::from_secs(120);
 impl Director {
     /// Takes a destination out of service. Its place in the service's list is the caller's business.
     pub(super) fn throw_away(&mut self, now: Time, id: DestinationId) {
+        self.settle(id);
         self.destinations.pool[id.index()].available = false;
         if self.destinations.trash.is_empty() {
             self.set_trash_timer(now);

@@ -22,7 +22,7 @@ impl Host {
         };
         let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
         let key = Key { host: self.id, udp: false, local, remote };
-        match cx.sockets.find(&key) {
+        match cx.sockets.find_likely(&key, cx.exchanges.likely_sockets(packet.flow)) {
             Some(id) => self.socket_input(cx, id, frame, segment),
             None => self.no_socket(cx, frame, segment),
         }
@@ -71,7 +71,9 @@ impl Host {
         socket.begin_at(sequence);
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = self.mss_towards(remote.0).min(segment.mss.saturating_sub(12).max(88));
+        let flow = socket.flow;
         let id = cx.sockets.insert(socket);
+        cx.exchanges.note_server(flow, id);
         self.send_syn(cx, id, Flags::SYN.with(Flags::ACK));
     }
 

@@ -65,8 +65,18 @@ impl Sockets {
         &mut self.slots[id.0 as usize]
     }
 
+    /// Finds the socket of a packet, looking first at the two slots where it probably is.
+    #[inline]
+    pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<SocketId> {
+        for slot in likely {
+            if self.slots.get(slot as usize).is_some_and(|socket| is_of(socket, key)) {
+                return Some(SocketId(slot));
+            }
+        }
+        self.find(key)
+    }
+
     /// Finds the socket of a packet.
-    #[inline(always)] // a part of tcp_input
     pub fn find(&self, key: &Key) -> Option<SocketId> {
         if self.index.is_empty() {
             return None;
@@ -132,6 +142,7 @@ impl Sockets {
         }
         self.index[hole] = Entry::default();
         let socket = self.get_mut(id);
+        socket.host = u32::MAX; // nobody's: no packet is for it
         socket.posted = sim_core::Time::NEVER;
         socket.timer_at = sim_core::Time::NEVER;
         socket.ack_at = sim_core::Time::NEVER;

@@ -23,6 +23,8 @@ pub(super) struct Facts {
     pub(super) default_route: Option<Span>,
     /// Prefixes that are local as a whole.
     pub(super) locals: Vec<Prefix>,
+    /// Prefixes that are refused on purpose: blackhole, unreachable, prohibit.
+    pub(super) refused: Vec<Prefix>,
     /// Virtual services.
     pub(super) services: Vec<(Span, ServiceKey, ServiceConfig)>,
     /// Destinations of virtual services.
@@ -114,11 +116,10 @@ impl Facts {
                 let first_hop = route.hops.first().and_then(|hop| hop.via);
                 self.routes.push((route.prefix, route.via.or(first_hop)));
             }
-            RouteKind::Broadcast
-            | RouteKind::Blackhole
-            | RouteKind::Unreachable
-            | RouteKind::Prohibit
-            | RouteKind::Throw => {}
+            RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit => {
+                self.refused.push(route.prefix);
+            }
+            RouteKind::Broadcast | RouteKind::Throw => {}
         }
     }
 }

@@ -10,10 +10,12 @@ mod tunnel;
 
 pub(super) use nat::{translate_icmp_reply, translate_reply};
 
-use super::connection::{Connection, NO_DESTINATION, flag};
+use super::config;
+use super::connection::flag;
+use super::destination::Destinations;
 use super::director::Hook;
+use super::mapping::Mapping;
 use super::verdict::{IcmpError, Path, Surroundings, Verdict};
-use super::{Director, config};
 use crate::addr::Addr;
 use crate::packet::{Packet, Payload};
 use crate::verdict::DropReason;
@@ -38,51 +40,55 @@ pub(super) struct Way {
     pmtu_disc: bool,
 }
 
-impl Director {
-    /// Sends a client's packet (or an ICMP error about one of the server's) on its way.
-    pub(super) fn transmit(
-        &self,
-        now: Time,
-        connection: &Connection,
-        packet: &mut Packet,
-        host: &impl Surroundings,
-        hook: Hook,
-    ) -> Verdict {
-        if connection.method() == flag::BYPASS {
-            return direct::send(packet, packet.dst, None, host.route(packet.dst));
+/// What packets are forwarded with.
+pub(super) struct Forwarder<'a, H> {
+    pub(super) now: Time,
+    pub(super) hook: Hook,
+    pub(super) host: &'a H,
+    pub(super) destinations: &'a Destinations,
+    /// Do tunnels respect Don't Fragment (`pmtu_disc`)?
+    pub(super) pmtu_disc: bool,
+}
+
+impl<H: Surroundings> Forwarder<'_, H> {
+    /// Sends a client's packet (or an ICMP error about one of the server's) on its way, by the method with this flag.
+    #[inline]
+    pub(super) fn transmit(&self, method: u32, mapping: &Mapping, packet: &mut Packet) -> Verdict {
+        if method == flag::BYPASS {
+            return direct::send(packet, packet.dst, None, self.host.route(packet.dst));
         }
-        let way = self.way(now, connection, host, hook);
+        let way = self.way(mapping);
         if packet.src.is_loopback() && !way.local {
             return Verdict::Drop(DropReason::MartianSource);
         }
-        match connection.method() {
-            flag::MASQUERADE if way.local => local::deliver_translated(packet, connection, way),
-            flag::MASQUERADE => nat::send(packet, connection, way),
+        match method {
+            flag::MASQUERADE if way.local => local::deliver_translated(packet, mapping, way),
+            flag::MASQUERADE => nat::send(packet, mapping, way),
             _ if way.local => Verdict::Accept,
             flag::TUNNEL => tunnel::send(packet, way),
             _ => direct::send(packet, way.to, way.path_mtu, way.path),
         }
     }
 
-    /// The way to an entry's real server.
+    /// The way to a real server.
     #[inline(always)] // a part of transmit
-    fn way(&self, now: Time, connection: &Connection, host: &impl Surroundings, hook: Hook) -> Way {
-        let (local, path) = host.look(connection.real);
+    fn way(&self, mapping: &Mapping) -> Way {
+        let (local, path) = self.host.look(mapping.real.0);
         let mut way = Way {
-            to: connection.real,
+            to: mapping.real.0,
             local,
             path,
-            hook,
+            hook: self.hook,
             tunnel: Tunnel::IpIp,
             path_mtu: None,
-            pmtu_disc: self.settings.pmtu_disc != 0,
+            pmtu_disc: self.pmtu_disc,
         };
-        if connection.destination != NO_DESTINATION {
-            let record = self.destinations.get(connection.destination);
+        if let Some(destination) = mapping.destination() {
+            let record = self.destinations.get(destination);
             if let Forwarding::Tunnel(tunnel) = record.config.forwarding {
                 way.tunnel = tunnel;
             }
-            way.path_mtu = record.path_mtu.filter(|(_, until)| now < *until).map(|(mtu, _)| mtu);
+            way.path_mtu = record.path_mtu.filter(|(_, until)| self.now < *until).map(|(mtu, _)| mtu);
         }
         way
     }

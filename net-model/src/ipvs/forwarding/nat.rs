@@ -3,13 +3,13 @@
 //! The server must route its replies through the director, and the director must forward (`ip_forward`).
 
 use super::{Verdict, Way, check, quote_mut};
-use crate::ipvs::connection::Connection;
+use crate::ipvs::mapping::Mapping;
 use crate::packet::{Packet, Payload};
 
-pub(super) fn send(packet: &mut Packet, connection: &Connection, way: Way) -> Verdict {
+pub(super) fn send(packet: &mut Packet, mapping: &Mapping, way: Way) -> Verdict {
     match check(packet, way.path, way.path_mtu, 0, true) {
         Ok(_) => {
-            translate_request(packet, connection);
+            translate_request(packet, mapping);
             Verdict::Send { to: way.to }
         }
         Err(verdict) => verdict,
@@ -18,39 +18,39 @@ pub(super) fn send(packet: &mut Packet, connection: &Connection, way: Way) -> Ve
 
 /// Client → service becomes client → server. An ICMP error gets its quoted packet translated too.
 #[inline]
-pub(super) fn translate_request(packet: &mut Packet, connection: &Connection) {
+pub(super) fn translate_request(packet: &mut Packet, mapping: &Mapping) {
     if let Payload::Icmp(_) = packet.payload {
-        return translate_icmp_request(packet, connection);
+        return translate_icmp_request(packet, mapping);
     }
-    packet.dst = connection.real;
-    packet.set_dport(connection.real_port);
+    packet.dst = mapping.real.0;
+    packet.set_dport(mapping.real.1);
 }
 
 /// Server → client becomes service → client.
 #[inline]
-pub(in super::super) fn translate_reply(packet: &mut Packet, connection: &Connection) {
-    packet.src = connection.virtual_;
-    packet.set_sport(connection.virtual_port);
+pub(in super::super) fn translate_reply(packet: &mut Packet, mapping: &Mapping) {
+    packet.src = mapping.virtual_.0;
+    packet.set_sport(mapping.virtual_.1);
 }
 
 /// An error from the client's side, about a packet of the service: for the server, about a packet of its own.
-fn translate_icmp_request(packet: &mut Packet, connection: &Connection) {
-    packet.dst = connection.real;
+fn translate_icmp_request(packet: &mut Packet, mapping: &Mapping) {
+    packet.dst = mapping.real.0;
     if let Some(quote) = quote_mut(packet) {
-        translate_source(quote, connection);
+        translate_source(quote, mapping);
     }
 }
 
 /// An error from the server's side, about a packet to the server: for the client, about its packet to the service.
-pub(in super::super) fn translate_icmp_reply(packet: &mut Packet, connection: &Connection) {
-    packet.src = connection.virtual_;
+pub(in super::super) fn translate_icmp_reply(packet: &mut Packet, mapping: &Mapping) {
+    packet.src = mapping.virtual_.0;
     if let Some(quote) = quote_mut(packet) {
-        quote.dst = connection.virtual_;
-        quote.set_dport(connection.virtual_port);
+        quote.dst = mapping.virtual_.0;
+        quote.set_dport(mapping.virtual_.1);
     }
 }
 
-fn translate_source(quote: &mut Packet, connection: &Connection) {
-    quote.src = connection.real;
-    quote.set_sport(connection.real_port);
+fn translate_source(quote: &mut Packet, mapping: &Mapping) {
+    quote.src = mapping.real.0;
+    quote.set_sport(mapping.real.1);
 }

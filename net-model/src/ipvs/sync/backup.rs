@@ -4,6 +4,7 @@
 use super::{SyncEntry, SyncMessage};
 use crate::ipvs::Director;
 use crate::ipvs::connection::{NO_DESTINATION, NewConnection, Slot, Tuple, flag};
+use crate::ipvs::mapping::Mapping;
 use crate::ipvs::{sctp_state, tcp_state};
 use crate::packet::proto;
 use schedulers::DestinationId;
@@ -35,7 +36,7 @@ impl Director {
         let mut known = self.find_copy(entry);
         if let Some(slot) = known {
             let connection = self.connections.get(slot);
-            if (connection.real, connection.real_port) != entry.real {
+            if self.connections.mapping(connection).real != entry.real {
                 if inactive && !connection.is_template() {
                     return;
                 }
@@ -50,7 +51,7 @@ impl Director {
             }
             None => self.connections.insert(now, &new_copy(entry, self.copy_timeout(entry))),
         };
-        if self.connections.get(slot).destination == NO_DESTINATION
+        if self.connections.mapping(self.connections.get(slot)).destination().is_none()
             && let Some(destination) = self.find_own(entry)
         {
             self.bind_copy(slot, destination);
@@ -60,7 +61,7 @@ impl Director {
         connection.state = entry.state as u8;
         connection.timeout = timeout;
         connection.in_packets = self.settings.sync_threshold.0 as u32;
-        self.connections.rearm(now, slot, &mut self.clock);
+        connection.rearm(now, slot, &mut self.clock);
     }
 
     fn find_copy(&self, entry: &SyncEntry) -> Option<Slot> {
@@ -72,13 +73,13 @@ impl Director {
 
     /// Activity as the message says.
     fn adjust(&mut self, slot: Slot, inactive: bool) {
-        let connection = self.connections.get_mut(slot);
+        let (connection, mapping) = self.connections.both_mut(slot);
         if connection.is_template() || connection.is(flag::INACTIVE) == inactive {
             return;
         }
         connection.flags ^= flag::INACTIVE;
-        if connection.destination != NO_DESTINATION {
-            self.destinations.shift(connection.destination, inactive);
+        if let Some(destination) = mapping.destination() {
+            self.destinations.shift(destination, inactive);
         }
     }
 
@@ -97,8 +98,10 @@ impl Director {
     /// Method and "no output" are the destination's; activity is the message's.
     fn bind_copy(&mut self, slot: Slot, destination: DestinationId) {
         let own = self.destinations.get(destination).flags();
-        let connection = self.connections.get_mut(slot);
+        let (connection, mapping) = self.connections.both_mut(slot);
         connection.flags = connection.flags & !(flag::METHOD | flag::NO_OUTPUT) | own;
+        let mapping = Mapping { destination, ..*mapping };
+        self.connections.remap(slot, &mapping);
         self.bind(slot, destination);
     }
 
@@ -130,10 +133,13 @@ fn new_copy(entry: &SyncEntry, timeout: u32) -> NewConnection {
     NewConnection {
         protocol: entry.protocol,
         client: entry.client,
-        virtual_: entry.virtual_,
-        real: entry.real,
+        mapping: Mapping {
+            virtual_: entry.virtual_,
+            real: entry.real,
+            mark: entry.mark,
+            destination: NO_DESTINATION,
+        },
         flags: entry.flags & !flag::HASHED | flag::SYNC,
-        mark: entry.mark,
         timeout,
     }
 }

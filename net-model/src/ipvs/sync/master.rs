@@ -6,7 +6,9 @@ use crate::ipvs::Director;
 use crate::ipvs::clock::Alarm;
 use crate::ipvs::config::DaemonConfig;
 use crate::ipvs::connection::{Connection, Slot, flag};
+use crate::ipvs::mapping::Mapping;
 use crate::ipvs::settings::Settings;
+use crate::ipvs::table::Announced;
 use crate::ipvs::{sctp_state, tcp_state};
 use crate::packet::proto;
 use sim_core::{Duration, Time};
@@ -135,18 +137,26 @@ impl Director {
     fn announce_one(&mut self, now: Time, slot: Slot, packets: u32) {
         let Director { sync, connections, settings, .. } = self;
         let Some(master) = &mut sync.master else { return };
-        let connection = connections.get_mut(slot);
-        if !is_time(connection, packets, now, settings) {
-            return;
+        let mut announced = connections.announced(slot);
+        let connection = connections.get(slot);
+        let is_time = is_time(connection, &mut announced, packets, now, settings);
+        if is_time {
+            announced.state = connection.state;
+            announced.due = now + Duration::from_secs(u64::from(connection.timeout));
+            master.collect(now, entry(connection, connections.mapping(connection)), settings);
         }
-        connection.synced_state = connection.state;
-        connection.synced = now + Duration::from_secs(u64::from(connection.timeout));
-        master.collect(now, entry(connection), settings);
+        connections.set_announced(slot, announced);
     }
 }
 
-/// Is it time to announce this entry? A retry is noted in the entry.
-fn is_time(connection: &mut Connection, packets: u32, now: Time, settings: &Settings) -> bool {
+/// Is it time to announce this entry? A retry is noted.
+fn is_time(
+    connection: &Connection,
+    announced: &mut Announced,
+    packets: u32,
+    now: Time,
+    settings: &Settings,
+) -> bool {
     let template = connection.is_template();
     if !template {
         if connection.control.some().is_some() && settings.sync_persist_mode != 0 || !has_news(connection) {
@@ -157,13 +167,13 @@ fn is_time(connection: &mut Connection, packets: u32, now: Time, settings: &Sett
             proto::SCTP => (true, sctp_state::state::ESTABLISHED),
             _ => (false, 0),
         };
-        if streams && connection.state != connection.synced_state && connection.state != established {
-            connection.sync_retries = 0;
+        if streams && connection.state != announced.state && connection.state != established {
+            announced.retries = 0;
             return true;
         }
     }
     let refresh = Duration::from_secs(settings.sync_refresh_period as u64);
-    if refresh > Duration::ZERO && !refreshes(connection, now, refresh, settings.sync_retries) {
+    if refresh > Duration::ZERO && !refreshes(connection, announced, now, refresh, settings.sync_retries) {
         return false;
     }
     let (threshold, period) = settings.sync_threshold;
@@ -189,32 +199,38 @@ fn has_news(connection: &Connection) -> bool {
 }
 
 /// `sync_refresh_period`: has the due time moved enough since the last announcement, or is a retry due?
-fn refreshes(connection: &mut Connection, now: Time, refresh: Duration, retries: i64) -> bool {
+fn refreshes(
+    connection: &Connection,
+    announced: &mut Announced,
+    now: Time,
+    refresh: Duration,
+    retries: i64,
+) -> bool {
     let timeout = Duration::from_secs(u64::from(connection.timeout));
     let due = now + timeout;
-    let moved = due.since(connection.synced).max(connection.synced.since(due));
+    let moved = due.since(announced.due).max(announced.due.since(due));
     let half = Duration::from_nanos(timeout.as_nanos() / 2).max(Duration::from_secs(10));
     if moved >= refresh.min(half) {
-        connection.sync_retries = 0;
+        announced.retries = 0;
         return true;
     }
     let eighth = Duration::from_nanos(refresh.as_nanos() / 8);
-    if i64::from(connection.sync_retries) >= retries || moved < eighth {
+    if i64::from(announced.retries) >= retries || moved < eighth {
         return false;
     }
-    connection.sync_retries += 1;
+    announced.retries += 1;
     true
 }
 
-fn entry(connection: &Connection) -> SyncEntry {
+fn entry(connection: &Connection, mapping: &Mapping) -> SyncEntry {
     SyncEntry {
         protocol: connection.protocol,
-        flags: connection.flags & !flag::HASHED,
+        flags: connection.flags & !(flag::HASHED | flag::PRIVATE),
         state: u16::from(connection.state),
         client: (connection.client, connection.client_port),
-        virtual_: (connection.virtual_, connection.virtual_port),
-        real: (connection.real, connection.real_port),
-        mark: connection.mark,
+        virtual_: mapping.virtual_,
+        real: mapping.real,
+        mark: mapping.mark,
         timeout: connection.timeout,
     }
 }

@@ -14,6 +14,7 @@ use crate::spec::TraceRow;
 use crate::tcp::Sockets;
 use crate::verdict::DropReason;
 use crate::wiring::{Label, Wiring};
+use rustc_hash::FxHashSet;
 use sim_core::{Agenda, Duration, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Cx {
     pub recorder: Recorder,
     /// Frames that a host sent to itself: handled right after the present event.
     pub loopback: VecDeque<(u32, FrameId)>,
+    /// One kernel runs all hosts: the frames that confirm neighbours wherever they pass (`host/confirmation.rs`).
+    pub(crate) confirming: Option<Box<FxHashSet<u32>>>,
     /// What listens at interfaces, if anything does.
     pub(crate) capture: Option<Box<Capture>>,
 }

@@ -98,6 +98,7 @@ impl Network {
             plans: Plans::default(),
             recorder,
             loopback: VecDeque::new(),
+            confirming: None,
             capture: None,
         };
         Network {

@@ -35,6 +35,9 @@ impl Host {
         if icmp.kind == if v4 { 0 } else { 129 } && self.pings.take(cx.now, &packet, icmp) {
             return cx.deliver(frame);
         }
+        if v4 && icmp.kind == 5 {
+            return self.redirect_received(cx, frame);
+        }
         let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
         let (Some((_, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);

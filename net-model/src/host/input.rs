@@ -54,11 +54,11 @@ impl Host {
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.local_input(cx, iif, frame),
             Ok(Inbound::Broadcast) => cx.deliver(frame),
-            Ok(Inbound::Forward { route, .. }) => {
+            Ok(Inbound::Forward { route, redirect }) => {
                 let (flow, next_hop) = (packet.flow, route.next_hop);
                 let text = move || format!("for another host: forwarded towards {next_hop}");
                 cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Route, flow, text);
-                self.forward(cx, iif, frame, &route);
+                self.forward(cx, iif, frame, &route, redirect);
             }
             Err(refusal) => self.refused_by_route(cx, frame, refusal),
         }
@@ -116,6 +116,7 @@ impl Host {
         match verdict {
             Verdict::Accept => self.transport_input(cx, frame),
             Verdict::Send { to } => {
+                self.inherit_confirmation(cx, &frame);
                 if let Some(way) = self.known_way(cx, &frame, to, None) {
                     return cx.leave(frame, way);
                 }
@@ -182,7 +183,7 @@ impl Host {
     }
 
     /// FORWARD: a packet on its way to another host.
-    fn forward(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, route: &Route) {
+    fn forward(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, route: &Route, redirect: bool) {
         let is_group = cx.wiring.frames.get(&frame).dst.is_group();
         if is_group {
             return cx.drop(Place::Host(self.id), frame, DropReason::NotForwardedLinkGroup);
@@ -195,6 +196,11 @@ impl Host {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);
+        if redirect {
+            self.tell_better_way(cx, &frame, route.next_hop);
+        }
+        self.inherit_confirmation(cx, &frame);
+        let packet = cx.wiring.frames.packet_mut(&frame);
         let to = packet.routed_dst();
         let passing = Passing { packet, iif: Some(iif), oif: Some(route.oif) };
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {

@@ -32,6 +32,7 @@ impl Host {
 
     /// The same with the packet where it lies.
     pub(crate) fn send_frame(&mut self, cx: &mut Cx, frame: FrameId) {
+        self.mark_confirmation(cx, &frame);
         if let Some(director) = &mut self.director
             && let packet = cx.wiring.frames.packet_mut(&frame)
             && director.intercepts(packet.dst.family())

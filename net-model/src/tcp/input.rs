@@ -1,7 +1,7 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
 use super::output::stamp;
-use super::socket::{App, Socket, SocketId, State, before, size};
+use super::socket::{App, Probe, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::timer::TIME_WAIT;
 use crate::cx::Cx;
@@ -196,6 +196,7 @@ impl Host {
         socket.open_window(acked);
         let all_acked = socket.snd_una == socket.snd_nxt;
         socket.tries = 0;
+        socket.probe = Probe::Due;
         socket.duplicates = 0;
         socket.timer_at = Time::NEVER;
         if timed != 0 && all_acked {
@@ -205,8 +206,7 @@ impl Host {
         }
         self.confirm_neighbour(cx, id);
         if !all_acked {
-            let timeout = super::output::timeout(cx.sockets.get(id));
-            self.start_timer(cx, id, timeout);
+            self.arm_retransmission(cx, id);
             return true;
         }
         self.fin_acknowledged(cx, id, segment)

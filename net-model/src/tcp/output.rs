@@ -95,6 +95,14 @@ impl Host {
     }
 
     fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
+        let before = cx.sockets.get(id).snd_nxt;
+        self.fill_window(cx, id);
+        if cx.sockets.get(id).snd_nxt != before {
+            self.arm_retransmission(cx, id);
+        }
+    }
+
+    fn fill_window(&mut self, cx: &mut Cx, id: SocketId) {
         while cx.sockets.get(id).has_more() {
             let socket = cx.sockets.get(id);
             let open = matches!(
@@ -144,10 +152,7 @@ impl Host {
         } else {
             socket.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
         }
-        if socket.timer_at == sim_core::Time::NEVER {
-            let timeout = timeout(socket);
-            self.start_timer(cx, id, timeout);
-        }
+        socket.tail = len as u16 + u16::from(fin);
         self.send_segment(cx, id, Say { seq, len, flags });
     }
 

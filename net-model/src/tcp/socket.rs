@@ -48,6 +48,17 @@ pub enum App {
     Orphan,
 }
 
+/// Whether the end of a flight is sent again soon, before the retransmission timer would fire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Probe {
+    /// When something is sent next, its timer will be that of a probe.
+    Due,
+    /// The timer is that of a probe.
+    Armed,
+    /// The probe was sent: only the retransmission timer is left.
+    Spent,
+}
+
 /// Segment sizes and windows of a Linux host on Ethernet (spec of short exchanges, section 8).
 pub mod size {
     /// IP bytes of a SYN or SYN-ACK with all options, IPv4.
@@ -128,6 +139,10 @@ pub struct Socket {
     pub(crate) ident: u16,
     /// Segments to be acknowledged at once.
     pub(crate) quick: u8,
+    /// The tail loss probe of the present flight.
+    pub(crate) probe: Probe,
+    /// Sequence numbers that the last segment took.
+    pub(crate) tail: u16,
     /// Data segments received and not acknowledged.
     pub(crate) unacked: u8,
     /// Duplicate acknowledgements in a row.
@@ -168,6 +183,8 @@ impl Socket {
             ident: 0,
             quick: size::QUICK_ACKS,
             unacked: 0,
+            probe: Probe::Due,
+            tail: 0,
             duplicates: 0,
         }
     }

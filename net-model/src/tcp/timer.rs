@@ -3,8 +3,8 @@
 //! They are lazy: the instants stand in the socket, at most the earliest has an event, and an event that fires early
 //! posts the next. Moving a timer back, as every acknowledgement does, costs a store.
 
-use super::output::timeout;
-use super::socket::{App, SocketId, State};
+use super::output::{Say, timeout};
+use super::socket::{App, Probe, SocketId, State};
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::host::Host;
@@ -22,12 +22,53 @@ const SYN_ACK_RETRIES: u8 = 5;
 const RETRIES: u8 = 15;
 const ORPHAN_RETRIES: u8 = 8;
 
+/// How long after two round trips a flight's last segment is sent again, and how long if it is the only one: then its
+/// acknowledgement may be a delayed one.
+const PROBE: Duration = Duration::from_millis(2);
+const PROBE_ALONE: Duration = Duration::from_millis(200);
+
 impl Host {
     /// Arms the retransmission timer (or that of TIME_WAIT).
     pub(crate) fn start_timer(&mut self, cx: &mut Cx, id: SocketId, delay: Duration) {
         let at = self.timers.fires_at(cx.now, delay);
         cx.sockets.get_mut(id).timer_at = at;
         post(cx, id, at);
+    }
+
+    /// Arms the retransmission timer behind what was just sent, or before it that of a probe: a flight whose end got lost
+    /// draws no acknowledgement that would show it, so its last segment is sent again soon, once.
+    pub(crate) fn arm_retransmission(&mut self, cx: &mut Cx, id: SocketId) {
+        let socket = cx.sockets.get_mut(id);
+        let mut delay = timeout(socket);
+        if socket.probe != Probe::Spent && socket.tries == 0 && socket.srtt_us > 0 {
+            let is_alone = socket.in_flight() == u32::from(socket.tail);
+            let patience = if is_alone { PROBE_ALONE } else { PROBE };
+            delay = delay.min(Duration::from_micros(2 * u64::from(socket.srtt_us)) + patience);
+            socket.probe = Probe::Armed;
+        } else if socket.timer_at != Time::NEVER && socket.tries == 0 {
+            return; // the retransmission timer runs from the probe
+        }
+        self.start_timer(cx, id, delay);
+    }
+
+    /// Sends the last segment of the flight again; the retransmission timer starts anew.
+    fn send_probe(&mut self, cx: &mut Cx, id: SocketId) {
+        let socket = cx.sockets.get_mut(id);
+        socket.probe = Probe::Spent;
+        socket.timed_us = 0;
+        let fin = u32::from(socket.fin_sent);
+        let (seq, len) = (socket.snd_nxt.wrapping_sub(u32::from(socket.tail)), u32::from(socket.tail) - fin);
+        let mut flags = Flags::ACK;
+        if len > 0 {
+            flags = flags.with(Flags::PSH);
+        }
+        if fin > 0 {
+            flags = flags.with(Flags::FIN);
+        }
+        let delay = timeout(socket);
+        self.start_timer(cx, id, delay);
+        self.count_retransmission(cx, id);
+        self.send_segment(cx, id, Say { seq, len, flags });
     }
 
     /// Arms the timer of the delayed acknowledgement, if it is not running.
@@ -59,6 +100,11 @@ impl Host {
 
     /// Nothing was acknowledged in time (or TIME_WAIT is over); false if the socket is gone.
     fn retransmission_timer(&mut self, cx: &mut Cx, id: SocketId) -> bool {
+        let socket = cx.sockets.get(id);
+        if socket.probe == Probe::Armed && socket.in_flight() > 0 {
+            self.send_probe(cx, id);
+            return true;
+        }
         let socket = cx.sockets.get_mut(id);
         let limit = match (socket.state, socket.app) {
             (State::TimeWait | State::FinWait2, _) => 0,

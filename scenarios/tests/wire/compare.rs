@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// A frame may be this much earlier or later than recorded, in seconds: one tick of the kernel's clock (1/250 s).
 const TICK: f64 = 0.004;
-/// Frames of different senders that are this close, in seconds, have no order: which of them was first depended on how
+/// Frames between different stations that are this close, in seconds, have no order: which of them was first depended on how
 /// long the processes of the recording machine took.
 const NO_ORDER: f64 = 0.000_3;
 /// What a program takes to start and to end, in seconds, apart from what it does.
@@ -57,7 +57,7 @@ fn aligned(recorded: &Wire, simulated: &Wire) -> (Vec<Line>, Vec<Line>) {
         let first = simulated[at].at;
         let near = simulated[at..].iter().take_while(|line| line.at - first <= NO_ORDER).count();
         let Some(ahead) = simulated[at..at + near].iter().position(|line| line.text == *wanted) else { continue };
-        let may_pass = simulated[at..at + ahead].iter().all(|line| sender(&line.text) != sender(wanted));
+        let may_pass = simulated[at..at + ahead].iter().all(|line| stations(&line.text) != stations(wanted));
         if may_pass {
             simulated[at..=at + ahead].rotate_right(1);
         }
@@ -65,12 +65,13 @@ fn aligned(recorded: &Wire, simulated: &Wire) -> (Vec<Line>, Vec<Line>) {
     (recorded, simulated)
 }
 
-/// The link address that a frame comes from; on the loopback device, which has none, the network address.
-fn sender(text: &str) -> &str {
-    match text.split_once(") ") {
-        Some((_, ends)) if text.starts_with("00:") => ends.split(' ').next().unwrap_or_default(),
-        _ => text.split(' ').next().unwrap_or_default(),
-    }
+/// The stations between which a frame travels; on the loopback device, which has no link addresses, the network addresses.
+fn stations(text: &str) -> Vec<&str> {
+    let ends = match text.split_once(") ") {
+        Some((_, ends)) if text.starts_with("00:") => ends,
+        _ => text,
+    };
+    ends.split([' ', ',', ':']).take(3).collect()
 }
 
 /// How well a simulation fits: frames that are equal, and how much earlier or later than recorded they are.

@@ -65,8 +65,10 @@ impl Lab {
             times.reverse();
             times
         };
+        let mut network = Network::new(options);
+        network.share_one_kernel(); // the recordings were made in namespaces
         Lab {
-            network: Network::new(options),
+            network,
             hosts: BTreeMap::new(),
             switches: BTreeMap::new(),
             names: Names::default(),

@@ -10,7 +10,6 @@ use crate::ipvs::Director;
 use crate::link::LinkId;
 use crate::ping::Pings;
 use crate::server::Server;
-use crate::tcp::SocketId;
 use crate::tcp::input::mss_for;
 use sim_core::{Time, Timers};
 
@@ -33,7 +32,7 @@ pub struct Host {
     pub id: u32,
     /// A host that is down neither sends nor receives.
     pub is_up: bool,
-    /// The next segment confirms the neighbour it goes to.
+    /// The segment being sent confirms the neighbour it goes to.
     pub(crate) confirms: bool,
     pub(crate) cables: Vec<Option<Cable>>,
     /// IPVS, once the host has been told to be a director.
@@ -133,9 +132,4 @@ impl Host {
         self.stack.route_output(addr, None, 0).ok().map(|route| route.source)
     }
 
-    /// The other end has acknowledged something: the next segment to it confirms the next hop.
-    #[inline]
-    pub(crate) fn confirm_neighbour(&mut self, _: &Cx, _: SocketId) {
-        self.confirms = true;
-    }
 }

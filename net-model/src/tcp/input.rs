@@ -100,7 +100,7 @@ impl Host {
         let App::Client(exchange) = socket.app else { unreachable!("only clients connect") };
         cx.deliver(frame);
         sample_round_trip(cx, id, timed);
-        self.confirm_neighbour(cx, id);
+        cx.sockets.get_mut(id).confirms = true;
         self.send_ack(cx, id);
         self.exchange_connected(cx, exchange);
     }
@@ -204,7 +204,7 @@ impl Host {
         } else if timed != 0 {
             cx.sockets.get_mut(id).timed_us = timed;
         }
-        self.confirm_neighbour(cx, id);
+        cx.sockets.get_mut(id).confirms = true;
         if !all_acked {
             self.arm_retransmission(cx, id);
             return true;

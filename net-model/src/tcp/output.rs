@@ -190,8 +190,10 @@ impl Host {
             flags: say.flags,
             header,
         };
+        self.confirms = std::mem::take(&mut socket.confirms);
         let frame = cx.wiring.frames.send_segment(head, segment);
         self.send_frame(cx, frame);
+        self.confirms = false;
     }
 
     /// The MSS option of a SYN or SYN-ACK: what the way to the other end takes, whatever that end has asked for.

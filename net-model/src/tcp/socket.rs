@@ -139,6 +139,8 @@ pub struct Socket {
     pub(crate) ident: u16,
     /// Segments to be acknowledged at once.
     pub(crate) quick: u8,
+    /// The other end has acknowledged something: the next segment to it confirms the next hop.
+    pub(crate) confirms: bool,
     /// The tail loss probe of the present flight.
     pub(crate) probe: Probe,
     /// Sequence numbers that the last segment took.
@@ -183,6 +185,7 @@ impl Socket {
             ident: 0,
             quick: size::QUICK_ACKS,
             unacked: 0,
+            confirms: false,
             probe: Probe::Due,
             tail: 0,
             duplicates: 0,

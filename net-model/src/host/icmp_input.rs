@@ -113,6 +113,7 @@ fn trouble(icmp: &Icmp, v4: bool) -> Option<Trouble> {
     let kind = match (v4, icmp.kind, icmp.code) {
         (true, 3, 4) | (false, 2, _) => return Some(Trouble::TooBig(icmp.info)),
         (true, 3, 3) | (false, 1, 4) => Failure::Refused,
+        (true, 3, 2) | (false, 4, 1) => Failure::NoProtocol,
         (true, 3, _) | (false, 1, _) | (true, 11, _) | (false, 3, _) => Failure::Unreachable,
         _ => return None,
     };

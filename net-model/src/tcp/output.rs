@@ -25,6 +25,8 @@ const TIMESTAMPS: u16 = 12;
 const SYN_TIMEOUT: Duration = Duration::from_secs(1);
 /// What Linux adds to the round-trip time, at least.
 const MIN_VARIANCE: Duration = Duration::from_millis(200);
+/// The kernel counts the timeout in ticks of its clock before it doubles it.
+const JIFFY: Duration = Duration::from_millis(4);
 /// No retransmission timer is longer.
 const MAX_TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -240,7 +242,10 @@ impl Host {
 pub(crate) fn timeout(socket: &Socket) -> Duration {
     let first = match socket.state {
         State::SynSent | State::SynReceived => SYN_TIMEOUT,
-        _ => Duration::from_micros(u64::from(socket.srtt_us)) + MIN_VARIANCE,
+        _ => {
+            let first = Duration::from_micros(u64::from(socket.srtt_us)) + MIN_VARIANCE;
+            Duration::from_nanos(first.as_nanos().next_multiple_of(JIFFY.as_nanos()))
+        }
     };
     let doubled = first.as_nanos().saturating_mul(1 << socket.tries.min(12));
     Duration::from_nanos(doubled.min(MAX_TIMEOUT.as_nanos()))

@@ -5,12 +5,14 @@ use crate::print::Printer;
 use crate::programs::{self, Program};
 use crate::recording::{Clock, Line, Recording, Wire};
 use crate::script::{self, Machine};
-use net_model::addr::{Addr, Mac};
+use net_model::addr::{Addr, Mac, Prefix};
 use net_model::capture::{Captured, Direction, Tap};
 use net_model::host::interface::AddressSpec;
-use net_model::host::InterfaceKind;
+use net_model::host::conf::ConfKey;
+use net_model::host::{InterfaceId, InterfaceKind};
 use net_model::ipvs::Kernel;
 use net_model::spec::LinkSpec;
+use net_model::verdict::DropReason;
 use net_model::{HostId, Network, Options, SwitchId};
 use scenarios::apply::Shell;
 use scenarios::console::Command;
@@ -19,7 +21,7 @@ use sim_core::{Duration, Time, Timers, Wheel};
 use std::collections::BTreeMap;
 
 /// The virtual time of the recording's t = 0: there is time to set up before.
-pub(crate) const ZERO: Duration = Duration::from_secs(2);
+pub(crate) const ZERO: Duration = Duration::from_millis(1300);
 /// What a frame takes to the next host: `netem` adds 100 µs on each host port, and the recording machine itself took 50 µs
 /// on average. Round trips that its TCP measured were so long, and timers depend on them.
 const DELAY: Duration = Duration::from_micros(150);
@@ -49,7 +51,7 @@ pub(crate) struct Lab {
 pub(crate) fn simulate(recording: &Recording) -> (Vec<String>, Vec<Wire>) {
     let mut lab = Lab::new(recording);
     script::run(&recording.script, &mut lab);
-    lab.captured = lab.network.take_captured();
+    lab.collect();
     let wires = recording.wires.iter().map(|wire| lab.wire(&wire.name)).collect();
     (lab.printed.lines().map(str::to_owned).collect(), wires)
 }
@@ -107,7 +109,7 @@ impl Lab {
     fn wait_for(&mut self, program: &Program) -> String {
         loop {
             if let Some(text) = program.ended(&self.network) {
-                return text;
+                return self.console() + &text;
             }
             assert!(self.network.now() < instant(300.0), "a program of the set-up does not end");
             self.reach(self.network.now() + Duration::from_millis(1));
@@ -154,7 +156,8 @@ impl Lab {
         let stack = &mut self.network.host_mut(id).stack;
         stack.set_up(device, true);
         let (addr, len) = address.split_once('/').expect("ADDRESS/LENGTH");
-        let spec = AddressSpec::new(addr.parse().expect("an address"), len.parse().expect("a length"));
+        let mut spec = AddressSpec::new(addr.parse().expect("an address"), len.parse().expect("a length"));
+        spec.broadcast = Some(Prefix::new(spec.addr, spec.len).last());
         stack.add_address(device, spec).expect("the address is new");
         if let Some(&seconds) = self.clock.reachable.get(&format!("{host}.{interface}")) {
             stack.set_reachable_time(device, Duration::from_secs_f64(seconds));
@@ -216,14 +219,63 @@ impl Lab {
             ["ping", rest @ ..] => programs::ping(self, host, rest),
             ["iarping", rest @ ..] => programs::arping(self, host, rest),
             ["ethtool", ..] => String::new(),
-            ["cat", file] => listing::file(&self.network, self.hosts[host], file),
-            ["nstat", ..] => listing::nstat(),
-            ["arptables", "-L", "-n"] => listing::arptables(&self.network, self.hosts[host]),
+            ["cat", "/proc/net/snmp"] => self.snmp(host),
+            ["cat", "/proc/net/netstat"] => String::new(), // the set-up throws it away
+            ["nstat", ..] => "#kernel\nIpInReceives                    0                  0.0\n".to_owned(),
+            ["arptables", "-L", "-n"] => listing::arptables(&self.network.host(self.hosts[host]).stack),
             ["ip", rest @ ..] if listing::is_question(rest) => {
                 listing::ip(&mut self.network, self.hosts[host], rest)
             }
             _ => self.command(host, &line),
         }
+    }
+
+    /// What the taps have seen so far.
+    fn collect(&mut self) {
+        self.captured.extend(self.network.take_captured());
+    }
+
+    /// What the taps of a host have seen, with the names of the devices.
+    fn seen_by(&self, host: &str) -> impl Iterator<Item = (&Captured, &str)> {
+        let of = |seen: &&Captured| self.taps.iter().find(|tap| tap.1 == seen.tap).expect("a tap");
+        let device = move |seen| of(&seen).0.split_once('.').expect("HOST.IF");
+        let seen = self.captured.iter().map(move |seen| (seen, device(seen)));
+        seen.filter(move |(_, (name, _))| *name == host).map(|(seen, (_, device))| (seen, device))
+    }
+
+    fn snmp(&mut self, host: &str) -> String {
+        self.collect();
+        let stack = &self.network.host(self.host(host)).stack;
+        let forwards = stack.forwards(InterfaceId(1), true);
+        listing::snmp(&self.seen_by(host).map(|(seen, _)| seen).collect::<Vec<_>>(), forwards)
+    }
+
+    /// What hosts that log martians have logged, in order of time.
+    fn kernel_log(&mut self) -> String {
+        self.collect();
+        let mut all: Vec<(&Captured, &str)> = Vec::new();
+        for (name, id) in &self.hosts {
+            let stack = &self.network.host(*id).stack;
+            if stack.effective(InterfaceId::LO, ConfKey::LogMartians) != 0 {
+                all.extend(self.seen_by(name));
+            }
+        }
+        all.sort_by_key(|(seen, _)| seen.time);
+        listing::martians(all.into_iter())
+    }
+
+    /// What the director's kernel says on the console: connections that nobody may take.
+    fn console(&mut self) -> String {
+        let before = self.captured.len();
+        self.collect();
+        let is_refused = |seen: &&Captured| seen.dropped == Some(DropReason::NoDestination);
+        if !self.captured[before..].iter().any(|seen| is_refused(&seen)) {
+            return String::new();
+        }
+        let services = self.command("d", "ipvsadm -Ln");
+        let service = services.lines().find(|line| line.starts_with("TCP ")).expect("a service");
+        let words: Vec<&str> = service.split_whitespace().collect();
+        format!("[] IPVS: {}: TCP {} - no destination available\n", words[2], words[1])
     }
 
     /// What tcpdump saw on an interface.
@@ -298,14 +350,15 @@ impl Lab {
                 let printed = self.execute(host, program, Some(limit), background);
                 let status = match printed.as_str() {
                     "Terminated\n" => 143,
-                    text if text.starts_with("ok") => 0,
+                    text if text.contains("ok ") => 0,
                     _ => 1,
                 };
                 return format!("{printed}(exit {status})\n");
             }
             ["neigh", hosts @ ..] => {
                 let list = |host: &&str| {
-                    format!("-- neigh {host}\n{}", listing::neighbours(&self.network, self.host(host), None))
+                    let stack = &self.network.host(self.host(host)).stack;
+                    format!("-- neigh {host}\n{}", listing::neighbours(stack, None))
                 };
                 return hosts.iter().map(list).collect();
             }
@@ -326,7 +379,7 @@ impl Lab {
             ["dump"] => self.reach(self.network.now() + Duration::from_secs(1)),
             ["modprobe", ..] | [".", _] => {}
             ["lsmod"] => return "ip_tunnel              36864  1 ip_gre\n".repeat(usize::from(!self.hosts.is_empty())),
-            ["dmesg"] => return listing::kernel_log(),
+            ["dmesg"] => return self.kernel_log(),
             other => panic!("no helper {other:?}"),
         }
         String::new()

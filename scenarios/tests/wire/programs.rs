@@ -39,6 +39,7 @@ impl Program {
             Failure::Reset => "read: Connection reset by peer",
             Failure::Unreachable => "connect: No route to host",
             Failure::TimedOut => "connect: Connection timed out",
+            Failure::NoProtocol => "connect: Protocol not available",
             Failure::NoPort => "connect: Cannot assign requested address",
         };
         Some(format!("{error} {}\n", after()))

@@ -277,7 +277,11 @@ fn tidied(lines: &[String]) -> Vec<String> {
     let mut lines: Vec<String> =
         lines.iter().map(|line| without_log_time(line.trim_end())).filter(|line| !is_about_device(line)).collect();
     for run in lines.chunk_by_mut(|a, b| is_entry(a) && is_entry(b)) {
-        run.sort_by_key(|line| line.split(' ').filter(|word| !word.contains(':')).collect::<Vec<_>>().join(" "));
+        let words = |line: &String, timed: bool| {
+            let words = line.split(' ').filter(|word| word.contains(':') == timed);
+            words.map(str::to_owned).collect::<Vec<_>>()
+        };
+        run.sort_by_key(|line| (words(line, false), words(line, true)));
     }
     lines.iter().map(|line| masked.endpoints(line)).collect()
 }

@@ -109,6 +109,8 @@ impl Lab {
     fn wait_for(&mut self, program: &Program) -> String {
         loop {
             if let Some(text) = program.ended(&self.network) {
+                // The next process takes a while to start; what is under way arrives meanwhile.
+                self.reach(self.network.now() + Duration::from_millis(5));
                 return self.console() + &text;
             }
             assert!(self.network.now() < instant(300.0), "a program of the set-up does not end");

@@ -57,7 +57,11 @@ impl Captured {
     pub fn comment(&self) -> Option<String> {
         let mut text = String::new();
         for decision in &self.decisions {
-            let _ = writeln!(text, "{}", crate::host::describe(decision));
+            let (decision, left_out) = shortened(decision);
+            let _ = writeln!(text, "{}", crate::host::describe(&decision));
+            if left_out > 0 {
+                let _ = writeln!(text, "  ({left_out} more servers)");
+            }
         }
         if let Some(reason) = self.dropped {
             let _ = writeln!(text, "dropped ({}): {} {}", reason.name(), reason.sentence(), reason.cure());
@@ -65,6 +69,21 @@ impl Captured {
         text.pop();
         (!text.is_empty()).then_some(text)
     }
+}
+
+/// So many candidates of a decision are told in a comment.
+const CANDIDATES: usize = 12;
+
+/// The decision with few candidates, the chosen one among them, and how many were left out.
+fn shortened(decision: &Decision) -> (Decision, usize) {
+    let mut short = decision.clone();
+    let mut told = 0;
+    short.candidates.retain(|candidate| {
+        told += 1;
+        told <= CANDIDATES || decision.outcome == Ok(candidate.key)
+    });
+    let left_out = decision.candidates.len() - short.candidates.len();
+    (short, left_out)
 }
 
 /// All taps of a network, and what they have seen since it was fetched last.

@@ -157,7 +157,7 @@ impl Host {
     /// The other side has closed: close as well, at once. False if the socket is gone.
     pub(crate) fn exchange_reads_end(&mut self, cx: &mut Cx, id: ExchangeId, socket: SocketId) -> bool {
         let answered = cx.exchanges.get(id).phase == Phase::Answered;
-        cx.sockets.get_mut(socket).app = App::Orphan;
+        cx.sockets.get_mut(socket).set_app(App::Orphan);
         self.close(cx, socket);
         self.exchange_over(cx, id, if answered { Ok(()) } else { Err(Failure::Reset) });
         true
@@ -292,7 +292,7 @@ impl Host {
     }
 
     pub(crate) fn count_retransmission(&mut self, cx: &Cx, socket: SocketId) {
-        if let App::Client(id) = cx.sockets.get(socket).app {
+        if let App::Client(id) = cx.sockets.get(socket).app() {
             let at = self.group_index(cx.exchanges.get(id).group);
             self.clients[at].seen.retransmissions += 1;
         }

@@ -75,8 +75,12 @@ impl Cx {
         let out = self.wiring.frames.get_mut(&frame);
         (out.src, out.dst) = (way.src, way.dst);
         let tag = if out.vlan == 0 { 0 } else { 4 };
-        let label =
-            Label { src: way.src, dst: way.dst, bytes: ETHERNET_OVERHEAD + tag + way.len, followed: 0 };
+        let label = Label {
+            src: way.src,
+            dst: way.dst,
+            bytes: ETHERNET_OVERHEAD + tag + u32::from(way.len),
+            followed: 0,
+        };
         let Cx { now, agenda, wiring, recorder, .. } = self;
         wiring.carry(*now, way.link, frame, label, agenda, recorder);
     }

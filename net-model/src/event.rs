@@ -4,15 +4,14 @@ use crate::exchange::ExchangeId;
 use crate::group::GroupId;
 use crate::link::LinkId;
 use crate::request::RequestId;
-use crate::tcp::SocketId;
 
 /// Something that happens at an instant.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Event {
     /// The frame at the head of a link arrives at its far end.
     Arrive(LinkId),
-    /// A TCP socket's timer: retransmission, delayed acknowledgement, end of TIME_WAIT.
-    Socket(SocketId),
+    /// Timers of TCP sockets: retransmission, delayed acknowledgement, end of TIME_WAIT.
+    Sockets,
     /// A host's own timers: neighbour cache and director.
     Host(u32),
     /// A real server has finished a request.
@@ -24,6 +23,7 @@ pub enum Event {
     /// A client's own time-out, its next byte, or its end of thinking.
     Exchange(ExchangeId),
     /// The series are sampled.
+    #[default]
     Sample,
 }
 

@@ -293,11 +293,7 @@ impl Network {
         if !self.is_started {
             self.start();
         }
-        while let Some(at) = self.cx.agenda.peek() {
-            if at > until {
-                break;
-            }
-            let (at, event) = self.cx.agenda.pop().expect("it was just seen");
+        while let Some((at, event)) = self.cx.agenda.pop_until(until) {
             self.cx.now = at;
             self.events += 1;
             self.handle(event);
@@ -352,14 +348,9 @@ impl Network {
                 }
                 link.0
             }
-            Event::Socket(id) => {
-                let socket = cx.sockets.get_mut(id);
-                if socket.posted == cx.now {
-                    socket.posted = Time::NEVER;
-                    let host = socket.host;
-                    hosts[host as usize].socket_timer(cx, id);
-                }
-                id.0
+            Event::Sockets => {
+                crate::tcp::timer::sockets_event(cx, hosts, self.options.timers);
+                0
             }
             Event::Host(host) => {
                 hosts[host as usize].timer(cx);
@@ -407,7 +398,7 @@ impl Network {
 fn kind_of(event: Event) -> u32 {
     match event {
         Event::Arrive(_) => 1,
-        Event::Socket(_) => 2,
+        Event::Sockets => 2,
         Event::Host(_) => 3,
         Event::Served(_) => 4,
         Event::Shared(_) => 5,

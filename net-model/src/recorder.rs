@@ -38,8 +38,11 @@ pub struct Answers {
     pub first: Time,
 }
 
+/// The tag of no packet: not even of those that belong to no exchange (0).
+const NOBODY: u32 = u32::MAX;
+
 /// Counters and transcript of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recorder {
     /// Length of a sampling interval.
     pub sampling: Duration,
@@ -51,7 +54,7 @@ pub struct Recorder {
     pub drops: BTreeMap<(Place, DropReason), Drops>,
     /// By address and host.
     pub arp_answers: BTreeMap<(Addr, u32), Answers>,
-    /// The exchange to be followed, and the tag of its packets once it has begun.
+    /// The exchange to be followed, and the tag of its packets once it has begun; before, one that no packet has.
     traced: Option<u32>,
     tag: u32,
     transcript: Vec<Line>,
@@ -60,7 +63,16 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder that counts by intervals of this length.
     pub fn new(sampling: Duration) -> Recorder {
-        Recorder { sampling, ..Recorder::default() }
+        Recorder {
+            sampling,
+            delivered: 0,
+            dropped_frames: 0,
+            drops: BTreeMap::new(),
+            arp_answers: BTreeMap::new(),
+            traced: None,
+            tag: NOBODY,
+            transcript: Vec::new(),
+        }
     }
 
     /// Follows the exchange with this number.
@@ -77,7 +89,7 @@ impl Recorder {
     /// Is the packet with this tag being followed?
     #[inline]
     pub(crate) fn follows(&self, flow: u32) -> bool {
-        flow != 0 && flow == self.tag
+        flow == self.tag
     }
 
     /// Adds a line about a packet to the transcript, if the packet is followed.

@@ -125,7 +125,7 @@ impl Host {
             has_worker: false,
         };
         let id = cx.requests.insert(request);
-        cx.sockets.get_mut(socket).app = App::Request(id);
+        cx.sockets.get_mut(socket).set_app(App::Request(id));
         let held = plan.is_some_and(|plan| cx.exchanges.row(plan).is_some());
         let server = &mut self.servers[server as usize];
         server.accepted += 1;
@@ -138,7 +138,7 @@ impl Host {
 
     /// Bytes of a request came; false if the socket is gone.
     pub(crate) fn program_reads(&mut self, cx: &mut Cx, socket: SocketId, bytes: u32) -> bool {
-        match cx.sockets.get(socket).app {
+        match cx.sockets.get(socket).app() {
             App::Client(exchange) => return self.exchange_reads(cx, exchange, bytes),
             App::Request(id) => {
                 let now = cx.now;
@@ -158,17 +158,17 @@ impl Host {
 
     /// The client has closed its side; false if the socket is gone. A server without work for it closes too.
     pub(crate) fn program_reads_end(&mut self, cx: &mut Cx, socket: SocketId) -> bool {
-        match cx.sockets.get(socket).app {
+        match cx.sockets.get(socket).app() {
             App::Client(exchange) => self.exchange_reads_end(cx, exchange, socket),
             App::Request(id) if cx.requests.get(id).arrived != Time::NEVER => true, // the answer is on its way
             App::Request(id) => {
                 self.request_lost(cx, id);
-                cx.sockets.get_mut(socket).app = App::Orphan;
+                cx.sockets.get_mut(socket).set_app(App::Orphan);
                 self.close(cx, socket);
                 true
             }
             App::Server(_) | App::Orphan => {
-                cx.sockets.get_mut(socket).app = App::Orphan;
+                cx.sockets.get_mut(socket).set_app(App::Orphan);
                 self.close(cx, socket);
                 true
             }
@@ -310,8 +310,8 @@ impl Host {
                 }
                 let client_closed = cx.sockets.get(socket).state == crate::tcp::State::CloseWait;
                 let closes = request.close == Close::Server || client_closed;
-                cx.sockets.get_mut(socket).app =
-                    if closes { App::Orphan } else { App::Server(request.server) };
+                let owner = if closes { App::Orphan } else { App::Server(request.server) };
+                cx.sockets.get_mut(socket).set_app(owner);
                 self.write(cx, socket, request.response_bytes);
                 if closes {
                     self.close(cx, socket);
@@ -347,9 +347,6 @@ impl Host {
 
 /// The exchange at the other end of a server's socket, if it is still the one that opened it.
 fn exchange_of(cx: &Cx, socket: SocketId) -> Option<ExchangeId> {
-    let server_side = cx.sockets.get(socket);
-    let (id, exchange) = cx.exchanges.by_tag(server_side.flow)?;
-    let client_side = cx.sockets.get(exchange.socket()?);
-    let same = (client_side.local, client_side.lport) == (server_side.remote, server_side.rport);
-    same.then_some(id)
+    let (id, exchange) = cx.exchanges.by_tag(cx.sockets.get(socket).flow)?;
+    cx.sockets.leads_to(socket, exchange.socket()?).then_some(id)
 }

@@ -10,7 +10,6 @@ use crate::frames::FrameId;
 use crate::host::Host;
 use crate::outcome::Failure;
 use crate::packet::{Datagram, Packet, Payload};
-use crate::tcp::socket::Socket;
 use crate::tcp::table::Key;
 use crate::tcp::{App, State};
 use crate::verdict::DropReason;
@@ -27,9 +26,8 @@ impl Host {
         local: (Addr, u16),
         remote: (Addr, u16),
     ) {
-        let mut socket = Socket::new(self.id, local, remote, State::Udp, App::Client(id));
-        socket.flow = Exchanges::tag(id);
-        let socket = cx.sockets.insert(socket);
+        let key = Key { host: self.id, udp: true, local, remote };
+        let socket = cx.sockets.insert(&key, State::Udp, App::Client(id), Exchanges::tag(id));
         let exchange = cx.exchanges.get_mut(id);
         exchange.set_socket(socket);
         exchange.phase = Phase::Waiting;
@@ -102,7 +100,7 @@ impl Host {
         let bytes = u32::from(packet.len.saturating_sub(headers));
         if let Some(socket) = cx.sockets.find(&Key { host: self.id, udp: true, local, remote }) {
             cx.deliver(frame);
-            let App::Client(exchange) = cx.sockets.get(socket).app else {
+            let App::Client(exchange) = cx.sockets.get(socket).app() else {
                 unreachable!("only clients have UDP sockets")
             };
             return self.datagram_answers(cx, exchange, bytes);
@@ -126,7 +124,7 @@ impl Host {
     /// An ICMP error about a datagram of ours: only "port unreachable" reaches the program.
     pub(crate) fn datagram_refused(&mut self, cx: &mut Cx, key: &Key) {
         if let Some(socket) = cx.sockets.find(key)
-            && let App::Client(exchange) = cx.sockets.get(socket).app
+            && let App::Client(exchange) = cx.sockets.get(socket).app()
         {
             cx.sockets.remove(socket);
             self.exchange_failed(cx, exchange, Failure::Refused);

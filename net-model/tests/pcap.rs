@@ -131,10 +131,10 @@ fn a_second_section_has_interfaces_of_its_own() {
 
 #[test]
 fn interfaces_have_names() {
-    let file = written(&[(1, vec![0; 20])]);
+    let file = written(&[(1, vec![0; 20]), (2, vec![0; 20])]);
     let mut reader = Reader::new(&file[..]).unwrap();
-    assert!(reader.next().unwrap().is_some());
-    assert_eq!(reader.ports(), [Some("director.eth0"), Some("web1.tunl0")]);
+    assert_eq!(reader.next().unwrap().unwrap().name, Some("director.eth0"));
+    assert_eq!(reader.next().unwrap().unwrap().name, Some("web1.tunl0"));
 }
 
 /// The error of a file, as users see it.

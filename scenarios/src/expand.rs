@@ -115,22 +115,39 @@ fn change_rules(root: &Node, changes: &Changes, problems: &mut Vec<Problem>) -> 
     }
     let mut long = root.clone();
     let Some(scheduler) = &changes.scheduler else { return Some(long) };
-    if let Value::Mapping(parts) = &mut long.value
-        && let Some((_, hosts)) = parts.iter_mut().find(|(key, _)| key.text == "hosts")
-        && let Value::Mapping(hosts) = &mut hosts.value
-    {
-        for (_, host) in hosts {
-            let Value::Mapping(keys) = &mut host.value else { continue };
-            for (key, value) in keys {
-                if key.text == "ipvsadm"
-                    && let Value::Scalar(rules) = &mut value.value
-                {
-                    *rules = with_scheduler(rules, scheduler);
-                }
-            }
+    for name in ["hosts", "events"] {
+        if let Value::Mapping(parts) = &mut long.value
+            && let Some((_, part)) = parts.iter_mut().find(|(key, _)| key.text == name)
+        {
+            change_lines(part, "", scheduler);
         }
     }
     Some(long)
+}
+
+/// Replaces the scheduler in every `ipvsadm` line below `key`: rules, set-up commands and timed commands.
+fn change_lines(node: &mut Node, key: &str, scheduler: &str) {
+    match &mut node.value {
+        Value::Mapping(entries) => {
+            entries.iter_mut().for_each(|(key, value)| change_lines(value, &key.text, scheduler));
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(|item| change_lines(item, key, scheduler)),
+        Value::Scalar(rules) if key == "ipvsadm" => *rules = with_scheduler(rules, scheduler),
+        Value::Scalar(lines) if matches!(key, "commands" | "run") && lines.contains("ipvsadm") => {
+            let change = |line: &str| match is_ipvsadm(line) {
+                true => with_scheduler(line, scheduler),
+                false => format!("{line}\n"),
+            };
+            *lines = lines.lines().map(change).collect();
+        }
+        Value::Scalar(_) | Value::Null => {}
+    }
+}
+
+/// Does a line call `ipvsadm`?
+fn is_ipvsadm(line: &str) -> bool {
+    let mut words = line.split_whitespace().skip_while(|word| matches!(*word, "sudo" | "$" | "#"));
+    words.next().is_some_and(|program| program.rsplit('/').next() == Some("ipvsadm"))
 }
 
 /// The rules with another scheduler in every line that adds or edits a service.

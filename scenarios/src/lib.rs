@@ -14,6 +14,8 @@ pub mod load;
 pub mod names;
 pub mod native;
 pub mod problem;
+pub mod recording;
+pub mod replay;
 pub mod resolve;
 pub mod run;
 pub mod scenario;

@@ -79,11 +79,7 @@ pub fn run_watched(scenario: &Scenario, watch: &mut Watch<'_>) -> Result<Option<
     if !journey.reach(Time::ZERO + scenario.duration, watch.progress) {
         return Ok(None);
     }
-    let Journey { mut assembled, notes, .. } = journey;
-    let outcome = assembled.network.outcome();
-    let failed = scenario.expect.iter().filter_map(|expectation| expectation.check(&outcome).err()).collect();
-    let transcript = steps(&assembled.network);
-    Ok(Some(Run { outcome, notes, failed, transcript }))
+    Ok(Some(journey.finish()))
 }
 
 /// A scenario on its way from the first instant to the last.
@@ -104,6 +100,16 @@ impl<'a> Journey<'a> {
         let assembled = assemble(scenario)?;
         let next_step = Time::ZERO + step(scenario);
         Ok(Journey { assembled, scenario, events: &scenario.events, notes: Vec::new(), next_step })
+    }
+
+    /// What the journey has led to.
+    pub(crate) fn finish(self) -> Run {
+        let Journey { mut assembled, scenario, notes, .. } = self;
+        let outcome = assembled.network.outcome();
+        let failed =
+            scenario.expect.iter().filter_map(|expectation| expectation.check(&outcome).err()).collect();
+        let transcript = steps(&assembled.network);
+        Run { outcome, notes, failed, transcript }
     }
 
     /// Goes on until everything of this instant has happened; false if `progress` stopped it.
@@ -150,7 +156,7 @@ fn steps(network: &Network) -> Vec<Step> {
 }
 
 /// A timed event happens.
-fn happen(assembled: &mut Assembled, scenario: &Scenario, event: &Event, notes: &mut Vec<Note>) {
+pub(crate) fn happen(assembled: &mut Assembled, scenario: &Scenario, event: &Event, notes: &mut Vec<Note>) {
     let host = assembled.hosts[event.host];
     match &event.action {
         Action::Run(line) => {

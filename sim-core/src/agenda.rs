@@ -3,22 +3,23 @@
 //! A network simulator keeps a few dozen deliveries some microseconds ahead, which turn over with every hop, and
 //! perhaps a million timers seconds to minutes ahead, which hardly move. One structure serves both:
 //!
-//! - the **run** holds all entries before a **horizon**, sorted. `pop` takes its head; `post` inserts from its tail,
-//!   because what is posted last is mostly due last. It stays short: at most 64 entries, unless all are due at the
-//!   same nanosecond.
+//! - the **run** (`run.rs`) holds all entries before a **horizon**, sorted in a ring. `pop` takes its head; `post`
+//!   inserts from the nearer end: a wire that sends on posts for a moment from now, a frame that sets out is due last.
+//!   It stays short: at most 64 entries.
 //! - everything else lies unsorted in **slots** (`slots.rs`). Write times as 13 digits of 5 bits. An entry lies at
-//!   the level of the highest digit in which it differs from the **base** (an instant not later than the horizon),
-//!   in the slot of that digit: level 0 has slots of 1 ns, level 4 of 1 ms, level 7 of 34 s. The lowest slot of the
-//!   lowest level holds the next entries, two bit scans away.
+//!   the level of the highest digit in which it differs from the **base** (an instant not later than any entry), in the
+//!   slot of that digit: level 0 has slots of 1 ns, level 4 of 1 ms, level 7 of 34 s. The lowest slot of the lowest
+//!   level holds the next entries, two bit scans away.
 //!
-//! When the run is used up, the next slot becomes the base. Are there at most 32 entries in it, they are sorted and
-//! are the new run, and the horizon is the end of the slot; otherwise they are dealt to the slots of the levels
-//! below, which are empty, and the search starts again. So slots are as wide as the density of entries asks, without
-//! a setting: 20 frames in flight are sorted 30 µs at a time, and a timer in ten minutes is touched six times.
-//! When posting makes the run too long its later part goes back to slots. This is a radix heap (Ahuja, Mehlhorn,
-//! Orlin and Tarjan, 1990) that stops dividing as soon as sorting is cheaper. Nothing needs a sequence number:
-//! slots keep the order of posting and sorting is stable. Slots are lists of chunks of one pool, so that memory is
-//! that of the entries and, after the pool has reached its size, nothing is allocated.
+//! When the run is used up, the next slot becomes the base. Are there at most 32 entries in it, they are sorted and are
+//! the new run, as are those of the following slots while there are few; otherwise they are dealt to the slots of the
+//! levels below, which are empty, and the search starts again. The earliest entry that stays is the new horizon: if
+//! that is a timer in 4 ms, all frames until then pass through the run alone. So slots are as wide as the density of
+//! entries asks, without a setting, and a timer in ten minutes is touched six times; kernel timers, which fall due by
+//! the hundreds at one instant, move as a whole. When posting makes the run too long its later part goes back to slots.
+//! This is a radix heap (Ahuja, Mehlhorn, Orlin and Tarjan, 1990) that stops dividing as soon as sorting is cheaper.
+//! Nothing needs a sequence number: slots keep the order of posting and sorting is stable. Slots are lists of chunks of
+//! one pool, so that memory is that of the entries and, after the pool has reached its size, nothing is allocated.
 //!
 //! The alternatives, in million holds (take the earliest, post it again later) per CPU second, best of five runs on
 //! one core of a busy AMD EPYC of the Zen 5 generation (`cargo bench -p sim-core --bench agenda` measures them again):
@@ -34,7 +35,8 @@
 //! | this, 4-bit digits     | 143 |  48 |   41 |  36 |  19 |                 48 |              350 |
 
 use crate::Time;
-use crate::slots::{Entry, Slots};
+use crate::run::{Entry, Run};
+use crate::slots::Slots;
 
 /// Future events of type `E`, which is a small plain value: an entry is its time and at most eight bytes.
 ///
@@ -50,33 +52,28 @@ use crate::slots::{Entry, Slots};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Agenda<E> {
-    /// All entries before `horizon`, sorted; those before `head` are done.
-    run: Vec<Entry<E>>,
-    head: usize,
-    /// Entries from here on lie in `slots`.
+    /// All entries before `horizon`.
+    run: Run<E>,
+    /// Not later than any entry in `slots`.
     horizon: u64,
     slots: Slots<E>,
     now: u64,
-    len: usize,
 }
 
 /// A slot of no more entries than this is sorted, not divided.
 const SORTED_AT_ONCE: usize = 32;
-/// A run of more entries than this gives its later part back.
-const LONGEST_RUN: usize = 2 * SORTED_AT_ONCE;
+/// A run of fewer entries than this takes the next slot too.
+const ENOUGH: usize = 12;
+/// A run of more entries than this gives its later part back,
+const LONGEST_RUN: u8 = 64;
+/// and keeps about so many.
+const KEPT: u8 = 32;
 
-impl<E: Copy> Agenda<E> {
+impl<E: Copy + Default> Agenda<E> {
     /// An agenda with nothing on it, at time zero.
     pub fn new() -> Agenda<E> {
         const { assert!(size_of::<E>() <= 8 && size_of::<Entry<E>>() <= 16, "an event is at most eight bytes") };
-        Agenda {
-            run: Vec::with_capacity(4 * LONGEST_RUN),
-            head: 0,
-            horizon: 0,
-            slots: Slots::new(),
-            now: 0,
-            len: 0,
-        }
+        Agenda { run: Run::new(), horizon: 0, slots: Slots::new(), now: 0 }
     }
 
     /// The time of the last entry taken: nothing can be posted before it.
@@ -85,16 +82,15 @@ impl<E: Copy> Agenda<E> {
         Time::from_nanos(self.now)
     }
 
-    /// How many entries are pending.
-    #[inline]
+    /// How many entries are pending; counts them.
     pub fn len(&self) -> usize {
-        self.len
+        usize::from(self.run.len()) + self.slots.len()
     }
 
     /// Whether nothing is pending.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.peek().is_none()
     }
 
     /// Puts `event` on the agenda, after everything that is already due `at` the same time.
@@ -104,17 +100,15 @@ impl<E: Copy> Agenda<E> {
     #[inline]
     pub fn post(&mut self, at: Time, event: E) {
         let at = at.as_nanos();
-        assert!(at >= self.now, "an event was posted {} ns in the past", self.now - at);
-        self.len += 1;
+        if at < self.now {
+            refuse(at, self.now);
+        }
         if at >= self.horizon {
             self.slots.file(at, event);
             return;
         }
-        if self.run.len() == self.run.capacity() {
-            self.forget_done();
-        }
-        insert_from_tail(&mut self.run, self.head, (at, event));
-        if self.run.len() - self.head > LONGEST_RUN {
+        self.run.insert((at, event));
+        if self.run.len() > LONGEST_RUN {
             self.shorten_run();
         }
     }
@@ -122,8 +116,8 @@ impl<E: Copy> Agenda<E> {
     /// When the next entry is due.
     #[inline]
     pub fn peek(&self) -> Option<Time> {
-        let next = match self.run.get(self.head) {
-            Some(&(at, _)) => Some(at),
+        let next = match self.run.first() {
+            Some((at, _)) => Some(at),
             None => self.slots.earliest(),
         };
         next.map(Time::from_nanos)
@@ -132,95 +126,74 @@ impl<E: Copy> Agenda<E> {
     /// Takes the next entry and moves [`now`](Agenda::now) to its time.
     #[inline]
     pub fn pop(&mut self) -> Option<(Time, E)> {
-        if self.head == self.run.len() && !self.next_run() {
+        self.pop_until(Time::NEVER)
+    }
+
+    /// The same if it is due at `until` or before.
+    #[inline]
+    pub fn pop_until(&mut self, until: Time) -> Option<(Time, E)> {
+        let (at, event) = match self.run.first() {
+            Some(first) => first,
+            None => self.next_run(until.as_nanos())?,
+        };
+        if at > until.as_nanos() {
             return None;
         }
-        let (at, event) = self.run[self.head];
-        self.head += 1;
-        self.len -= 1;
+        self.run.drop_first();
         self.now = at;
         Some((Time::from_nanos(at), event))
     }
 
-    /// Makes room at the end of the run if at least half of it is done.
-    #[cold]
-    fn forget_done(&mut self) {
-        if self.head >= self.run.len() / 2 {
-            self.run.drain(..self.head);
-            self.head = 0;
+    /// Fills the used-up run from the slots and returns its first entry; none if nothing is due until `until`.
+    #[inline(never)]
+    fn next_run(&mut self, until: u64) -> Option<Entry<E>> {
+        // Only what is taken now may move the base: what is posted later may be due before.
+        self.slots.earliest().filter(|&at| at <= until)?;
+        let mut slot = self.slots.first()?;
+        while slot.len > SORTED_AT_ONCE && !slot.is_instant() {
+            self.slots.divide(slot);
+            slot = self.slots.first()?;
         }
-    }
-
-    /// Fills the used-up run from the slots; false if they are empty.
-    fn next_run(&mut self) -> bool {
-        self.run.clear();
-        self.head = 0;
-        while let Some(slot) = self.slots.open_next() {
-            if slot.len() <= SORTED_AT_ONCE || slot.width == 1 {
-                self.horizon = slot.end();
-                self.slots.empty_into(slot, &mut self.run);
-                if slot.width > 1 {
-                    sort(&mut self.run);
-                }
-                return true;
-            }
-            // From here to the end of the slot nothing is sorted yet.
-            self.horizon = slot.start;
-            self.slots.deal(slot);
+        self.slots.advance_to(slot);
+        self.slots.take(slot, SORTED_AT_ONCE, &mut self.run);
+        while let Some(slot) = self.slots.first()
+            && usize::from(self.run.len()) + slot.len <= ENOUGH
+        {
+            self.slots.take(slot, SORTED_AT_ONCE, &mut self.run);
         }
-        false
+        self.horizon = self.slots.earliest().unwrap_or(u64::MAX);
+        self.run.first()
     }
 
     /// Gives the later part of a run that has grown too long back to the slots.
     #[cold]
+    #[inline(never)]
     fn shorten_run(&mut self) {
-        while self.run.len() - self.head > SORTED_AT_ONCE {
-            let last = self.run[self.run.len() - 1].0;
-            if last == self.now {
-                return;
-            }
-            self.horizon = self.slots.narrow(self.now, last);
-            let keep = self.run.partition_point(|&(at, _)| at < self.horizon);
-            for &(at, event) in &self.run[keep..] {
-                self.slots.file(at, event);
-            }
-            self.run.truncate(keep);
+        self.slots.advance(self.now);
+        self.horizon = self.run.get(KEPT).0;
+        // An instant is not cut in two: what is posted for it later must come behind all of it.
+        let mut kept = KEPT;
+        while kept > 0 && self.run.get(kept - 1).0 == self.horizon {
+            kept -= 1;
         }
+        for n in kept..self.run.len() {
+            let (at, event) = self.run.get(n);
+            self.slots.file(at, event);
+        }
+        self.run.truncate(kept);
     }
 }
 
-impl<E: Copy> Default for Agenda<E> {
+/// The past does not change.
+#[cold]
+#[inline(never)]
+fn refuse(at: u64, now: u64) -> ! {
+    panic!("an event was posted {} ns in the past", now - at)
+}
+
+impl<E: Copy + Default> Default for Agenda<E> {
     fn default() -> Agenda<E> {
         Agenda::new()
-    }
-}
-
-/// Inserts an entry into a sorted list, after its equals; looks from the end, and not before `start`.
-#[inline]
-fn insert_from_tail<E: Copy>(run: &mut Vec<Entry<E>>, start: usize, entry: Entry<E>) {
-    run.push(entry);
-    let mut pending = run[start..].iter_mut().rev();
-    let mut hole = pending.next().expect("one was just pushed");
-    for earlier in pending {
-        if earlier.0 <= entry.0 {
-            break;
-        }
-        *hole = *earlier;
-        hole = earlier;
-    }
-    *hole = entry;
-}
-
-/// Insertion sort: stable, and the fastest for a few entries.
-fn sort<E: Copy>(run: &mut [Entry<E>]) {
-    for end in 1..run.len() {
-        let entry = run[end];
-        let mut i = end;
-        while i > 0 && run[i - 1].0 > entry.0 {
-            run[i] = run[i - 1];
-            i -= 1;
-        }
-        run[i] = entry;
     }
 }
 
@@ -295,23 +268,21 @@ mod tests {
             };
             (0..pending).for_each(|i| agenda.post(at(u64::from(i)), i));
             hold(&mut agenda, 300_000);
-            let memory = (agenda.slots.capacity(), agenda.run.capacity());
-            assert!(
-                memory.0 < 5000 && memory.1 <= 4 * LONGEST_RUN,
-                "{pending} entries have memory for {memory:?}"
-            );
+            let memory = agenda.slots.capacity();
+            assert!(memory < 5000, "{pending} entries have memory for {memory}");
             hold(&mut agenda, 1_000_000);
-            assert_eq!((agenda.slots.capacity(), agenda.run.capacity()), memory);
+            assert_eq!(agenda.slots.capacity(), memory);
         }
     }
 
-    /// What a model does next: how far ahead it posts, or how many entries it takes.
+    /// What a model does next: how far ahead it posts, or how many entries or how much time it takes.
     #[derive(Clone, Debug)]
     enum Step {
         Post(u64),
         PostMany(u64, u16),
         PostAtTick(u64),
         Pop(u16),
+        PopUntil(u64),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -323,6 +294,7 @@ mod tests {
             1 => (1u64..225_000).prop_map(Step::PostAtTick),
             6 => (1u16..4).prop_map(Step::Pop),
             1 => (1u16..300).prop_map(Step::Pop),
+            3 => (0u32..24).prop_flat_map(|bits| 0..1u64 << bits).prop_map(Step::PopUntil),
         ];
         prop::collection::vec(step, 1..400)
     }
@@ -346,6 +318,13 @@ mod tests {
             assert_eq!(agenda.len(), self.pending.len());
             assert_eq!(agenda.pop(), self.pending.pop_first().map(|(entry, ())| entry));
         }
+
+        fn pop_until(&mut self, agenda: &mut Agenda<u32>, until: Time) {
+            while self.pending.keys().next().is_some_and(|&(at, _)| at <= until) {
+                assert_eq!(agenda.pop_until(until), self.pending.pop_first().map(|(entry, ())| entry));
+            }
+            assert_eq!(agenda.pop_until(until), None);
+        }
     }
 
     proptest! {
@@ -366,6 +345,7 @@ mod tests {
                         model.post(&mut agenda, at((now / 4_000_000 + ticks) * 4_000_000));
                     }
                     Step::Pop(n) => (0..n).for_each(|_| model.pop(&mut agenda)),
+                    Step::PopUntil(delay) => model.pop_until(&mut agenda, at(now + delay)),
                 }
             }
             while !model.pending.is_empty() {

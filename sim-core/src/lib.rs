@@ -25,6 +25,7 @@ pub mod dist;
 pub mod fingerprint;
 pub mod histogram;
 pub mod rng;
+mod run;
 pub mod series;
 pub mod slab;
 mod slots;

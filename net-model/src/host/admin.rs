@@ -73,6 +73,7 @@ impl<H> Stack<H> {
             reachable_time: Duration::ZERO,
             addresses: Vec::new(),
             source_check: SourceCheck::WayBack,
+            forwards: false,
         });
         self.draw_reachable_time(id);
         self.changed();

@@ -1,6 +1,7 @@
 //! What a received ICMP message does: echo requests are answered, errors reach the socket they are about.
 
 use super::node::{DEFAULT_TTL, Host};
+use super::redirect::Redirected;
 use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::FrameId;
@@ -57,6 +58,41 @@ impl Host {
         }
     }
 
+    /// A router says that packets to the destination of one of this host's had better go to another gateway.
+    #[cold]
+    pub(super) fn redirect_received(&mut self, cx: &mut Cx, frame: FrameId) {
+        let to = cx.wiring.frames.get(&frame).dst;
+        let packet = cx.wiring.frames.packet_mut(&frame).clone();
+        let Payload::Icmp(Icmp { info, quote: Some(quote), .. }) = &packet.payload else {
+            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
+        };
+        let way = self.stack.route_output(quote.routed_dst(), None, 0).map(|route| route.oif);
+        let came_by = way.ok().filter(|oif| self.stack.interface_at(*oif).mac == to);
+        let (Some(iif), true) = (came_by, self.has_live_flow(cx, quote)) else {
+            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
+        };
+        cx.deliver(frame);
+        let gateway = Addr::v4(*info);
+        let redirected = self.stack.redirect_input(cx.now, iif, packet.src, quote.routed_dst(), gateway);
+        if let Redirected::Resolving(Some(ask)) = redirected {
+            self.send_arp(cx, &ask);
+        }
+        self.arm_timers(cx);
+    }
+
+    /// Does the quoted packet belong to something that is alive here? A half-open connection is not yet.
+    fn has_live_flow(&self, cx: &Cx, quote: &Packet) -> bool {
+        match self.key_of_quote(quote) {
+            None => matches!(quote.payload, Payload::Icmp(_)),
+            Some(key) if key.udp => {
+                cx.sockets.find(&key).is_some() || self.listener(true, key.local.1).is_some()
+            }
+            Some(key) => cx.sockets.find(&key).is_some_and(|socket| {
+                !matches!(cx.sockets.get(socket).state, State::SynReceived | State::TimeWait)
+            }),
+        }
+    }
+
     fn answer_echo(&mut self, cx: &mut Cx, request: &Packet, icmp: &Icmp) {
         let v4 = request.src.is_v4();
         let reply = Packet {
@@ -100,9 +136,11 @@ impl Host {
         }
         let mss = self.mss_towards(remote);
         let socket = cx.sockets.get_mut(id);
-        if socket.state != State::Udp && mss < socket.mss {
+        if !matches!(socket.state, State::Udp | State::TimeWait) && mss < socket.mss {
             socket.mss = mss;
-            socket.rewind();
+            self.rouse(cx, id);
+            let (socket, transfer) = cx.sockets.busy(id);
+            transfer.rewind(socket.snd_una);
             self.push(cx, id);
         }
     }

@@ -6,7 +6,8 @@ use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
 use super::output::error_of_ipvs;
 use super::route::Route;
-use super::route_input::{Inbound, Refusal};
+use super::route_cache::Place as CachePlace;
+use super::route_input::{Inbound, Known, Refusal};
 use crate::addr::Mac;
 use crate::capture;
 use crate::cx::Cx;
@@ -26,18 +27,45 @@ impl Host {
         if !(interface.up && self.is_up) {
             return cx.drop(Place::Host(self.id), frame, DropReason::InterfaceDown);
         }
-        if arrived.dst != interface.mac && !arrived.dst.is_group() {
+        let is_ip = matches!(arrived.body, Body::Ip(_));
+        if is_ip && arrived.dst == interface.mac {
+            return self.ip_input(cx, iif, frame);
+        }
+        self.unusual_input(cx, iif, frame);
+    }
+
+    /// A frame that is ARP, or for everybody, or for somebody else.
+    #[inline(never)]
+    fn unusual_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let arrived = cx.wiring.frames.get(&frame);
+        if arrived.dst != self.stack.interface_at(iif).mac && !arrived.dst.is_group() {
             return cx.drop(Place::Host(self.id), frame, DropReason::OtherHost);
         }
         match &arrived.body {
             Body::Arp(_) => self.arp_input(cx, iif, frame),
-            Body::Ip(_) => self.ip_input(cx, iif, frame),
+            Body::Ip(_) => self.ip_input_with_care(cx, iif, frame),
         }
     }
 
-    /// A packet comes in: PREROUTING, then the routing decision.
+    /// A packet for this host's link address comes in. What becomes of it is often known: no rule looks at it, and the
+    /// tables need not be asked again.
     #[inline(always)] // a part of input
     pub(crate) fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        if self.stack.netfilter.is_silent() && !cx.recorder.follows(packet.flow) {
+            packet.mark = 0;
+            match self.stack.known_input(packet.routed_src(), packet.routed_dst(), iif) {
+                Some(Known::Deliver) => return self.local_input(cx, frame),
+                Some(Known::Forward(place)) => return self.forward_as_known(cx, iif, frame, place),
+                None => {}
+            }
+        }
+        self.ip_input_with_care(cx, iif, frame);
+    }
+
+    /// A packet comes in: PREROUTING, then the routing decision.
+    #[inline(never)]
+    fn ip_input_with_care(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         packet.mark = 0;
         if !self.stack.netfilter.is_empty(Chain::ManglePrerouting) {
@@ -52,7 +80,7 @@ impl Host {
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
-            Ok(Inbound::Deliver) => self.local_input(cx, iif, frame),
+            Ok(Inbound::Deliver) => self.filter_input(cx, iif, frame),
             Ok(Inbound::Broadcast) => cx.deliver(frame),
             Ok(Inbound::Forward { route, redirect }) => {
                 let (flow, next_hop) = (packet.flow, route.next_hop);
@@ -67,6 +95,9 @@ impl Host {
     /// A packet comes in that did not come over a wire just now: from lo, or out of a tunnel.
     #[inline(never)]
     pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        if cx.wiring.frames.get(&frame).dst.is_group() {
+            return self.ip_input_with_care(cx, iif, frame);
+        }
         self.ip_input(cx, iif, frame);
     }
 
@@ -90,15 +121,21 @@ impl Host {
         }
     }
 
-    /// LOCAL_IN: tunnels end here, then the director looks, then the transport protocol.
-    fn local_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+    /// LOCAL_IN: the filter rules, which tunnels pass unseen.
+    fn filter_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        let passing = Passing { packet, iif: Some(iif), oif: None };
+        if packet.outer.is_none() && self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
+            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+        }
+        self.local_input(cx, frame);
+    }
+
+    /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
+    fn local_input(&mut self, cx: &mut Cx, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         if packet.outer.is_some() {
             return self.tunnel_input(cx, frame);
-        }
-        let passing = Passing { packet, iif: Some(iif), oif: None };
-        if self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
-            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
         }
         let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
         if !director.intercepts(packet.dst.family()) {
@@ -112,7 +149,7 @@ impl Host {
         if followed {
             self.tell_decision(cx, &frame, &verdict);
         }
-        self.arm_timers(cx);
+        self.arm_director(cx);
         match verdict {
             Verdict::Accept => self.transport_input(cx, frame),
             Verdict::Send { to } => {
@@ -182,6 +219,26 @@ impl Host {
         }
     }
 
+    /// FORWARD for a packet that no rule looks at and whose way the cache knows.
+    fn forward_as_known(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, place: CachePlace) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        if ttl_of(packet) <= 1 || packet.wire_len() > self.stack.known_mtu(place) {
+            return self.ip_input_with_care(cx, iif, frame);
+        }
+        decrement_ttl(packet);
+        let to = packet.routed_dst();
+        let Some(frame) = self.director_forward(cx, frame) else { return };
+        let len = cx.wiring.frames.packet_mut(&frame).wire_len();
+        if self.is_up
+            && let Some(way) = self.stack.exit_at(cx.now, place, len, self.confirms)
+        {
+            self.confirms = false;
+            return cx.leave(frame, way);
+        }
+        let route = self.stack.known_route(place);
+        self.emit(cx, frame, &route, to);
+    }
+
     /// FORWARD: a packet on its way to another host.
     fn forward(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, route: &Route, redirect: bool) {
         let is_group = cx.wiring.frames.get(&frame).dst.is_group();
@@ -206,29 +263,36 @@ impl Host {
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
             return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
         }
-        if let Some(director) = &mut self.director
-            && director.intercepts(packet.dst.family())
-        {
-            let verdict = director.forward(cx.now, packet, &self.stack);
-            self.arm_timers(cx);
-            match verdict {
-                Verdict::Accept => {}
-                Verdict::Send { to } => {
-                    let packet = cx.wiring.frames.packet_mut(&frame).clone();
-                    cx.deliver(frame);
-                    let body = Body::Ip(packet);
-                    let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body };
-                    let frame = cx.wiring.frames.send(frame);
-                    return self.send_towards(cx, frame, to);
-                }
-                other => return self.ended_by_ipvs(cx, frame, other),
-            }
-        }
+        let Some(frame) = self.director_forward(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
         if is_whole && let Some(way) = self.known_way(cx, &frame, to, None) {
             return cx.leave(frame, way);
         }
         self.emit(cx, frame, route, to);
+    }
+
+    /// The director at FORWARD: the packet, if it goes on.
+    #[inline]
+    fn director_forward(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
+        let Some(director) = &mut self.director else { return Some(frame) };
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        if !director.intercepts(packet.dst.family()) {
+            return Some(frame);
+        }
+        let verdict = director.forward(cx.now, packet, &self.stack);
+        self.arm_director(cx);
+        match verdict {
+            Verdict::Accept => return Some(frame),
+            Verdict::Send { to } => {
+                let packet = cx.wiring.frames.packet_mut(&frame).clone();
+                cx.deliver(frame);
+                let body = Body::Ip(packet);
+                let frame = cx.wiring.frames.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body });
+                self.send_towards(cx, frame, to);
+            }
+            other => self.ended_by_ipvs(cx, frame, other),
+        }
+        None
     }
 
     /// An ARP packet: learn, and answer if it is ours to answer.

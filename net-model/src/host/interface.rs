@@ -129,6 +129,8 @@ pub struct Interface {
     /// Is it administratively up (`ip link set X up`)?
     pub up: bool,
     pub(super) source_check: SourceCheck,
+    /// Is IPv4 forwarded that comes in here?
+    pub(super) forwards: bool,
     /// What kind of device.
     pub kind: InterfaceKind,
     /// Is the cable in? Only `arp_evict_nocarrier` looks at changes of it.

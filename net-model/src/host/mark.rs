@@ -142,12 +142,15 @@ struct Rules {
 /// The chains of a host.
 #[derive(Clone, Debug, Default)]
 pub struct Netfilter {
+    /// Has anybody ever changed a chain? If not, none has anything to say.
+    is_used: bool,
     chains: [Rules; 5],
 }
 
 impl Netfilter {
     /// The rules of a chain, to change them.
     pub fn chain_mut(&mut self, chain: Chain) -> &mut Vec<FilterRule> {
+        self.is_used = true;
         &mut self.chains[chain as usize].rules
     }
 
@@ -158,7 +161,14 @@ impl Netfilter {
 
     /// `-P CHAIN DROP` or `ACCEPT`
     pub fn set_policy(&mut self, chain: Chain, drops: bool) {
+        self.is_used = true;
         self.chains[chain as usize].drops = drops;
+    }
+
+    /// Has no chain anything to say, for sure?
+    #[inline]
+    pub fn is_silent(&self) -> bool {
+        !self.is_used
     }
 
     /// Has the chain nothing to say?

@@ -27,6 +27,7 @@ mod policy;
 mod reachability;
 pub mod redirect;
 pub mod route;
+mod route_cache;
 pub mod route_input;
 mod routes;
 pub mod stack;

@@ -91,7 +91,7 @@ impl Host {
     }
 
     /// Makes sure that the host's own timers get their event.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn arm_timers(&mut self, cx: &mut Cx) {
         let neighbours = self.stack.next_timer().unwrap_or(Time::NEVER);
         let director =
@@ -100,6 +100,15 @@ impl Host {
         if next < self.timer_posted {
             self.timer_posted = next;
             cx.agenda.post(next, Event::Host(self.id));
+        }
+    }
+
+    /// The same where only the director can have set a timer.
+    #[inline]
+    pub(crate) fn arm_director(&mut self, cx: &mut Cx) {
+        let next = self.director.as_ref().and_then(|director| director.next_timer());
+        if next.is_some_and(|next| next < self.timer_posted) || self.stack.has_set_timer() {
+            self.arm_timers(cx);
         }
     }
 
@@ -131,5 +140,4 @@ impl Host {
     pub(crate) fn source_towards(&mut self, addr: crate::addr::Addr) -> Option<crate::addr::Addr> {
         self.stack.route_output(addr, None, 0).ok().map(|route| route.source)
     }
-
 }

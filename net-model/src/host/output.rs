@@ -38,7 +38,7 @@ impl Host {
             && director.intercepts(packet.dst.family())
         {
             let verdict = director.local_out(cx.now, packet, &self.stack);
-            self.arm_timers(cx);
+            self.arm_director(cx);
             match verdict {
                 Verdict::Accept => {}
                 Verdict::Send { to } => return self.send_towards(cx, frame, to),
@@ -77,7 +77,7 @@ impl Host {
         if !self.is_up || cx.recorder.follows(packet.flow) {
             return None;
         }
-        let (mark, len) = (packet.mark, u32::from(packet.wire_len()));
+        let (mark, len) = (packet.mark, packet.wire_len());
         let way =
             self.stack.known_exit(cx.now, Leaver { to, speaker, mark, len, confirms: self.confirms })?;
         self.confirms = false;
@@ -234,6 +234,15 @@ impl Host {
     /// Sends an ICMP error about `packet`, if one may be sent.
     pub(crate) fn send_error(&mut self, cx: &mut Cx, packet: &Packet, error: Error, cause: Cause) {
         if let Some(message) = self.stack.icmp_error(cx.now, error, cause, packet, false) {
+            self.send(cx, message);
+        }
+    }
+
+    /// A packet is about to leave by the interface it came in on: its sender had better send to the next hop itself.
+    #[cold]
+    pub(super) fn tell_better_way(&mut self, cx: &mut Cx, frame: &FrameId, next_hop: Addr) {
+        let about = cx.wiring.frames.packet_mut(frame);
+        if let Some(message) = self.stack.redirect(cx.now, about, next_hop) {
             self.send(cx, message);
         }
     }

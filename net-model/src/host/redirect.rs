@@ -9,16 +9,10 @@ use super::conf::{ConfKey, HostKey};
 use super::icmp::Error;
 use super::interface::InterfaceId;
 use super::neighbour::NeighbourState;
-use super::node::Host;
 use super::route::RouteClass;
 use super::stack::{Resolution, Stack};
 use crate::addr::Addr;
-use crate::cx::Cx;
-use crate::frames::FrameId;
-use crate::packet::{Icmp, Packet, Payload};
-use crate::recorder::Place;
-use crate::tcp::State;
-use crate::verdict::DropReason;
+use crate::packet::Packet;
 use sim_core::{Duration, Time};
 
 /// What became of a redirect that was received.
@@ -124,50 +118,6 @@ impl<H> Stack<H> {
     /// The state of a neighbour, if the host knows it.
     pub fn neighbour_state(&self, addr: Addr, interface: InterfaceId) -> Option<NeighbourState> {
         self.neighbour(addr, interface).map(|n| n.state)
-    }
-}
-
-impl Host {
-    /// A packet is about to leave by the interface it came in on: its sender had better send to the next hop itself.
-    #[cold]
-    pub(super) fn tell_better_way(&mut self, cx: &mut Cx, frame: &FrameId, next_hop: Addr) {
-        let about = cx.wiring.frames.packet_mut(frame);
-        if let Some(message) = self.stack.redirect(cx.now, about, next_hop) {
-            self.send(cx, message);
-        }
-    }
-
-    /// A router says that packets to the destination of one of this host's had better go to another gateway.
-    #[cold]
-    pub(super) fn redirect_received(&mut self, cx: &mut Cx, frame: FrameId) {
-        let to = cx.wiring.frames.get(&frame).dst;
-        let packet = cx.wiring.frames.packet_mut(&frame).clone();
-        let Payload::Icmp(Icmp { info, quote: Some(quote), .. }) = &packet.payload else {
-            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
-        };
-        let way = self.stack.route_output(quote.routed_dst(), None, 0).map(|route| route.oif);
-        let came_by = way.ok().filter(|oif| self.stack.interface_at(*oif).mac == to);
-        let (Some(iif), true) = (came_by, self.has_live_flow(cx, quote)) else {
-            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
-        };
-        cx.deliver(frame);
-        let gateway = Addr::v4(*info);
-        let redirected = self.stack.redirect_input(cx.now, iif, packet.src, quote.routed_dst(), gateway);
-        if let Redirected::Resolving(Some(ask)) = redirected {
-            self.send_arp(cx, &ask);
-        }
-        self.arm_timers(cx);
-    }
-
-    /// Does the quoted packet belong to something that is alive here? A half-open connection is not yet.
-    fn has_live_flow(&self, cx: &Cx, quote: &Packet) -> bool {
-        match self.key_of_quote(quote) {
-            None => matches!(quote.payload, Payload::Icmp(_)),
-            Some(key) if key.udp => cx.sockets.find(&key).is_some() || self.listener(true, key.local.1).is_some(),
-            Some(key) => cx.sockets.find(&key).is_some_and(|socket| {
-                !matches!(cx.sockets.get(socket).state, State::SynReceived | State::TimeWait)
-            }),
-        }
     }
 }
 

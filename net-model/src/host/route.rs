@@ -4,10 +4,10 @@
 //! address the host chooses for its own packets. Answers are remembered per destination and mark until anything
 //! changes. IPv6 differs in one point here: source selection prefers the longest common prefix instead of list order.
 
-use super::exit::Exit;
 use super::fib::{Key, NextHop, RouteEntry, RouteKind, TABLE_LOCAL};
 use super::icmp;
 use super::interface::{Interface, InterfaceId, Scope};
+use super::route_cache::Place;
 use super::stack::Stack;
 use crate::addr::Addr;
 use crate::verdict::DropReason;
@@ -108,88 +108,20 @@ pub(super) struct Answer {
     pub(super) is_multipath: bool,
 }
 
-/// How many answers a host remembers at first, and at most.
-const FIRST_SLOTS: usize = 16;
-const MOST_SLOTS: usize = 2048;
-
-#[derive(Clone, Copy, Debug)]
-#[repr(C)] // what every packet needs stands in front
-pub(super) struct Slot {
-    dst: Addr,
-    mark: u32,
-    /// The state of the tables for which the answer holds; 0 for none.
-    generation: u32,
-    /// The last source that was found to be local when it sent there.
-    pub(super) speaker: Option<Addr>,
-    /// The way out that was taken last.
-    pub(super) exit: Exit,
-    pub(super) answer: Answer,
+impl Answer {
+    /// There is no route.
+    pub(super) const NO_ROUTE: Answer = Answer {
+        kind: None,
+        oif: InterfaceId::LO,
+        next_hop: Addr::UNSPECIFIED_V4,
+        on_link: false,
+        source: Addr::UNSPECIFIED_V4,
+        mtu: 0,
+        path_mtu: 0,
+        mtu_locked: false,
+        is_multipath: false,
+    };
 }
-
-/// The last answers: one slot for each hash value, and more slots where many destinations are in use.
-#[derive(Clone, Debug)]
-pub(super) struct RouteCache {
-    slots: Vec<Slot>,
-}
-
-impl RouteCache {
-    pub(super) fn new() -> RouteCache {
-        RouteCache { slots: vec![NOTHING; FIRST_SLOTS] }
-    }
-
-    #[inline]
-    fn place(&self, dst: Addr, mark: u32) -> usize {
-        let [high, low] = dst.words();
-        let mixed = (low ^ high.rotate_left(32) ^ u64::from(mark)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 40) as usize & (self.slots.len() - 1)
-    }
-
-    /// The slot of a destination and mark, if its answer holds in this state of the tables.
-    #[inline]
-    pub(super) fn valid(&mut self, dst: Addr, mark: u32, generation: u32) -> Option<&mut Slot> {
-        let place = self.place(dst, mark);
-        let slot = &mut self.slots[place];
-        (slot.dst == dst && slot.mark == mark && slot.generation == generation).then_some(slot)
-    }
-
-    /// Puts an answer into its slot; a slot that is in use for another destination is a reason to have more of them.
-    fn put(&mut self, new: Slot) -> usize {
-        let mut place = self.place(new.dst, new.mark);
-        let old = &self.slots[place];
-        let collides = old.generation == new.generation && (old.dst, old.mark) != (new.dst, new.mark);
-        if collides && self.slots.len() < MOST_SLOTS {
-            let twice = vec![NOTHING; self.slots.len() * 2];
-            for slot in std::mem::replace(&mut self.slots, twice) {
-                let place = self.place(slot.dst, slot.mark);
-                self.slots[place] = slot;
-            }
-            place = self.place(new.dst, new.mark);
-        }
-        self.slots[place] = new;
-        place
-    }
-}
-
-const NOTHING: Slot = Slot {
-    dst: Addr::UNSPECIFIED_V4,
-    mark: 0,
-    generation: 0,
-    speaker: None,
-    exit: Exit::NONE,
-    answer: NO_ROUTE,
-};
-
-const NO_ROUTE: Answer = Answer {
-    kind: None,
-    oif: InterfaceId::LO,
-    next_hop: Addr::UNSPECIFIED_V4,
-    on_link: false,
-    source: Addr::UNSPECIFIED_V4,
-    mtu: 0,
-    path_mtu: 0,
-    mtu_locked: false,
-    is_multipath: false,
-};
 
 impl<H> Stack<H> {
     /// Is this an address of the host, on whatever interface (or in a prefix made local)?
@@ -203,14 +135,14 @@ impl<H> Stack<H> {
     pub fn route_output(&mut self, dst: Addr, src: Option<Addr>, mark: u32) -> Result<Route, RouteError> {
         let place = self.place_of_answer(dst, src, mark, None);
         if let Some(src) = src
-            && self.cache.slots[place].speaker != Some(src)
+            && !self.cache.slot(place).speaks(src)
         {
             if !self.is_local(src) {
                 return Err(RouteError::SourceNotLocal);
             }
-            self.cache.slots[place].speaker = Some(src);
+            self.cache.slot_mut(place).let_speak(src);
         }
-        let answer = &self.cache.slots[place].answer;
+        let answer = self.cache.answer(place);
         let (kind, oif, next_hop) = match answer.kind {
             None | Some(RouteKind::Throw) => return Err(RouteError::NoRoute),
             Some(RouteKind::Blackhole) => return Err(RouteError::Blackhole),
@@ -260,7 +192,7 @@ impl<H> Stack<H> {
         iif: Option<InterfaceId>,
     ) -> &Answer {
         let place = self.place_of_answer(dst, src, mark, iif);
-        &self.cache.slots[place].answer
+        self.cache.answer(place)
     }
 
     #[inline]
@@ -270,27 +202,25 @@ impl<H> Stack<H> {
         src: Option<Addr>,
         mark: u32,
         iif: Option<InterfaceId>,
-    ) -> usize {
-        let mut place = self.cache.place(dst, mark);
-        let slot = &self.cache.slots[place];
-        if slot.generation != self.generation || slot.dst != dst || slot.mark != mark {
-            place = self.look_up(&Key { dst, src, mark, iif });
+    ) -> Place {
+        match self.cache.find(dst, mark, self.epoch()) {
+            Some(place) => place,
+            None => self.look_up(&Key { dst, src, mark, iif }),
         }
-        place
     }
 
     /// Asks the tables; the place of the answer in the cache.
     #[inline(never)]
-    fn look_up(&mut self, key: &Key) -> usize {
+    fn look_up(&mut self, key: &Key) -> Place {
         // A packet to 0.0.0.0 is for the host itself.
         let to_self = Key { dst: Addr::v4(0x7f00_0001), ..*key };
         let asked = if key.dst == Addr::UNSPECIFIED_V4 { &to_self } else { key };
         let (answer, is_lasting) = match self.fib.lookup(asked) {
-            None => (NO_ROUTE, true),
+            None => (Answer::NO_ROUTE, true),
             Some(entry) => (self.answer_by(entry, asked), entry.hops.len() <= 1),
         };
-        let generation = if is_lasting && self.fib.is_cacheable { self.generation } else { 0 };
-        self.cache.put(Slot { dst: key.dst, mark: key.mark, generation, answer, ..NOTHING })
+        let epoch = if is_lasting && self.fib.is_cacheable { self.epoch() } else { 0 };
+        self.cache.put(key.dst, key.mark, epoch, answer)
     }
 
     /// What a route says, and what was learnt about the destination.

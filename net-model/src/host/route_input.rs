@@ -10,6 +10,7 @@ use super::fib::{Key, RouteKind};
 use super::icmp;
 use super::interface::{InterfaceId, SourceCheck};
 use super::route::{Answer, Route, RouteClass, RouteError};
+use super::route_cache::{Fate, Place};
 use super::stack::Stack;
 use crate::addr::Addr;
 use crate::verdict::DropReason;
@@ -30,6 +31,15 @@ pub enum Inbound {
     },
 }
 
+/// What becomes of a received packet that is nothing special and whose destination was asked for before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Known {
+    /// It is for this host.
+    Deliver,
+    /// It leaves by another interface than it came in on; where the cache remembers its way.
+    Forward(Place),
+}
+
 /// Why a received packet goes no further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refusal {
@@ -46,8 +56,35 @@ impl Refusal {
 }
 
 impl<H> Stack<H> {
+    /// What [`Stack::route_input`] is known to say about a packet without a mark, if that is easy to tell.
+    #[inline(always)] // a part of input
+    pub(super) fn known_input(&self, src: Addr, dst: Addr, iif: InterfaceId) -> Option<Known> {
+        let place = self.cache.find(dst, 0, self.epoch())?;
+        let slot = self.cache.slot(place);
+        let interface = &self.interfaces[iif.index()];
+        let is_refused = match interface.source_check {
+            _ if !is_ordinary(src) => true,
+            _ if !src.is_v4() => false,
+            SourceCheck::None => false,
+            SourceCheck::NotOwn => self.is_own(src),
+            SourceCheck::WayBack => true,
+        };
+        match slot.inbound {
+            _ if is_refused => None,
+            Fate::Deliver => Some(Known::Deliver),
+            Fate::Forward if slot.oif != iif && self.forwards(iif, src.is_v4()) => {
+                Some(Known::Forward(place))
+            }
+            Fate::Forward | Fate::Unclear => None,
+        }
+    }
+
+    /// The way of a packet to be forwarded, as the cache remembers it.
+    pub(super) fn known_route(&self, place: Place) -> Route {
+        self.forwarding_route(self.cache.answer(place))
+    }
+
     /// The fate of a packet that came in on `iif`.
-    #[inline(always)] // a part of ip_input
     pub fn route_input(
         &mut self,
         src: Addr,
@@ -77,21 +114,24 @@ impl<H> Stack<H> {
         }
         let is_on_link = self.validate_source(src, dst, iif, Some(answer.oif))?;
         let redirect = is_on_link && answer.oif == iif && self.redirects(iif, src, answer.next_hop);
-        let route = Route {
+        Ok(Inbound::Forward { route: self.forwarding_route(&answer), redirect })
+    }
+
+    fn forwarding_route(&self, answer: &Answer) -> Route {
+        Route {
             oif: answer.oif,
             kind: RouteClass::Unicast,
             next_hop: answer.next_hop,
             source: answer.source,
             mtu: if self.forwards_by_path_mtu { answer.path_mtu } else { answer.mtu },
             mtu_locked: false,
-        };
-        Ok(Inbound::Forward { route, redirect })
+        }
     }
 
     /// Does the host forward what comes in on this interface?
     #[inline]
     pub fn forwards(&self, iif: InterfaceId, is_v4: bool) -> bool {
-        if is_v4 { self.interfaces[iif.index()].conf.get(ConfKey::Forwarding) != 0 } else { self.forwards_v6 }
+        if is_v4 { self.interfaces[iif.index()].forwards } else { self.forwards_v6 }
     }
 
     /// Refuses impossible addresses ([`is_ordinary`] ones never are); true if the packet is for everybody without a look-up.
@@ -223,10 +263,13 @@ impl<H> Stack<H> {
     }
 }
 
-/// An IPv4 address outside the blocks that are special: 0/8, 127/8, 224/4 and 240/4.
+/// Outside the blocks that are special: IPv4 but 0/8, 127/8, 224/4 and 240/4, and of IPv6 2000::/3 and fc00::/7.
 #[inline]
-fn is_ordinary(addr: Addr) -> bool {
-    matches!(addr.to_v4_bits().map(|bits| bits >> 24), Some(1..=126 | 128..=223))
+pub(super) fn is_ordinary(addr: Addr) -> bool {
+    match addr.to_v4_bits() {
+        Some(bits) => matches!(bits >> 24, 1..=126 | 128..=223),
+        None => matches!(addr.words()[0] >> 57, 0x10..=0x1f | 0x7e),
+    }
 }
 
 fn refusal_of(kind: Option<RouteKind>) -> Refusal {

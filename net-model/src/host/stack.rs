@@ -15,7 +15,7 @@ use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
 use super::policy::REDRAW_INTERVAL;
 use super::policy::{Policy, Thresholds};
 use super::reachability::Expired;
-use super::route::RouteCache;
+use super::route_cache::RouteCache;
 use super::surroundings::Remembered;
 use crate::addr::{Addr, Mac};
 use sim_core::{Stream, Time, Timers};
@@ -172,6 +172,12 @@ impl<H> Stack<H> {
         self.generation
     }
 
+    /// Changes whenever anything may change that `route_cache.rs` remembers.
+    #[inline]
+    pub(super) fn epoch(&self) -> u32 {
+        self.generation.wrapping_add(self.neighbours.removals) // both only grow
+    }
+
     /// A setting of the host.
     #[inline]
     pub fn host_setting(&self, key: HostKey) -> i64 {
@@ -325,8 +331,8 @@ impl<H> Stack<H> {
         }
     }
 
-    /// Was a timer set since this was last asked? Sending to a known link address may do so, and this is cheaper to ask
-    /// for every packet than [`Stack::next_timer`].
+    /// Was a timer set since [`Stack::next_timer`] was last asked? Sending to a known link address may do so, and this
+    /// is cheaper to ask for every packet.
     #[inline]
     pub fn has_set_timer(&mut self) -> bool {
         self.neighbours.take_news()
@@ -354,7 +360,10 @@ impl<H> Stack<H> {
     pub(super) fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         for at in 0..self.interfaces.len() {
-            self.interfaces[at].source_check = self.source_check(InterfaceId(at as u16));
+            let id = InterfaceId(at as u16);
+            let (source_check, forwards) = (self.source_check(id), self.is_on(id, ConfKey::Forwarding));
+            let interface = &mut self.interfaces[at];
+            (interface.source_check, interface.forwards) = (source_check, forwards);
         }
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::addresses).map(|a| a.addr).collect();
@@ -375,7 +384,7 @@ impl<H> Stack<H> {
 /// One of 64 bits for each address.
 #[inline]
 fn own_bit(addr: Addr) -> u64 {
-    1 << (addr.words()[1] & 63)
+    1 << (addr.words()[1].wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
 }
 
 /// The buffer memory that a waiting packet of `len` bytes is charged with: about what a network card's receive buffers

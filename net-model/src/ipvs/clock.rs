@@ -8,11 +8,12 @@ use super::service::ServiceId;
 use sim_core::{Agenda, Duration, Time, Timers};
 
 /// What an alarm is for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub(super) enum Alarm {
     /// A connection's timer may be due.
     Connection(Slot),
     /// Counters are copied to the shown ones, rates are computed: every 2 s.
+    #[default]
     Estimate,
     /// The trash is looked through: every 60 s while it holds something.
     Trash,

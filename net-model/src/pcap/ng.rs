@@ -47,8 +47,9 @@ impl Section {
         Ok(section)
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = Option<&str>> {
-        self.ports.iter().map(|port| port.name.as_deref())
+    /// The name of an interface.
+    pub(super) fn name(&self, port: usize) -> Option<&str> {
+        self.ports.get(port)?.name.as_deref()
     }
 
     /// The next packet of the file.

@@ -11,8 +11,10 @@ use std::io::Read;
 pub struct Record<'a> {
     /// Since 1970.
     pub time: Time,
-    /// Index into [`Reader::ports`].
+    /// The number of its interface within the section.
     pub port: usize,
+    /// The name of its interface, if the file has one.
+    pub name: Option<&'a str>,
     /// What the bytes begin with.
     pub link: LinkType,
     /// What the capture holds.
@@ -85,26 +87,23 @@ impl<R: Read> Reader<R> {
     /// Where the file goes wrong.
     #[expect(clippy::should_implement_trait, reason = "a packet lives until the next one is asked for")]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, Problem> {
-        let head = match &mut self.format {
-            Format::Classic(file) => file.next(&mut self.source)?,
-            Format::Ng(section) => section.next(&mut self.source)?,
+        let (head, name) = match &mut self.format {
+            Format::Classic(file) => (file.next(&mut self.source)?, None),
+            Format::Ng(section) => {
+                let head = section.next(&mut self.source)?;
+                let name = head.and_then(|head| section.name(head.port));
+                (head, name)
+            }
         };
         Ok(head.map(|head| Record {
             time: head.time,
             port: head.port,
+            name,
             link: head.link,
             bytes: &self.source.buffer[head.start..head.start + head.captured],
             wire_len: head.wire_len,
             direction: head.direction,
         }))
-    }
-
-    /// The names of the interfaces of the present section so far; none for those without one.
-    pub fn ports(&self) -> Vec<Option<&str>> {
-        match &self.format {
-            Format::Classic(_) => vec![None],
-            Format::Ng(section) => section.names().collect(),
-        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
 use super::output::stamp;
-use super::socket::{App, Probe, Socket, SocketId, State, before, size};
+use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
-use super::timer::TIME_WAIT;
+use super::timer::TIME_WAIT_US;
+use super::transfer::Probe;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
@@ -11,7 +12,6 @@ use crate::outcome::Failure;
 use crate::packet::{Flags, Packet, Payload, Segment};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
-use sim_core::Time;
 
 impl Host {
     /// A TCP packet for one of this host's addresses.
@@ -64,22 +64,23 @@ impl Host {
         }
         let packet: &Packet = cx.wiring.frames.packet_mut(&frame);
         let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
-        let mut socket = Socket::new(self.id, local, remote, State::SynReceived, App::Server(server));
-        socket.flow = packet.flow;
+        let flow = packet.flow;
         cx.deliver(frame);
-        let sequence = super::output::initial_sequence(&socket, cx.now.as_nanos());
-        socket.begin_at(sequence);
-        socket.rcv_nxt = segment.seq.wrapping_add(1);
-        socket.mss = self.mss_towards(remote.0).min(segment.mss.saturating_sub(12).max(88));
-        let flow = socket.flow;
-        let id = cx.sockets.insert(socket);
+        let key = Key { host: self.id, udp: false, local, remote };
+        let mss = self.mss_towards(remote.0).min(segment.mss.saturating_sub(12).max(88));
+        let id = cx.sockets.insert(&key, State::SynReceived, App::Server(server), flow);
         cx.exchanges.note_server(flow, id);
+        let (socket, _) = cx.sockets.busy(id);
+        socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
+        socket.rcv_nxt = segment.seq.wrapping_add(1);
+        socket.mss = mss;
         self.send_syn(cx, id, Flags::SYN.with(Flags::ACK));
     }
 
     fn in_syn_sent(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
-        let socket = cx.sockets.get_mut(id);
-        let acks_us = segment.flags.has(Flags::ACK) && segment.ack == socket.snd_nxt;
+        let now_us = stamp(cx);
+        let (socket, transfer) = cx.sockets.busy(id);
+        let acks_us = segment.flags.has(Flags::ACK) && segment.ack == transfer.snd_nxt;
         if segment.flags.has(Flags::RST) {
             if !acks_us {
                 return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
@@ -90,17 +91,17 @@ impl Host {
         if !(acks_us && segment.flags.has(Flags::SYN)) {
             return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
         }
-        let timed = std::mem::take(&mut socket.timed_us);
+        let timed = std::mem::take(&mut transfer.timed_us);
+        transfer.tries = 0;
+        transfer.stop_timer();
         socket.snd_una = segment.ack;
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = socket.mss.min(segment.mss.saturating_sub(12).max(88));
         socket.state = State::Established;
-        socket.tries = 0;
-        socket.timer_at = Time::NEVER;
-        let App::Client(exchange) = socket.app else { unreachable!("only clients connect") };
+        let App::Client(exchange) = socket.app() else { unreachable!("only clients connect") };
+        socket.sample_round_trip(now_us, timed);
+        socket.will_confirm();
         cx.deliver(frame);
-        sample_round_trip(cx, id, timed);
-        cx.sockets.get_mut(id).confirms = true;
         self.send_ack(cx, id);
         self.exchange_connected(cx, exchange);
     }
@@ -120,7 +121,7 @@ impl Host {
         } else {
             cx.deliver(frame);
             if segment.flags.has(Flags::FIN) || segment.len > 0 {
-                self.start_timer(cx, id, TIME_WAIT);
+                self.start_time_wait(cx, id);
                 self.send_ack(cx, id);
             }
         }
@@ -128,6 +129,7 @@ impl Host {
 
     /// All states from SYN_RECEIVED on.
     fn in_synchronised(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
+        self.rouse(cx, id);
         let socket = cx.sockets.get(id);
         if segment.flags.has(Flags::RST) {
             if segment.seq != socket.rcv_nxt {
@@ -158,53 +160,53 @@ impl Host {
     /// The third segment of the handshake reached a server. False if its accept queue is full: Linux ignores the
     /// segment, and the client believes the connection open.
     fn established(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
-        let App::Server(server) = cx.sockets.get(id).app else {
+        let App::Server(server) = cx.sockets.get(id).app() else {
             unreachable!("only servers are in SYN_RECEIVED")
         };
         if self.servers[server as usize].accept_queue_is_full() {
             self.servers[server as usize].overflowed += 1;
             return false;
         }
-        let socket = cx.sockets.get_mut(id);
-        if segment.ack != socket.snd_nxt {
+        let now_us = stamp(cx);
+        let (socket, transfer) = cx.sockets.busy(id);
+        if segment.ack != transfer.snd_nxt {
             return true; // not ours; the acknowledgement check below ignores it
         }
-        let timed = std::mem::take(&mut socket.timed_us);
+        let timed = std::mem::take(&mut transfer.timed_us);
+        transfer.tries = 0;
+        transfer.stop_timer();
         socket.snd_una = segment.ack;
         socket.state = State::Established;
-        socket.tries = 0;
-        socket.timer_at = Time::NEVER;
-        sample_round_trip(cx, id, timed);
+        socket.sample_round_trip(now_us, timed);
         self.connection_accepted(cx, server, id);
         true
     }
 
     /// Takes the acknowledgement number; false if the socket is gone.
     fn acknowledged(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
-        let socket = cx.sockets.get_mut(id);
-        let is_news = before(socket.snd_una, segment.ack) && !before(socket.snd_max, segment.ack);
+        let now_us = stamp(cx);
+        let (socket, transfer) = cx.sockets.busy(id);
+        let is_news = before(socket.snd_una, segment.ack) && !before(transfer.snd_max, segment.ack);
         if !is_news {
-            let repeated = segment.ack == socket.snd_una && segment.len == 0 && socket.in_flight() > 0;
-            if repeated && !segment.flags.has(Flags::FIN) {
+            let repeated = segment.ack == socket.snd_una && segment.len == 0;
+            if repeated && transfer.in_flight(socket.snd_una) > 0 && !segment.flags.has(Flags::FIN) {
                 self.duplicate_ack(cx, id);
             }
             return true;
         }
-        let timed = std::mem::take(&mut socket.timed_us);
         let acked = segment.ack.wrapping_sub(socket.snd_una);
-        socket.catch_up(segment.ack);
+        transfer.catch_up(segment.ack);
+        socket.snd_una = segment.ack;
         socket.open_window(acked);
-        let all_acked = socket.snd_una == socket.snd_nxt;
-        socket.tries = 0;
-        socket.probe = Probe::Due;
-        socket.duplicates = 0;
-        socket.timer_at = Time::NEVER;
-        if timed != 0 && all_acked {
-            sample_round_trip(cx, id, timed);
-        } else if timed != 0 {
-            cx.sockets.get_mut(id).timed_us = timed;
+        transfer.tries = 0;
+        transfer.probe = Probe::Due;
+        transfer.duplicates = 0;
+        transfer.stop_timer();
+        let all_acked = segment.ack == transfer.snd_nxt;
+        if all_acked {
+            socket.sample_round_trip(now_us, std::mem::take(&mut transfer.timed_us));
         }
-        cx.sockets.get_mut(id).confirms = true;
+        socket.will_confirm();
         if !all_acked {
             self.arm_retransmission(cx, id);
             return true;
@@ -213,17 +215,20 @@ impl Host {
     }
 
     /// Everything sent is acknowledged: if our FIN is among it, the connection moves on. False if it is over.
+    #[inline]
     fn fin_acknowledged(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
-        let socket = cx.sockets.get_mut(id);
-        if !socket.fin_sent {
+        let (socket, transfer) = cx.sockets.busy(id);
+        if !transfer.fin_sent {
             return true;
         }
         match socket.state {
             State::FinWait1 => {
                 socket.state = State::FinWait2;
-                if socket.app == App::Orphan {
-                    socket.is_mini = !segment.flags.has(Flags::FIN);
-                    self.start_timer(cx, id, TIME_WAIT); // tcp_fin_timeout has the same length
+                if socket.is_orphan() {
+                    if !segment.flags.has(Flags::FIN) {
+                        socket.shrink();
+                    }
+                    self.start_timer(cx, id, TIME_WAIT_US); // tcp_fin_timeout has the same length
                 }
             }
             State::Closing => self.enter_time_wait(cx, id),
@@ -237,13 +242,13 @@ impl Host {
     }
 
     fn duplicate_ack(&mut self, cx: &mut Cx, id: SocketId) {
-        let socket = cx.sockets.get_mut(id);
-        socket.duplicates = socket.duplicates.saturating_add(1);
-        if socket.duplicates == 3 {
+        let (socket, transfer) = cx.sockets.busy(id);
+        transfer.duplicates = transfer.duplicates.saturating_add(1);
+        if transfer.duplicates == 3 {
             socket.ssthresh = (socket.cwnd / 2).max(2);
             socket.cwnd = socket.ssthresh;
-            socket.rewind();
-            socket.duplicates = 4; // one recovery a flight
+            transfer.rewind(socket.snd_una);
+            transfer.duplicates = 4; // one recovery a flight
             self.count_retransmission(cx, id);
             self.push(cx, id);
         }
@@ -269,21 +274,20 @@ impl Host {
 
     /// Acknowledges data by the rules of section 8.3, then hands it to the program. False if the socket is gone.
     fn data_received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
-        let socket = cx.sockets.get_mut(id);
-        if socket.app == App::Orphan {
+        if cx.sockets.get(id).is_orphan() {
             // Nobody will read it.
             let seq = segment.ack;
             self.send_segment(cx, id, super::output::Say { seq, len: 0, flags: Flags::RST });
             cx.sockets.remove(id);
             return false;
         }
-        socket.unacked = socket.unacked.saturating_add(1);
+        let (socket, transfer) = cx.sockets.busy(id);
+        transfer.unacked = transfer.unacked.saturating_add(1);
         if segment.flags.has(Flags::FIN) {
             // The FIN's acknowledgement covers the data.
-        } else if socket.quick > 0 {
-            socket.quick -= 1;
+        } else if socket.take_quick() {
             self.send_ack(cx, id);
-        } else if socket.unacked > 1 {
+        } else if transfer.unacked > 1 {
             self.send_ack(cx, id);
         } else {
             self.delay_ack(cx, id);
@@ -298,7 +302,7 @@ impl Host {
             State::Established => {
                 socket.state = State::CloseWait;
                 // A program that closes in the same instant lets the acknowledgement ride on its own FIN.
-                if self.program_reads_end(cx, id) && !cx.sockets.get(id).fin_sent {
+                if self.program_reads_end(cx, id) && !cx.sockets.busy(id).1.fin_sent {
                     self.send_ack(cx, id);
                 }
             }
@@ -318,44 +322,29 @@ impl Host {
     }
 
     fn enter_time_wait(&mut self, cx: &mut Cx, id: SocketId) {
-        let socket = cx.sockets.get_mut(id);
-        socket.state = State::TimeWait;
-        socket.is_mini = true;
-        socket.app = App::Orphan;
-        self.start_timer(cx, id, TIME_WAIT);
+        cx.sockets.get_mut(id).set_app(App::Orphan);
+        self.start_time_wait(cx, id);
     }
 }
 
 impl Socket {
-    /// Moves the left edge of the window to `ack`, which may lie beyond what was sent since a go-back.
-    fn catch_up(&mut self, ack: u32) {
-        if before(self.snd_nxt, ack) {
-            let ahead = ack.wrapping_sub(self.snd_nxt);
-            let data = ahead.min(self.unsent);
-            self.unsent -= data;
-            self.fin_sent |= self.closing && ahead > data;
-            self.snd_nxt = ack;
-        }
-        self.snd_una = ack;
-    }
-
     /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
     fn open_window(&mut self, acked: u32) {
         let segments = (acked.div_ceil(u32::from(self.mss.max(1)))).min(u32::from(u16::MAX)) as u16;
         let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
         self.cwnd = self.cwnd.saturating_add(growth);
     }
-}
 
-/// Smooths a round trip that began at `timed` (0: nothing was timed) into the socket's estimate.
-fn sample_round_trip(cx: &mut Cx, id: SocketId, timed: u32) {
-    if timed == 0 {
-        return;
+    /// Smooths a round trip that began at `timed_us` (0: nothing was timed) into the estimate.
+    #[inline]
+    fn sample_round_trip(&mut self, now_us: u32, timed_us: u32) {
+        if timed_us == 0 {
+            return;
+        }
+        let sample = now_us.wrapping_sub(timed_us).max(1);
+        let old = self.srtt_us;
+        self.srtt_us = if old == 0 { sample } else { old - old / 8 + sample / 8 };
     }
-    let sample = stamp(cx).wrapping_sub(timed).max(1);
-    let socket = cx.sockets.get_mut(id);
-    socket.srtt_us =
-        if socket.srtt_us == 0 { sample } else { socket.srtt_us - socket.srtt_us / 8 + sample / 8 };
 }
 
 /// Bytes of a segment's data at most, for a path of this MTU.

@@ -1,10 +1,9 @@
 //! The state of one TCP connection at one end, or of one UDP client.
 
-use crate::addr::Addr;
+use super::short::Short;
 use crate::exchange::ExchangeId;
-use crate::packet::Flags;
+use crate::pool::{NONE, Record};
 use crate::request::RequestId;
-use sim_core::Time;
 
 /// A socket of some host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -48,17 +47,6 @@ pub enum App {
     Orphan,
 }
 
-/// Whether the end of a flight is sent again soon, before the retransmission timer would fire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Probe {
-    /// When something is sent next, its timer will be that of a probe.
-    Due,
-    /// The timer is that of a probe.
-    Armed,
-    /// The probe was sent: only the retransmission timer is left.
-    Spent,
-}
-
 /// Segment sizes and windows of a Linux host on Ethernet (spec of short exchanges, section 8).
 pub mod size {
     /// IP bytes of a SYN or SYN-ACK with all options, IPv4.
@@ -81,44 +69,34 @@ pub mod size {
     pub const WINDOW: u32 = 3_386_848;
 }
 
-/// One end of a connection.
+/// One end of a connection: what is kept of it however long it is idle. What is needed while something is under way
+/// stands in a [`Transfer`](super::transfer::Transfer).
 #[derive(Clone, Debug)]
-#[repr(align(64))] // two cache lines, not three
 pub struct Socket {
     /// Own address.
-    pub local: Addr,
+    pub(super) local: Short,
     /// The other end's address.
-    pub remote: Addr,
-    /// The instant of the retransmission timer, or of the end of TIME_WAIT.
-    pub(crate) timer_at: Time,
-    /// The instant at which a delayed acknowledgement must go out.
-    pub(crate) ack_at: Time,
-    /// The earliest event in the agenda for this socket: timers are lazy.
-    pub(crate) posted: Time,
-    /// The host.
-    pub(crate) host: u32,
-    /// The tag of its packets in the trace.
-    pub(crate) flow: u32,
-    /// First byte sent and not acknowledged.
-    pub(crate) snd_una: u32,
-    /// Next byte to send.
-    pub(crate) snd_nxt: u32,
-    /// Highest byte ever sent: below it, sending is retransmission.
-    pub(crate) snd_max: u32,
-    /// Next byte expected.
-    pub(crate) rcv_nxt: u32,
-    /// Bytes that the program has written and that were not sent yet.
-    pub(crate) unsent: u32,
-    /// Smoothed round-trip time in microseconds.
-    pub(crate) srtt_us: u32,
-    /// When the last segment that can be timed was sent, in microseconds (wrapping); 0 for none.
-    pub(crate) timed_us: u32,
-    /// Who owns it.
-    pub(crate) app: App,
+    pub(super) remote: Short,
+    /// The host; [`NOBODY`] if the slot is free.
+    pub(crate) host: u16,
+    /// IPv4 identification of its last packet: each socket counts its own.
+    ident: u16,
     /// Own port.
     pub lport: u16,
     /// The other end's port.
     pub rport: u16,
+    /// The tag of its packets in the trace.
+    pub(crate) flow: u32,
+    /// First byte sent and not acknowledged.
+    pub(crate) snd_una: u32,
+    /// Next byte expected.
+    pub(crate) rcv_nxt: u32,
+    /// Smoothed round-trip time in microseconds.
+    pub(crate) srtt_us: u32,
+    /// Who owns it, in short.
+    owner: u32,
+    /// The slot of its transfer, or none.
+    pub(super) transfer: u32,
     /// Largest payload of a segment.
     pub(crate) mss: u16,
     /// Congestion window in segments.
@@ -127,99 +105,146 @@ pub struct Socket {
     pub(crate) ssthresh: u16,
     /// State.
     pub state: State,
-    /// The program has closed: a FIN follows the data.
-    pub(crate) closing: bool,
-    /// Our FIN was sent (it may be sent again).
-    pub(crate) fin_sent: bool,
-    /// Retransmissions since something was acknowledged.
-    pub(crate) tries: u8,
-    /// A small socket in the place of the whole one, which the kernel has freed: its packets carry no identification.
-    pub(crate) is_mini: bool,
-    /// IPv4 identification of the next packet: each socket counts its own.
-    pub(crate) ident: u16,
-    /// Segments to be acknowledged at once.
-    pub(crate) quick: u8,
-    /// The other end has acknowledged something: the next segment to it confirms the next hop.
-    pub(crate) confirms: bool,
-    /// The tail loss probe of the present flight.
-    pub(crate) probe: Probe,
-    /// Sequence numbers that the last segment took.
-    pub(crate) tail: u16,
-    /// Data segments received and not acknowledged.
-    pub(crate) unacked: u8,
-    /// Duplicate acknowledgements in a row.
-    pub(crate) duplicates: u8,
+    /// Segments to be acknowledged at once, and two marks.
+    marks: u8,
 }
 
-const _: () = assert!(size_of::<Socket>() <= 128, "two cache lines: there are millions of them");
+/// The host of a free slot.
+pub(super) const NOBODY: u16 = u16::MAX;
+/// In the marks: segments to be acknowledged at once.
+const QUICK: u8 = 0x1f;
+/// In the marks: the other end has acknowledged something, the next segment to it confirms the next hop.
+const CONFIRMS: u8 = 0x80;
+/// In the marks: the kernel has put a small socket into the place of the whole one.
+const MINI: u8 = 0x40;
+
+const _: () = assert!(size_of::<Socket>() <= 48, "there are two for each open connection");
 
 impl Socket {
     /// A socket in `state` that has sent nothing.
-    pub(crate) fn new(host: u32, local: (Addr, u16), remote: (Addr, u16), state: State, app: App) -> Socket {
+    pub(super) fn new(host: u32, local: (Short, u16), remote: (Short, u16), state: State) -> Socket {
+        let host = u16::try_from(host).ok().filter(|host| *host != NOBODY);
         Socket {
+            host: host.expect("fewer than 65 535 hosts have sockets"),
+            state,
             local: local.0,
             remote: remote.0,
-            timer_at: Time::NEVER,
-            ack_at: Time::NEVER,
-            posted: Time::NEVER,
-            host,
-            flow: 0,
-            snd_una: 0,
-            snd_nxt: 0,
-            snd_max: 0,
-            rcv_nxt: 0,
-            unsent: 0,
-            srtt_us: 0,
-            timed_us: 0,
-            app,
             lport: local.1,
             rport: remote.1,
-            mss: 0,
-            cwnd: size::INITIAL_WINDOW,
-            ssthresh: u16::MAX,
-            state,
-            closing: false,
-            fin_sent: false,
-            tries: 0,
-            is_mini: false,
-            ident: 0,
-            quick: size::QUICK_ACKS,
-            unacked: 0,
-            confirms: false,
-            probe: Probe::Due,
-            tail: 0,
-            duplicates: 0,
+            ..Socket::BLANK
         }
     }
 
+    /// Who owns it.
+    #[inline]
+    pub fn app(&self) -> App {
+        let number = self.owner & NUMBER;
+        match self.owner >> NUMBER_BITS {
+            0 => App::Client(ExchangeId(number)),
+            1 => App::Server(number),
+            2 => App::Request(RequestId(number)),
+            _ => App::Orphan,
+        }
+    }
+
+    /// It changes its owner.
+    #[inline]
+    pub(crate) fn set_app(&mut self, app: App) {
+        let (kind, number) = match app {
+            App::Client(exchange) => (0, exchange.0),
+            App::Server(server) => (1, server),
+            App::Request(request) => (2, request.0),
+            App::Orphan => (3, 0),
+        };
+        assert!(number <= NUMBER, "fewer than 2^30 exchanges and requests at a time");
+        self.owner = kind << NUMBER_BITS | number;
+    }
+
     /// Sets the first sequence number, and with it the first identification, which is as arbitrary.
-    pub(crate) fn begin_at(&mut self, sequence: u32) {
-        (self.snd_una, self.snd_nxt, self.snd_max) = (sequence, sequence, sequence);
+    pub(super) fn begin_at(&mut self, sequence: u32) {
+        self.snd_una = sequence;
         self.ident = (sequence.wrapping_mul(0x9e37_79b9) >> 16) as u16;
     }
 
-    /// The IPv4 identification of the next packet. While a connection is half open, and once only a small socket is
-    /// left of it, there is nothing that counts.
+    /// The IPv4 identification of the next packet. While a connection is half open, and once only a small socket is left
+    /// of it, there is nothing that counts.
     #[inline]
-    pub(crate) fn next_id(&mut self, flags: Flags) -> u16 {
-        let is_small = self.is_mini || self.state == State::SynReceived || flags.has(Flags::SYN) && flags.has(Flags::ACK);
-        if is_small {
+    pub(super) fn next_id(&mut self) -> u16 {
+        if self.marks & MINI != 0 || matches!(self.state, State::SynReceived | State::TimeWait) {
             return 0;
         }
         self.ident = self.ident.wrapping_add(1);
         self.ident
     }
 
-    /// Is there anything left to say: data, or a FIN?
-    #[inline]
-    pub(crate) fn has_more(&self) -> bool {
-        !self.fin_sent && (self.unsent > 0 || self.closing)
+    /// Only a small socket is left: the connection waits for the other end's FIN, and nobody will read.
+    pub(super) fn shrink(&mut self) {
+        self.marks |= MINI;
     }
 
-    /// Bytes sent and not acknowledged (a FIN counts as one).
+    /// Must a data segment be acknowledged at once, because the connection is young?
     #[inline]
-    pub(crate) fn in_flight(&self) -> u32 {
-        self.snd_nxt.wrapping_sub(self.snd_una)
+    pub(super) fn take_quick(&mut self) -> bool {
+        let is_quick = self.marks & QUICK > 0;
+        self.marks -= u8::from(is_quick);
+        is_quick
+    }
+
+    /// The other end has acknowledged something: the next segment to it confirms the next hop.
+    #[inline]
+    pub(super) fn will_confirm(&mut self) {
+        self.marks |= CONFIRMS;
+    }
+
+    /// Does the segment that is about to leave confirm the next hop?
+    #[inline]
+    pub(super) fn take_confirmation(&mut self) -> bool {
+        let confirms = self.marks & CONFIRMS != 0;
+        self.marks &= !CONFIRMS;
+        confirms
+    }
+
+    /// Has its program gone?
+    #[inline]
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.owner == ORPHAN
+    }
+
+    /// In TIME_WAIT no round trip is measured any more: in its place stands how often the socket is in the queue of those
+    /// that wait.
+    pub(super) fn waits(&mut self) -> &mut u32 {
+        &mut self.srtt_us
+    }
+}
+
+/// Bits of the owner that are its number; the others say which kind it is.
+const NUMBER_BITS: u32 = 30;
+const NUMBER: u32 = (1 << NUMBER_BITS) - 1;
+const ORPHAN: u32 = 3 << NUMBER_BITS;
+
+impl Record for Socket {
+    const BLANK: Socket = Socket {
+        local: Short::BLANK,
+        remote: Short::BLANK,
+        host: NOBODY,
+        ident: 0,
+        lport: 0,
+        rport: 0,
+        flow: 0,
+        snd_una: 0,
+        rcv_nxt: 0,
+        srtt_us: 0,
+        owner: ORPHAN,
+        transfer: NONE,
+        mss: 0,
+        cwnd: size::INITIAL_WINDOW,
+        ssthresh: u16::MAX,
+        state: State::SynSent,
+        marks: size::QUICK_ACKS,
+    };
+
+    fn link(&mut self) -> &mut u32 {
+        &mut self.flow
     }
 }
 

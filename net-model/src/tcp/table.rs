@@ -1,10 +1,17 @@
-//! All sockets, and the index from the addresses and ports of a packet to its socket.
+//! All sockets, and the way from the addresses and ports of a packet to its socket.
 //!
-//! The index is a table of slot numbers with linear probing. Beside each number stands the key's hash, so that neither a
-//! collision nor a removal touches other sockets; the keys live in the sockets themselves.
+//! A socket is 48 bytes, to which come a [`Transfer`] while something is under way and about five bytes of index. Most
+//! packets find their socket without the index: their tag names an exchange, which knows the sockets of its two ends.
 
-use super::socket::{Socket, SocketId, State};
+use super::alarm::Alarms;
+use super::index::Index;
+use super::short::{Short, Shorts};
+use super::socket::{App, NOBODY, Socket, SocketId, State};
+use super::time_wait::Queue;
+use super::transfer::{Rank, Transfer};
 use crate::addr::Addr;
+use crate::pool::{NONE, Pool};
+use sim_core::{Time, Timers};
 
 /// What identifies a socket: host, TCP or UDP, own and other address and port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,26 +26,34 @@ pub struct Key {
     pub remote: (Addr, u16),
 }
 
-/// An entry of the index: slot number + 1 (0 if the entry is free) and the key's hash.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Entry {
-    slot: u32,
-    hash: u32,
+/// The same in sixteen bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct ShortKey {
+    host: u32,
+    udp: bool,
+    local: (Short, u16),
+    remote: (Short, u16),
 }
 
 /// All sockets of all hosts.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    slots: Vec<Socket>,
-    free: Vec<u32>,
-    /// A power of two long, at most half full.
-    index: Vec<Entry>,
+    pool: Pool<Socket>,
+    transfers: Pool<Transfer>,
+    index: Index,
+    shorts: Shorts,
+    /// Those in TIME_WAIT.
+    waiting: Queue,
+    /// When transfers have to be looked at.
+    pub(super) alarms: Alarms,
+    /// Sockets that left TIME_WAIT early and whose slots are not free yet.
+    left_early: usize,
 }
 
 impl Sockets {
     /// Sockets in use.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.pool.len() - self.left_early
     }
 
     /// Is there none?
@@ -46,129 +61,211 @@ impl Sockets {
         self.len() == 0
     }
 
-    /// Bytes that the sockets and their index occupy.
+    /// Bytes that the sockets, their index and their timers occupy.
     pub fn memory(&self) -> usize {
-        self.slots.capacity() * size_of::<Socket>()
-            + self.index.capacity() * size_of::<Entry>()
-            + self.free.capacity() * 4
+        self.pool.memory()
+            + self.transfers.memory()
+            + self.index.memory()
+            + self.shorts.memory()
+            + self.waiting.memory()
+            + self.alarms.memory()
     }
 
     /// The socket.
     #[inline]
     pub fn get(&self, id: SocketId) -> &Socket {
-        &self.slots[id.0 as usize]
+        self.pool.get(id.0)
     }
 
     /// The socket, to be changed.
     #[inline]
-    pub fn get_mut(&mut self, id: SocketId) -> &mut Socket {
-        &mut self.slots[id.0 as usize]
+    pub(crate) fn get_mut(&mut self, id: SocketId) -> &mut Socket {
+        self.pool.get_mut(id.0)
+    }
+
+    /// A busy socket and its transfer.
+    #[inline]
+    pub(crate) fn busy(&mut self, id: SocketId) -> (&mut Socket, &mut Transfer) {
+        let socket = self.pool.get_mut(id.0);
+        let transfer = self.transfers.get_mut(socket.transfer);
+        (socket, transfer)
+    }
+
+    /// The transfer of a socket, if it is busy.
+    #[inline]
+    pub(crate) fn transfer(&mut self, id: SocketId) -> Option<&mut Transfer> {
+        let slot = self.get(id).transfer;
+        (slot != NONE).then(|| self.transfers.get_mut(slot))
+    }
+
+    /// Own address and port of a socket.
+    pub(crate) fn local(&self, id: SocketId) -> (Addr, u16) {
+        let socket = self.get(id);
+        (self.shorts.addr(socket.local), socket.lport)
+    }
+
+    /// The other end's address and port.
+    pub(crate) fn remote(&self, id: SocketId) -> (Addr, u16) {
+        let socket = self.get(id);
+        (self.shorts.addr(socket.remote), socket.rport)
+    }
+
+    /// Is the other end of socket `a` what `b` calls its own?
+    pub(crate) fn leads_to(&self, a: SocketId, b: SocketId) -> bool {
+        let (a, b) = (self.get(a), self.get(b));
+        (a.remote, a.rport) == (b.local, b.lport)
     }
 
     /// Finds the socket of a packet, looking first at the two slots where it probably is.
     #[inline]
     pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<SocketId> {
+        let key = self.short_key(key)?;
         for slot in likely {
-            if self.slots.get(slot as usize).is_some_and(|socket| is_of(socket, key)) {
+            if slot != NONE && is_of(self.pool.get(slot), &key) {
                 return Some(SocketId(slot));
             }
         }
-        self.find(key)
+        self.look_up(&key)
     }
 
     /// Finds the socket of a packet.
     pub fn find(&self, key: &Key) -> Option<SocketId> {
-        if self.index.is_empty() {
-            return None;
+        self.look_up(&self.short_key(key)?)
+    }
+
+    #[inline(never)]
+    fn look_up(&self, key: &ShortKey) -> Option<SocketId> {
+        self.index.find(hash(key), |slot| is_of(self.pool.get(slot), key)).map(SocketId)
+    }
+
+    /// Adds a socket whose key is not in use: it has sent nothing. One of TCP is busy.
+    pub(crate) fn insert(&mut self, key: &Key, state: State, app: App, flow: u32) -> SocketId {
+        debug_assert_eq!(key.udp, state == State::Udp, "UDP sockets have a state of their own");
+        let local = (self.shorts.shorten(key.local.0), key.local.1);
+        let remote = (self.shorts.shorten(key.remote.0), key.remote.1);
+        let mut socket = Socket::new(key.host, local, remote, state);
+        socket.flow = flow;
+        socket.set_app(app);
+        let hash = hash(&key_of(&socket));
+        let slot = self.pool.insert(socket);
+        let pool = &self.pool;
+        self.index.insert(hash, slot, |slot| self::hash(&key_of(pool.get(slot))));
+        if !key.udp {
+            self.begin_transfer(SocketId(slot));
         }
-        let mask = self.index.len() - 1;
-        let hash = hash(key);
-        let mut at = hash as usize & mask;
-        loop {
-            let entry = self.index[at];
-            if entry.slot == 0 {
-                return None;
-            }
-            if entry.hash == hash && is_of(&self.slots[entry.slot as usize - 1], key) {
-                return Some(SocketId(entry.slot - 1));
-            }
-            at = (at + 1) & mask;
+        SocketId(slot)
+    }
+
+    /// A socket that was idle has something to do.
+    pub(super) fn begin_transfer(&mut self, id: SocketId) {
+        let transfer = self.transfers.take();
+        let socket = self.pool.get_mut(id.0);
+        socket.transfer = transfer;
+        self.transfers.get_mut(transfer).begin(id.0, socket);
+    }
+
+    /// A socket has nothing more to do for now.
+    pub(super) fn end_transfer(&mut self, id: SocketId) {
+        let slot = std::mem::replace(&mut self.pool.get_mut(id.0).transfer, NONE);
+        if slot != NONE {
+            self.transfers.get_mut(slot).socket = NONE;
+            self.transfers.remove(slot);
         }
     }
 
-    /// Adds a socket whose key is not in use.
-    pub fn insert(&mut self, socket: Socket) -> SocketId {
-        if (self.len() + 1) * 2 > self.index.len() {
-            self.grow();
+    /// No timer of a socket is running: if nothing else is under way either, it gives its transfer back.
+    pub(super) fn rest(&mut self, id: SocketId) {
+        let socket = self.pool.get(id.0);
+        if self.transfers.get(socket.transfer).is_idle(socket) {
+            self.end_transfer(id);
         }
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = socket;
-                slot
+    }
+
+    /// The alarm of a transfer's slot, set for `at`: a timer that fires now is returned, a later one gets the next alarm,
+    /// and an idle socket gives its transfer back.
+    pub(super) fn look_at(&mut self, slot: u32, at: Time, timers: Timers) -> Option<(Rank, SocketId)> {
+        let transfer = self.transfers.get_mut(slot);
+        if transfer.posted != at {
+            return None; // an earlier one was set later, and has been handled
+        }
+        transfer.posted = Time::NEVER;
+        if transfer.socket == NONE {
+            return None;
+        }
+        let (id, next) = (SocketId(transfer.socket), transfer.next_due(timers));
+        if next <= at {
+            return Some((transfer.rank(at, timers), id));
+        }
+        if next != Time::NEVER {
+            transfer.posted = next;
+            self.alarms.push(next, slot);
+        } else if transfer.is_idle(self.pool.get(id.0)) {
+            self.end_transfer(id);
+        }
+        None
+    }
+
+    /// A socket enters TIME_WAIT, or stays in it longer than it would have: until `until`.
+    pub(super) fn wait(&mut self, id: SocketId, until: Time) {
+        self.end_transfer(id);
+        let socket = self.pool.get_mut(id.0);
+        if socket.state != State::TimeWait {
+            socket.state = State::TimeWait;
+            *socket.waits() = 0;
+        }
+        *socket.waits() += 1;
+        self.waiting.push(until, id);
+    }
+
+    /// When the next TIME_WAIT ends, or never.
+    pub(super) fn next_end(&self) -> Time {
+        self.waiting.first()
+    }
+
+    /// Ends TIME_WAIT where it is over.
+    pub(super) fn end_waits(&mut self, now: Time) {
+        while let Some(id) = self.waiting.pop(now) {
+            let socket = self.pool.get_mut(id.0);
+            *socket.waits() -= 1;
+            let (stays, is_gone) = (*socket.waits() > 0, socket.host == NOBODY);
+            if stays {
+                continue;
             }
-            None => {
-                if self.slots.len() == self.slots.capacity() {
-                    self.slots.reserve_exact(growth(self.slots.len()));
-                }
-                self.slots.push(socket);
-                u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 sockets")
+            if is_gone {
+                self.left_early -= 1;
+                self.pool.remove(id.0);
+            } else {
+                self.remove(id);
             }
-        };
-        let hash = hash(&key_of(&self.slots[slot as usize]));
-        self.enter(Entry { slot: slot + 1, hash });
-        SocketId(slot)
+        }
     }
 
     /// Removes a socket.
     pub fn remove(&mut self, id: SocketId) {
-        let mask = self.index.len() - 1;
-        let mut hole = hash(&key_of(self.get(id))) as usize & mask;
-        while self.index[hole].slot != id.0 + 1 {
-            hole = (hole + 1) & mask;
+        self.end_transfer(id);
+        let socket = self.pool.get_mut(id.0);
+        self.index.remove(hash(&key_of(socket)), id.0);
+        socket.host = NOBODY; // nobody's: no packet is for it
+        if socket.state == State::TimeWait && *socket.waits() > 0 {
+            self.left_early += 1; // its slot is free when the queue has forgotten it
+        } else {
+            self.pool.remove(id.0);
         }
-        // Close the gap: whoever was pushed past it by a collision moves back.
-        let mut at = hole;
-        loop {
-            at = (at + 1) & mask;
-            let entry = self.index[at];
-            if entry.slot == 0 {
-                break;
-            }
-            let home = entry.hash as usize & mask;
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
-                self.index[hole] = entry;
-                hole = at;
-            }
-        }
-        self.index[hole] = Entry::default();
-        let socket = self.get_mut(id);
-        socket.host = u32::MAX; // nobody's: no packet is for it
-        socket.posted = sim_core::Time::NEVER;
-        socket.timer_at = sim_core::Time::NEVER;
-        socket.ack_at = sim_core::Time::NEVER;
-        self.free.push(id.0);
     }
 
-    fn enter(&mut self, entry: Entry) {
-        let mask = self.index.len() - 1;
-        let mut at = entry.hash as usize & mask;
-        while self.index[at].slot != 0 {
-            at = (at + 1) & mask;
-        }
-        self.index[at] = entry;
-    }
-
-    fn grow(&mut self) {
-        let bigger = vec![Entry::default(); (self.index.len() * 2).max(64)];
-        let old = std::mem::replace(&mut self.index, bigger);
-        for entry in old.into_iter().filter(|entry| entry.slot != 0) {
-            self.enter(entry);
-        }
+    #[inline]
+    fn short_key(&self, key: &Key) -> Option<ShortKey> {
+        Some(ShortKey {
+            host: key.host,
+            udp: key.udp,
+            local: (self.shorts.find(key.local.0)?, key.local.1),
+            remote: (self.shorts.find(key.remote.0)?, key.remote.1),
+        })
     }
 }
 
-/// How many more elements a full pool takes. Growing moves everything, so small pools double; of millions of elements
-/// the spare room counts, so large ones grow by a quarter.
+/// How many more elements a full table takes. Growing moves everything, so small tables double; of millions of
+/// elements the spare room counts, so large ones grow by a quarter.
 pub(crate) fn growth(len: usize) -> usize {
     const LARGE: usize = 1 << 16;
     if len < LARGE { len.max(64) } else { len / 4 }
@@ -176,18 +273,18 @@ pub(crate) fn growth(len: usize) -> usize {
 
 /// Is this the socket of the key? The parts that differ most often first.
 #[inline]
-fn is_of(socket: &Socket, key: &Key) -> bool {
+fn is_of(socket: &Socket, key: &ShortKey) -> bool {
     (socket.rport, socket.lport) == (key.remote.1, key.local.1)
+        && u32::from(socket.host) == key.host
         && socket.remote == key.remote.0
         && socket.local == key.local.0
-        && socket.host == key.host
         && (socket.state == State::Udp) == key.udp
 }
 
 #[inline]
-fn key_of(socket: &Socket) -> Key {
-    Key {
-        host: socket.host,
+fn key_of(socket: &Socket) -> ShortKey {
+    ShortKey {
+        host: u32::from(socket.host),
         udp: socket.state == State::Udp,
         local: (socket.local, socket.lport),
         remote: (socket.remote, socket.rport),
@@ -196,19 +293,18 @@ fn key_of(socket: &Socket) -> Key {
 
 /// Where a key has its place; the same on every machine.
 ///
-/// Clients take ports in turn, and a connection has two ends: both ends of four neighbouring ports of a client have
+/// Clients take ports in turn, and a connection has two ends: both ends of two neighbouring ports of a client have
 /// places in one cache line (unless an address is translated between them), so that most of what the next connection
 /// needs is in the cache. The host is not part of it: hosts seldom have the same addresses and ports.
 #[inline]
-fn hash(key: &Key) -> u32 {
-    let [a, b] = key.local.0.words();
-    let [c, d] = key.remote.0.words();
+fn hash(key: &ShortKey) -> u32 {
+    let (a, b) = (key.local.0.bits(), key.remote.0.bits());
     let (own, other) = (key.local.1, key.remote.1);
-    let ports = u64::from(own ^ other);
-    let addresses =
-        mix((a ^ c).rotate_left(32) ^ b ^ d ^ 0x9e37_79b9_7f4a_7c15, b.wrapping_add(d) ^ (ports >> 2) << 40);
-    let neighbours = mix(addresses, 0xd6e8_feb8_6659_fd93) as u32;
-    neighbours << 3 | (ports as u32 & 3) << 1 | u32::from(own > other)
+    let ports = u32::from(own ^ other);
+    let addresses = u64::from(a ^ b) << 32 | u64::from(a.wrapping_add(b));
+    let pair = mix(addresses ^ 0x9e37_79b9_7f4a_7c15, u64::from(ports >> 1) ^ 0xe703_7ed1_a0b4_28db);
+    let neighbours = mix(pair, 0xd6e8_feb8_6659_fd93) as u32;
+    neighbours << 2 | (ports & 1) << 1 | u32::from(own > other)
 }
 
 #[inline]
@@ -219,32 +315,68 @@ fn mix(value: u64, by: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::socket::App;
     use super::*;
     use proptest::prelude::*;
+    use sim_core::Duration;
     use std::collections::BTreeMap;
 
-    fn socket(n: u16) -> Socket {
-        let local = (Addr::v4(0x0a00_0001), n);
-        Socket::new(7, local, (Addr::v4(0x0a00_0002), 80), State::Established, App::Orphan)
+    fn key(n: u16) -> Key {
+        let server = if n % 3 == 0 { Addr::v6(7) } else { Addr::v4(0x0a00_0002) };
+        Key { host: 7, udp: n % 5 == 0, local: (Addr::v4(0x0a00_0001), n), remote: (server, 80) }
+    }
+
+    fn add(sockets: &mut Sockets, n: u16) -> SocketId {
+        let state = if key(n).udp { State::Udp } else { State::Established };
+        sockets.insert(&key(n), state, App::Orphan, 0)
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add(u16),
+        Remove(u16),
+        Wait(u16),
+        Pass(u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0u16..200).prop_map(Step::Add),
+            2 => (0u16..200).prop_map(Step::Remove),
+            2 => (0u16..200).prop_map(Step::Wait),
+            1 => (0u8..40).prop_map(Step::Pass),
+        ]
     }
 
     proptest! {
-        /// The index agrees with a sorted map, whatever comes and goes.
+        /// The sockets agree with a sorted map, whatever comes, goes, and waits for its end in TIME_WAIT.
         #[test]
-        fn behaves_like_a_map(steps in prop::collection::vec((0u16..200, any::<bool>()), 1..600)) {
+        fn behave_like_a_map(steps in prop::collection::vec(step(), 1..600)) {
             let mut sockets = Sockets::default();
-            let mut model = BTreeMap::new();
-            for (port, add) in steps {
-                match (add, model.get(&port).copied()) {
-                    (true, None) => { model.insert(port, sockets.insert(socket(port))); }
-                    (false, Some(id)) => { sockets.remove(id); model.remove(&port); }
-                    _ => {}
+            let mut model: BTreeMap<u16, (SocketId, Time)> = BTreeMap::new();
+            let mut now = Time::ZERO;
+            for step in steps {
+                let known = |n: &u16| model.get(n).map(|(id, _)| *id);
+                match step {
+                    Step::Add(n) if known(&n).is_none() => {
+                        model.insert(n, (add(&mut sockets, n), Time::NEVER));
+                    }
+                    Step::Remove(n) => if let Some((id, _)) = model.remove(&n) { sockets.remove(id) },
+                    Step::Wait(n) => if let Some(id) = known(&n).filter(|_| !key(n).udp) {
+                        let until = now + Duration::from_secs(60);
+                        sockets.wait(id, until);
+                        model.insert(n, (id, until));
+                    }
+                    Step::Pass(seconds) => {
+                        now += Duration::from_secs(u64::from(seconds));
+                        sockets.end_waits(now);
+                        model.retain(|_, (_, until)| *until > now);
+                    }
+                    Step::Add(_) => {}
                 }
                 prop_assert_eq!(sockets.len(), model.len());
             }
-            for port in 0..200 {
-                prop_assert_eq!(sockets.find(&key_of(&socket(port))), model.get(&port).copied());
+            for n in 0..200 {
+                prop_assert_eq!(sockets.find(&key(n)), model.get(&n).map(|(id, _)| *id));
             }
         }
     }

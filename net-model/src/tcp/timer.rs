@@ -1,63 +1,137 @@
 //! The timers of a socket: retransmission, delayed acknowledgement, end of TIME_WAIT.
 //!
-//! They are lazy: the instants stand in the socket, at most the earliest has an event, and an event that fires early
-//! posts the next. Moving a timer back, as every acknowledgement does, costs a store.
+//! They are lazy: when and to what they were set stands in the [`Transfer`](super::transfer::Transfer), whose slot has an
+//! alarm ([`Alarms`](super::alarm::Alarms)) no later than they fire. Only an alarm asks when they really fire. Setting a
+//! timer again, as every acknowledgement does, costs some stores.
 
-use super::output::{Say, timeout};
-use super::socket::{App, Probe, SocketId, State};
+use super::output::{Say, timeout_us};
+use super::socket::{SocketId, State};
+use super::transfer::{DELAYED_ACK, Probe, Rank, Transfer};
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::host::Host;
 use crate::outcome::Failure;
 use crate::packet::Flags;
-use sim_core::{Duration, Time};
+use crate::tcp::App;
+use sim_core::{Duration, Time, Timers};
 
-/// How long the side that closed first remembers a connection.
-pub(crate) const TIME_WAIT: Duration = Duration::from_secs(60);
-/// An acknowledgement may wait this long for company.
-pub(crate) const DELAYED_ACK: Duration = Duration::from_millis(40);
+/// How long the side that closed first remembers a connection, in microseconds.
+pub(crate) const TIME_WAIT_US: u32 = 60_000_000;
+/// How long after two round trips a flight's last segment is sent again, and how long if it is the only one: then its
+/// acknowledgement may be a delayed one. In microseconds.
+const PROBE_US: u32 = 2_000;
+const PROBE_ALONE_US: u32 = 200_000;
+/// A socket that was idle is looked at so much later, to see whether it is idle again.
+const BUSY: Duration = Duration::from_millis(200);
 /// tcp_syn_retries, tcp_synack_retries, tcp_retries2, and the limit for sockets without a program.
 const SYN_RETRIES: u8 = 6;
 const SYN_ACK_RETRIES: u8 = 5;
 const RETRIES: u8 = 15;
 const ORPHAN_RETRIES: u8 = 8;
 
-/// How long after two round trips a flight's last segment is sent again, and how long if it is the only one: then its
-/// acknowledgement may be a delayed one.
-const PROBE: Duration = Duration::from_millis(2);
-const PROBE_ALONE: Duration = Duration::from_millis(200);
+/// The event of all sockets: some transfers have an alarm, or some TIME_WAIT ends.
+pub(crate) fn sockets_event(cx: &mut Cx, hosts: &mut [Host], timers: Timers) {
+    let now = cx.now;
+    if cx.sockets.alarms.event_at != now {
+        return; // an earlier one was posted later, and has been handled
+    }
+    cx.sockets.alarms.event_at = Time::NEVER;
+    cx.sockets.end_waits(now);
+    let mut due = std::mem::take(&mut cx.sockets.alarms.due);
+    while let Some((at, slot)) = cx.sockets.alarms.pop(now) {
+        due.extend(cx.sockets.look_at(slot, at, timers));
+    }
+    due.sort_unstable();
+    for (rank, id) in due.drain(..) {
+        fire(cx, hosts, timers, rank, id);
+    }
+    cx.sockets.alarms.due = due;
+    let next = cx.sockets.alarms.first().min(cx.sockets.next_end());
+    expect_event(cx, next);
+}
+
+/// A timer of a socket fires, unless the one before it at this instant has changed that.
+fn fire(cx: &mut Cx, hosts: &mut [Host], timers: Timers, rank: Rank, id: SocketId) {
+    let now = cx.now;
+    if cx.sockets.transfer(id).is_none_or(|transfer| transfer.rank(now, timers) != rank) {
+        return;
+    }
+    let host = cx.sockets.get(id).host;
+    hosts[usize::from(host)].socket_timer(cx, id);
+    if let Some(transfer) = cx.sockets.transfer(id) {
+        match transfer.next_due(timers) {
+            Time::NEVER => cx.sockets.rest(id),
+            next => post(cx, id, next),
+        }
+    }
+}
+
+/// Sets the alarm of a socket's transfer, unless it has one as early.
+fn post(cx: &mut Cx, id: SocketId, at: Time) {
+    let slot = cx.sockets.get(id).transfer;
+    let (_, transfer) = cx.sockets.busy(id);
+    if at < transfer.posted {
+        transfer.posted = at;
+        cx.sockets.alarms.push(at, slot);
+        expect_event(cx, at);
+    }
+}
+
+/// Makes sure of an event at this instant or before.
+fn expect_event(cx: &mut Cx, at: Time) {
+    if at < cx.sockets.alarms.event_at {
+        cx.sockets.alarms.event_at = at;
+        cx.agenda.post(at, Event::Sockets);
+    }
+}
 
 impl Host {
-    /// Arms the retransmission timer (or that of TIME_WAIT).
-    pub(crate) fn start_timer(&mut self, cx: &mut Cx, id: SocketId, delay: Duration) {
-        let at = self.timers.fires_at(cx.now, delay);
-        cx.sockets.get_mut(id).timer_at = at;
-        post(cx, id, at);
+    /// Makes sure that a socket has a transfer: something is about to happen.
+    #[inline]
+    pub(crate) fn rouse(&mut self, cx: &mut Cx, id: SocketId) {
+        if cx.sockets.transfer(id).is_none() {
+            cx.sockets.begin_transfer(id);
+            post(cx, id, cx.now + BUSY);
+        }
     }
 
-    /// Arms the retransmission timer behind what was just sent, or before it that of a probe: a flight whose end got lost
+    /// Sets the retransmission timer.
+    pub(crate) fn start_timer(&mut self, cx: &mut Cx, id: SocketId, delay_us: u32) {
+        let order = cx.sockets.alarms.number();
+        let (_, transfer) = cx.sockets.busy(id);
+        transfer.set_timer(cx.now, delay_us, order);
+        // It never fires early.
+        if cx.now + Duration::from_micros(u64::from(delay_us)) < transfer.posted {
+            let at = transfer.timer_due(self.timers);
+            post(cx, id, at);
+        }
+    }
+
+    /// Sets the retransmission timer behind what was just sent, or before it that of a probe: a flight whose end got lost
     /// draws no acknowledgement that would show it, so its last segment is sent again soon, once.
-    pub(crate) fn arm_retransmission(&mut self, cx: &mut Cx, id: SocketId) {
-        let socket = cx.sockets.get_mut(id);
-        let mut delay = timeout(socket);
-        if socket.probe != Probe::Spent && socket.tries == 0 && socket.srtt_us > 0 {
-            let is_alone = socket.in_flight() == u32::from(socket.tail);
-            let patience = if is_alone { PROBE_ALONE } else { PROBE };
-            delay = delay.min(Duration::from_micros(2 * u64::from(socket.srtt_us)) + patience);
-            socket.probe = Probe::Armed;
-        } else if socket.timer_at != Time::NEVER && socket.tries == 0 {
+    pub(super) fn arm_retransmission(&mut self, cx: &mut Cx, id: SocketId) {
+        let (socket, transfer) = cx.sockets.busy(id);
+        let mut delay = timeout_us(socket, transfer);
+        if transfer.probe != Probe::Spent && transfer.tries == 0 && socket.srtt_us > 0 {
+            let is_alone = transfer.in_flight(socket.snd_una) == u32::from(transfer.tail);
+            let patience = if is_alone { PROBE_ALONE_US } else { PROBE_US };
+            delay = delay.min(socket.srtt_us.saturating_mul(2).saturating_add(patience));
+            transfer.probe = Probe::Armed;
+        } else if transfer.is_timed() && transfer.tries == 0 {
             return; // the retransmission timer runs from the probe
         }
         self.start_timer(cx, id, delay);
     }
 
     /// Sends the last segment of the flight again; the retransmission timer starts anew.
+    #[cold]
     fn send_probe(&mut self, cx: &mut Cx, id: SocketId) {
-        let socket = cx.sockets.get_mut(id);
-        socket.probe = Probe::Spent;
-        socket.timed_us = 0;
-        let fin = u32::from(socket.fin_sent);
-        let (seq, len) = (socket.snd_nxt.wrapping_sub(u32::from(socket.tail)), u32::from(socket.tail) - fin);
+        let (socket, transfer) = cx.sockets.busy(id);
+        transfer.probe = Probe::Spent;
+        transfer.timed_us = 0;
+        let fin = u32::from(transfer.fin_sent);
+        let tail = u32::from(transfer.tail);
+        let (seq, len) = (transfer.snd_nxt.wrapping_sub(tail), tail - fin);
         let mut flags = Flags::ACK;
         if len > 0 {
             flags = flags.with(Flags::PSH);
@@ -65,115 +139,90 @@ impl Host {
         if fin > 0 {
             flags = flags.with(Flags::FIN);
         }
-        let delay = timeout(socket);
+        let delay = timeout_us(socket, transfer);
         self.start_timer(cx, id, delay);
         self.count_retransmission(cx, id);
         self.send_segment(cx, id, Say { seq, len, flags });
     }
 
-    /// Arms the timer of the delayed acknowledgement, if it is not running.
+    /// Sets the timer of the delayed acknowledgement, if it is not running.
     pub(crate) fn delay_ack(&mut self, cx: &mut Cx, id: SocketId) {
-        if cx.sockets.get(id).ack_at == Time::NEVER {
-            let at = self.timers.fires_at(cx.now, DELAYED_ACK);
-            cx.sockets.get_mut(id).ack_at = at;
+        let order = cx.sockets.alarms.number();
+        let (_, transfer) = cx.sockets.busy(id);
+        transfer.put_off_ack(cx.now, order);
+        if cx.now + DELAYED_ACK < transfer.posted {
+            let at = transfer.ack_due(self.timers);
             post(cx, id, at);
         }
     }
 
-    /// The event of a socket.
-    pub(crate) fn socket_timer(&mut self, cx: &mut Cx, id: SocketId) {
-        if cx.sockets.get(id).ack_at <= cx.now {
+    /// A socket enters TIME_WAIT, or begins it anew.
+    pub(crate) fn start_time_wait(&mut self, cx: &mut Cx, id: SocketId) {
+        let until = self.timers.fires_at(cx.now, Duration::from_micros(u64::from(TIME_WAIT_US)));
+        cx.sockets.wait(id, until);
+        expect_event(cx, until);
+    }
+
+    /// Some timer of a socket is due.
+    fn socket_timer(&mut self, cx: &mut Cx, id: SocketId) {
+        let (now, timers) = (cx.now, self.timers);
+        let is_due = |due: fn(&Transfer, Timers) -> Time, cx: &mut Cx| {
+            cx.sockets.transfer(id).is_some_and(|transfer| due(transfer, timers) <= now)
+        };
+        if is_due(Transfer::ack_due, cx) {
             self.send_ack(cx, id);
         }
-        if cx.sockets.get(id).timer_at <= cx.now {
-            cx.sockets.get_mut(id).timer_at = Time::NEVER;
-            if !self.retransmission_timer(cx, id) {
-                return;
-            }
-        }
-        let socket = cx.sockets.get(id);
-        let next = socket.timer_at.min(socket.ack_at);
-        if next != Time::NEVER {
-            post(cx, id, next);
+        if is_due(Transfer::timer_due, cx) {
+            cx.sockets.busy(id).1.stop_timer();
+            self.retransmission_timer(cx, id);
         }
     }
 
-    /// Nothing was acknowledged in time (or TIME_WAIT is over); false if the socket is gone.
-    fn retransmission_timer(&mut self, cx: &mut Cx, id: SocketId) -> bool {
-        let socket = cx.sockets.get(id);
-        if socket.probe == Probe::Armed && socket.in_flight() > 0 {
-            self.send_probe(cx, id);
-            return true;
+    /// Nothing was acknowledged in time.
+    fn retransmission_timer(&mut self, cx: &mut Cx, id: SocketId) {
+        let (socket, transfer) = cx.sockets.busy(id);
+        if transfer.probe == Probe::Armed && transfer.in_flight(socket.snd_una) > 0 {
+            return self.send_probe(cx, id);
         }
-        let socket = cx.sockets.get_mut(id);
-        let limit = match (socket.state, socket.app) {
-            (State::TimeWait | State::FinWait2, _) => 0,
+        let limit = match (socket.state, socket.app()) {
+            (State::FinWait2, _) => 0,
             (State::SynSent, _) => SYN_RETRIES,
             (State::SynReceived, _) => SYN_ACK_RETRIES,
             (_, App::Orphan) => ORPHAN_RETRIES,
             _ => RETRIES,
         };
-        if socket.tries >= limit {
-            self.give_up(cx, id, Failure::TimedOut);
-            return false;
+        if transfer.tries >= limit {
+            return self.give_up(cx, id, Failure::TimedOut);
         }
-        socket.tries += 1;
+        transfer.tries += 1;
+        let state = socket.state;
         self.count_retransmission(cx, id);
-        match cx.sockets.get(id).state {
-            State::SynSent => self.resend_syn(cx, id, Flags::SYN),
-            State::SynReceived => self.resend_syn(cx, id, Flags::SYN.with(Flags::ACK)),
+        match state {
+            State::SynSent => self.send_syn(cx, id, Flags::SYN),
+            State::SynReceived => self.send_syn(cx, id, Flags::SYN.with(Flags::ACK)),
             _ => self.go_back(cx, id),
         }
-        true
-    }
-
-    fn resend_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
-        self.send_syn(cx, id, flags);
-        let backed_off = timeout(cx.sockets.get(id));
-        self.start_timer(cx, id, backed_off);
     }
 
     /// Sends again from the first byte that was not acknowledged.
     fn go_back(&mut self, cx: &mut Cx, id: SocketId) {
-        let socket = cx.sockets.get_mut(id);
+        let (socket, transfer) = cx.sockets.busy(id);
         socket.ssthresh = (socket.cwnd / 2).max(2);
         socket.cwnd = 1;
-        socket.rewind();
-        let backed_off = timeout(socket);
+        transfer.rewind(socket.snd_una);
+        let backed_off = timeout_us(socket, transfer);
         self.start_timer(cx, id, backed_off);
         self.push(cx, id);
     }
 
     /// The connection is over without a close: the program learns why, the socket is gone.
     pub(crate) fn give_up(&mut self, cx: &mut Cx, id: SocketId, failure: Failure) {
-        let app = cx.sockets.get(id).app;
+        let app = cx.sockets.get(id).app();
         cx.sockets.remove(id);
         match app {
             App::Client(exchange) => self.exchange_failed(cx, exchange, failure),
             App::Request(request) => self.request_lost(cx, request),
             App::Server(_) | App::Orphan => {}
         }
-    }
-}
-
-impl super::Socket {
-    /// What was sent and not acknowledged becomes unsent again.
-    pub(crate) fn rewind(&mut self) {
-        let fin = u32::from(self.fin_sent);
-        self.unsent = self.unsent.saturating_add(self.in_flight().saturating_sub(fin));
-        self.snd_nxt = self.snd_una;
-        self.fin_sent = false;
-        self.timed_us = 0;
-        self.duplicates = 0;
-    }
-}
-
-/// One event per socket: only an earlier instant than the one posted needs another.
-#[inline]
-fn post(cx: &mut Cx, id: SocketId, at: Time) {
-    let socket = cx.sockets.get_mut(id);
-    if at < socket.posted {
-        socket.posted = at;
-        cx.agenda.post(at, Event::Socket(id));
     }
 }

@@ -11,6 +11,8 @@ mod expand;
 mod explain;
 mod list;
 mod options;
+mod pcap;
+mod replay_pcap;
 mod run;
 mod schema;
 mod stop;
@@ -43,6 +45,8 @@ enum Verb {
     Explain(explain::Args),
     /// Run a scenario up to an instant and type commands on one of its hosts
     Exec(exec::Args),
+    /// Let the packets of a capture enter a director: what would it have decided?
+    ReplayPcap(replay_pcap::Args),
     /// Print the long form of a scenario: what `cluster:` stands for on each host, and why
     Expand(expand::Args),
     /// List what there is: schedulers, forwarding methods, drop reasons, gallery
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Exec(args) => exec::run(&args),
+        Verb::ReplayPcap(args) => replay_pcap::run(&args),
         Verb::Expand(args) => expand::run(&args),
         Verb::List(args) => list::run(&args),
         Verb::Schema => schema::run(),

@@ -1,6 +1,7 @@
 //! `lvsim run`: one run of a scenario.
 
 use crate::options::{Input, Output, refuse};
+use crate::pcap::{Capture, recorded};
 use crate::stop::Stop;
 use crate::stopwatch::{Stopwatch, utc_now};
 use crate::terminal::{is_watched, print};
@@ -24,6 +25,8 @@ pub(crate) struct Args {
     input: Input,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    capture: Capture,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -36,9 +39,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let stop = Stop::listen()?;
     let stopwatch = Stopwatch::start();
     let started = utc_now();
-    let Some(run) =
-        watched(&scenario, &stop, args.input.quiet).map_err(|problems| refuse(&loaded.problems(problems)))?
-    else {
+    let finished = match &args.capture.pcap {
+        Some(file) => {
+            recorded(&scenario, &stop, args.input.quiet, file, &args.capture.pcap_interface, &loaded)?
+        }
+        None => watched(&scenario, &stop, args.input.quiet)
+            .map_err(|problems| refuse(&loaded.problems(problems)))?,
+    };
+    let Some(run) = finished else {
         bail!(
             "stopped: a run that did not reach its end has no result (shorten `duration:` for a quick look)"
         );
@@ -74,6 +82,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Runs a scenario with a progress bar if somebody watches; none if it was stopped.
 pub(crate) fn watched(scenario: &Scenario, stop: &Stop, quiet: bool) -> Result<Option<Run>, Vec<Problem>> {
+    with_bar(scenario, stop, quiet, |progress| run_watched(scenario, &mut Watch { follow: None, progress }))
+}
+
+/// Shows a progress bar, if somebody watches, while something runs that tells how far virtual time has come.
+pub(crate) fn with_bar<T>(
+    scenario: &Scenario,
+    stop: &Stop,
+    quiet: bool,
+    work: impl FnOnce(&mut dyn FnMut(Time) -> bool) -> T,
+) -> T {
     let bar = if quiet || !is_watched() { ProgressBar::hidden() } else { ProgressBar::new(1000) };
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed} elapsed, {eta} to go");
     bar.set_style(style.expect("the template is constant"));
@@ -82,9 +100,9 @@ pub(crate) fn watched(scenario: &Scenario, stop: &Stop, quiet: bool) -> Result<O
         bar.set_position(now.as_nanos().saturating_mul(1000) / end);
         !stop.is_wanted()
     };
-    let run = run_watched(scenario, &mut Watch { follow: None, progress: &mut progress });
+    let done = work(&mut progress);
     bar.finish_and_clear();
-    run
+    done
 }
 
 /// What timed commands said, and which expectations failed.

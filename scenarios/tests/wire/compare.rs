@@ -19,8 +19,11 @@ const PROCESS: f64 = 0.025;
 
 /// The first difference between recorded and simulated wires, side by side.
 pub(crate) fn wires(recorded: &[Wire], simulated: &[Wire]) -> Result<(), String> {
-    let differences: String =
-        recorded.iter().zip(simulated).filter_map(|(recorded, simulated)| wire(recorded, simulated)).collect();
+    let differences: String = recorded
+        .iter()
+        .zip(simulated)
+        .filter_map(|(recorded, simulated)| wire(recorded, simulated))
+        .collect();
     if differences.is_empty() { Ok(()) } else { Err(differences) }
 }
 
@@ -33,7 +36,11 @@ fn wire(recorded: &Wire, simulated: &Wire) -> Option<String> {
     }
     let mut text = format!("{}: frame {} of {}\n", recorded.name, first + 1, recorded_lines.len());
     for at in first.saturating_sub(3)..(first + 8).min(length) {
-        let is_same = at < equal_lines(&recorded_lines[at.min(recorded_lines.len())..], &simulated_lines[at.min(simulated_lines.len())..]) + at;
+        let is_same = at
+            < equal_lines(
+                &recorded_lines[at.min(recorded_lines.len())..],
+                &simulated_lines[at.min(simulated_lines.len())..],
+            ) + at;
         for (side, lines) in [("recorded ", &recorded_lines), ("simulated", &simulated_lines)] {
             let (time, line) = lines.get(at).map_or((f64::NAN, "nothing"), |line| (line.at, &line.text));
             text += &format!("{} {side} {time:>10.5} {line}\n", if is_same { ' ' } else { '!' });
@@ -56,7 +63,9 @@ fn aligned(recorded: &Wire, simulated: &Wire) -> (Vec<Line>, Vec<Line>) {
         let wanted = &recorded[at].text;
         let first = simulated[at].at;
         let near = simulated[at..].iter().take_while(|line| line.at - first <= NO_ORDER).count();
-        let Some(ahead) = simulated[at..at + near].iter().position(|line| line.text == *wanted) else { continue };
+        let Some(ahead) = simulated[at..at + near].iter().position(|line| line.text == *wanted) else {
+            continue;
+        };
         let may_pass = simulated[at..at + ahead].iter().all(|line| stations(&line.text) != stations(wanted));
         if may_pass {
             simulated[at..=at + ahead].rotate_right(1);
@@ -272,10 +281,14 @@ pub(crate) fn printed(recorded: &[String], simulated: &[String]) -> Result<(), S
 fn tidied(lines: &[String]) -> Vec<String> {
     let mut masked = Masked::default();
     let is_entry = |line: &String| {
-        line.starts_with("TCP ") && !line.contains("Route") || line.contains(" dev ") && !line.contains(" via ")
+        line.starts_with("TCP ") && !line.contains("Route")
+            || line.contains(" dev ") && !line.contains(" via ")
     };
-    let mut lines: Vec<String> =
-        lines.iter().map(|line| without_log_time(line.trim_end())).filter(|line| !is_about_device(line)).collect();
+    let mut lines: Vec<String> = lines
+        .iter()
+        .map(|line| without_log_time(line.trim_end()))
+        .filter(|line| !is_about_device(line))
+        .collect();
     for run in lines.chunk_by_mut(|a, b| is_entry(a) && is_entry(b)) {
         let words = |line: &String, timed: bool| {
             let words = line.split(' ').filter(|word| word.contains(':') == timed);
@@ -318,7 +331,8 @@ fn says_the_same(recorded: &str, simulated: &str) -> bool {
 
 /// `time=0.1` and `0.1/0.1/0.1` of a ping.
 fn milliseconds(word: &str) -> Option<f64> {
-    let number = word.strip_prefix("time=").or_else(|| word.contains('/').then(|| word.split('/').next()).flatten());
+    let number =
+        word.strip_prefix("time=").or_else(|| word.contains('/').then(|| word.split('/').next()).flatten());
     number?.parse().ok()
 }
 

@@ -7,8 +7,8 @@ use crate::recording::{Clock, Line, Recording, Wire};
 use crate::script::{self, Machine};
 use net_model::addr::{Addr, Mac, Prefix};
 use net_model::capture::{Captured, Direction, Tap};
-use net_model::host::interface::AddressSpec;
 use net_model::host::conf::ConfKey;
+use net_model::host::interface::AddressSpec;
 use net_model::host::{InterfaceId, InterfaceKind};
 use net_model::ipvs::Kernel;
 use net_model::spec::LinkSpec;
@@ -151,8 +151,7 @@ impl Lab {
         let id = self.host(host);
         let mac = Mac::from_bits(0x0200_0000_0000 | u64::from_str_radix(last, 16).expect("a byte"));
         let device = self.network.add_interface(id, interface, InterfaceKind::Ethernet, mac);
-        let cable =
-            LinkSpec { rate_bps: 1_000_000_000_000, delay: DELAY, queue_bytes: u64::MAX, loss: 0.0 };
+        let cable = LinkSpec { rate_bps: 1_000_000_000_000, delay: DELAY, queue_bytes: u64::MAX, loss: 0.0 };
         let back = LinkSpec { delay: Duration::ZERO, ..cable };
         self.network.plug_unequal(id, device, self.switches[switch], &cable, &back);
         let stack = &mut self.network.host_mut(id).stack;
@@ -188,8 +187,7 @@ impl Lab {
         let command = Command::parse(line, &self.names);
         let command = command.unwrap_or_else(|error| panic!("{line}: {}", error.problem));
         let host = self.host(host);
-        let mut shell =
-            Shell { network: &mut self.network, host, names: &self.names, kernel: Kernel::New };
+        let mut shell = Shell { network: &mut self.network, host, names: &self.names, kernel: Kernel::New };
         match command.map(|command| shell.run(&command)) {
             Some(Ok(printed)) => printed,
             Some(Err(refused)) => format!("{}\n", refused.message),
@@ -299,9 +297,8 @@ impl Lab {
             at: at.as_nanos() as f64 / 1e9 - ZERO.as_nanos() as f64 / 1e9,
             text: printer.line(&seen.frame, is_tunnel),
         };
-        let is_left_out = |line: &Line| {
-            self.clock.left_out.iter().any(|&(from, to)| from < line.at && line.at < to)
-        };
+        let is_left_out =
+            |line: &Line| self.clock.left_out.iter().any(|&(from, to)| from < line.at && line.at < to);
         let lines = seen.into_iter().map(line).filter(|line| !is_left_out(line)).collect();
         Wire { name: name.to_owned(), lines }
     }
@@ -380,7 +377,10 @@ impl Lab {
             ["modprobe", "-r", "ipip"] => self.has_ipip = false,
             ["dump"] => self.reach(self.network.now() + Duration::from_secs(1)),
             ["modprobe", ..] | [".", _] => {}
-            ["lsmod"] => return "ip_tunnel              36864  1 ip_gre\n".repeat(usize::from(!self.hosts.is_empty())),
+            ["lsmod"] => {
+                return "ip_tunnel              36864  1 ip_gre\n"
+                    .repeat(usize::from(!self.hosts.is_empty()));
+            }
             ["dmesg"] => return self.kernel_log(),
             other => panic!("no helper {other:?}"),
         }

@@ -57,8 +57,7 @@ fn route_get(stack: &mut Stack<FrameId>, now: Time, dst: Addr, from: Option<Addr
     let is_local = device == "lo";
     let kind = if is_local { "local " } else { "" };
     let from = from.map(|from| format!("from {from} ")).unwrap_or_default();
-    let via =
-        if route.next_hop == dst { String::new() } else { format!("via {} ", route.next_hop) };
+    let via = if route.next_hop == dst { String::new() } else { format!("via {} ", route.next_hop) };
     let source = if from.is_empty() { format!("src {} ", route.source) } else { String::new() };
     let mut cache = String::new();
     if is_local {
@@ -180,7 +179,8 @@ pub(crate) fn martians<'a>(seen: impl Iterator<Item = (&'a Captured, &'a str)>) 
         let Body::Ip(packet) = &seen.frame.body else { return None };
         let (src, dst) = (packet.routed_src(), packet.routed_dst());
         // The same packet was seen in its tunnel before.
-        (is_martian && packet.outer.is_none()).then(|| format!("[] IPv4: martian source {dst} from {src}, on dev {device}\n"))
+        (is_martian && packet.outer.is_none())
+            .then(|| format!("[] IPv4: martian source {dst} from {src}, on dev {device}\n"))
     };
     seen.filter_map(line).collect()
 }

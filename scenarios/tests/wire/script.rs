@@ -92,7 +92,9 @@ impl<M: Machine> Interpreter<'_, M> {
     }
 
     fn expand(&self, word: &Word) -> String {
-        word.iter().map(|piece| if piece.is_literal { piece.text.clone() } else { self.replace(&piece.text) }).collect()
+        word.iter()
+            .map(|piece| if piece.is_literal { piece.text.clone() } else { self.replace(&piece.text) })
+            .collect()
     }
 
     /// The text with the values of its variables.

@@ -1,0 +1,174 @@
+//! A hash index of slot numbers, in lines of the processor's cache.
+//!
+//! A line has room for fifteen numbers and counts how many had to go past it to the next. What the number leaves free of
+//! its 32 bits shows a part of the key's hash, so that a line seldom sends anybody to a record that is not the one. The
+//! keys and their hashes are elsewhere, in the records.
+
+/// Fifteen entries, those in use in front, and how many that belong here or before lie further on.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Line([u32; LINE + 1]);
+
+const LINE: usize = 15;
+/// The word that counts who went past.
+const PAST: usize = LINE;
+/// The index grows when lines have more entries than this on average.
+const FULL: usize = 13;
+
+/// From the hash of a key to the number of its record.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    lines: Vec<Line>,
+    len: usize,
+    /// Bits of an entry that are the number of the record, plus one; the others are the last bits of the hash.
+    slot_bits: u32,
+}
+
+impl Index {
+    /// Bytes of memory.
+    pub(super) fn memory(&self) -> usize {
+        self.lines.capacity() * size_of::<Line>()
+    }
+
+    /// Finds the record with this hash that `is_it`.
+    #[inline]
+    pub(super) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        if self.lines.is_empty() {
+            return None;
+        }
+        let (tag, slots) = (hash << self.slot_bits, (1 << self.slot_bits) - 1);
+        let mut at = self.home(hash);
+        loop {
+            let line = &self.lines[at].0;
+            for entry in &line[..LINE] {
+                if *entry == 0 {
+                    break;
+                }
+                // What is left is the number if the hashes agree.
+                let number = (entry ^ tag).wrapping_sub(1);
+                if number < slots && is_it(number) {
+                    return Some(number);
+                }
+            }
+            if line[PAST] == 0 {
+                return None;
+            }
+            at = self.after(at);
+        }
+    }
+
+    /// Adds a record; `hash_of` tells the hashes of those that are there.
+    pub(super) fn insert(&mut self, hash: u32, slot: u32, hash_of: impl Fn(u32) -> u32) {
+        if self.len >= self.lines.len() * FULL || (slot + 1) >> self.slot_bits != 0 {
+            self.grow(slot, hash_of);
+        }
+        self.len += 1;
+        self.enter(hash, slot);
+    }
+
+    /// Removes a record that is there.
+    pub(super) fn remove(&mut self, hash: u32, slot: u32) {
+        let entry = self.entry(hash, slot);
+        let mut at = self.home(hash);
+        loop {
+            let line = &mut self.lines[at].0;
+            if let Some(place) = line[..LINE].iter().position(|other| *other == entry) {
+                let used = line[..LINE].iter().position(|other| *other == 0).unwrap_or(LINE);
+                line[place] = line[used - 1];
+                line[used - 1] = 0;
+                break;
+            }
+            assert!(line[PAST] > 0, "only what is in the index is removed");
+            line[PAST] -= 1;
+            at = self.after(at);
+        }
+        self.len -= 1;
+    }
+
+    fn enter(&mut self, hash: u32, slot: u32) {
+        let entry = self.entry(hash, slot);
+        let mut at = self.home(hash);
+        loop {
+            let line = &mut self.lines[at].0;
+            if let Some(free) = line[..LINE].iter().position(|other| *other == 0) {
+                line[free] = entry;
+                return;
+            }
+            line[PAST] += 1;
+            at = self.after(at);
+        }
+    }
+
+    /// A quarter more lines, if they are full, and room for the numbers to come.
+    #[cold]
+    fn grow(&mut self, slot: u32, hash_of: impl Fn(u32) -> u32) {
+        let is_full = self.len >= self.lines.len() * FULL;
+        let more = if is_full { (self.lines.len() / 4).max(4) } else { 0 };
+        let bigger = vec![Line([0; LINE + 1]); self.lines.len() + more];
+        let old = std::mem::replace(&mut self.lines, bigger);
+        let numbers = (1u32 << self.slot_bits) - 1;
+        self.slot_bits = (u32::BITS - (slot + 1).leading_zeros()).max(self.slot_bits).max(8);
+        for line in old {
+            for entry in line.0[..LINE].iter().filter(|entry| **entry != 0) {
+                let slot = (entry & numbers) - 1;
+                self.enter(hash_of(slot), slot);
+            }
+        }
+    }
+
+    #[inline]
+    fn entry(&self, hash: u32, slot: u32) -> u32 {
+        hash << self.slot_bits | (slot + 1)
+    }
+
+    /// The line where a record belongs: neighbouring hashes have neighbouring places.
+    #[inline]
+    fn home(&self, hash: u32) -> usize {
+        (u64::from(hash) * self.lines.len() as u64 >> 32) as usize
+    }
+
+    #[inline]
+    fn after(&self, at: usize) -> usize {
+        if at + 1 == self.lines.len() { 0 } else { at + 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// The index agrees with a sorted map, whatever comes and goes, and however badly the hashes are spread.
+        #[test]
+        fn behaves_like_a_map(
+            shift in prop::sample::select(vec![0u32, 16, 29]),
+            steps in prop::collection::vec((0u32..3000, prop::bool::weighted(0.7)), 1..3000),
+        ) {
+            let hash = |slot: u32| slot.wrapping_mul(0x9e37_79b9) >> shift << shift;
+            let (mut index, mut model) = (Index::default(), BTreeMap::new());
+            for (slot, add) in steps {
+                match (add, model.contains_key(&slot)) {
+                    (true, false) => { index.insert(hash(slot), slot, hash); model.insert(slot, ()); }
+                    (false, true) => { index.remove(hash(slot), slot); model.remove(&slot); }
+                    _ => {}
+                }
+            }
+            prop_assert_eq!(index.len, model.len());
+            for slot in 0..3000 {
+                let found = index.find(hash(slot), |found| found == slot);
+                prop_assert_eq!(found, model.contains_key(&slot).then_some(slot));
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_takes_about_five_bytes() {
+        let hash = |slot: u32| slot.wrapping_mul(0x9e37_79b9);
+        let mut index = Index::default();
+        (0..1_000_000).for_each(|slot| index.insert(hash(slot), slot, hash));
+        let each = index.memory() as f64 / 1e6;
+        assert!((4.5..6.3).contains(&each), "{each} bytes a record");
+    }
+}

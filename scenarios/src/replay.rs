@@ -1,0 +1,243 @@
+//! A capture replayed: its packets enter the director of a scenario at their times, and the director decides.
+//!
+//! Nobody else acts: clients are silent, and what the director sends goes nowhere. The other packets of its connections,
+//! the servers' replies under masquerading among them, come from the capture as well. Timed commands on the director run
+//! when their time has come. A capture begins at time 0, unless its times are those of a simulation (before 1971).
+
+mod balance;
+mod ports;
+
+pub use balance::{ServerBalance, ServiceBalance};
+
+use crate::assemble::{Assembled, assemble};
+use crate::names::suggestion;
+use crate::problem::Problem;
+use crate::run::{Note, happen};
+use crate::scenario::{Action, Event, Scenario};
+use net_model::HostId;
+use net_model::addr::Addr;
+use net_model::ipvs::{Decision, DestinationKey, ServiceKey};
+use net_model::packet::Body;
+use net_model::pcap::Record;
+use net_model::verdict::DropReason;
+use net_model::wire::{Unreadable, decode};
+use ports::Port;
+use sim_core::{Duration, Time};
+use std::collections::BTreeMap;
+
+/// Times before this instant (the first second of 1971) are those of a simulation.
+const SIMULATED: Time = Time::from_nanos(31_536_000_000_000_000);
+
+/// Why a capture cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// Commands that hosts refuse when they are set up.
+    #[error("the scenario cannot be set up")]
+    Refused(Vec<Problem>),
+    /// Which director?
+    #[error("{0}")]
+    NoDirector(String),
+}
+
+/// What became of the packets of a capture.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Packets in the file.
+    pub read: u64,
+    /// Packets that entered the director.
+    pub entered: u64,
+    /// ARP, which decides nothing here.
+    pub arp: u64,
+    /// Packets that the director itself had sent.
+    pub sent: u64,
+    /// Frames for other hosts, or seen at other hosts of the scenario.
+    pub elsewhere: u64,
+    /// Packets that cannot be read.
+    pub unreadable: BTreeMap<Unreadable, u64>,
+    /// Packets with an earlier time than one before them; they entered late.
+    pub late: u64,
+    /// Packets larger than the interface's MTU, which the card had merged.
+    pub merged: u64,
+}
+
+/// A replay under way.
+pub struct Replay<'a> {
+    scenario: &'a Scenario,
+    assembled: Assembled,
+    host: usize,
+    /// What has not happened yet.
+    events: &'a [Event],
+    notes: Vec<Note>,
+    ports: Vec<Option<Port>>,
+    /// Hosts by the addresses of their plugged interfaces.
+    names: BTreeMap<Addr, usize>,
+    /// The instant of the capture that is time 0.
+    zero: Option<Time>,
+    begin: Option<Time>,
+    counts: Counts,
+    chosen: BTreeMap<(ServiceKey, DestinationKey), u64>,
+    refused: BTreeMap<ServiceKey, u64>,
+}
+
+/// What a replay leaves behind.
+pub struct Replayed {
+    /// The director's name.
+    pub director: String,
+    /// What became of the packets.
+    pub counts: Counts,
+    /// From the first packet to the last.
+    pub span: Duration,
+    /// Connections by service, in the order of the rules, then services that are gone.
+    pub services: Vec<ServiceBalance>,
+    /// What the director has dropped, and why.
+    pub drops: Vec<(DropReason, u64)>,
+    /// `ipvsadm -Ln` at the end.
+    pub listing: String,
+    /// What timed commands said.
+    pub notes: Vec<Note>,
+}
+
+impl<'a> Replay<'a> {
+    /// Sets the director up; `director` names it if there are several.
+    ///
+    /// # Errors
+    /// See [`ReplayError`].
+    pub fn begin(scenario: &'a Scenario, director: Option<&str>) -> Result<Replay<'a>, ReplayError> {
+        let mut assembled = assemble(scenario).map_err(ReplayError::Refused)?;
+        let host = choose(&assembled, scenario, director)?;
+        assembled.network.isolate(assembled.hosts[host]);
+        Ok(Replay {
+            scenario,
+            assembled,
+            host,
+            events: &scenario.events,
+            notes: Vec::new(),
+            ports: Vec::new(),
+            names: names(scenario),
+            zero: None,
+            begin: None,
+            counts: Counts::default(),
+            chosen: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        })
+    }
+
+    /// The next packet of the capture: what the director decides because of it.
+    pub fn packet(&mut self, record: &Record<'_>) -> Vec<Decision> {
+        self.counts.read += 1;
+        let read = match decode(record.link, record.bytes, record.wire_len) {
+            Ok(read) => read,
+            Err(why) => {
+                *self.counts.unreadable.entry(why).or_default() += 1;
+                return Vec::new();
+            }
+        };
+        let direction = record.direction.or(read.direction);
+        let Some(interface) = self.place(record, direction, &read.frame) else { return Vec::new() };
+        self.reach(record.time);
+        self.counts.entered += 1;
+        if let Body::Ip(packet) = &read.frame.body {
+            self.make_room(interface, packet);
+        }
+        let host = self.id();
+        let decisions = self.assembled.network.inject(host, interface, read.frame);
+        for decision in &decisions {
+            match decision.outcome {
+                Ok(server) => *self.chosen.entry((decision.service, server)).or_default() += 1,
+                Err(_) => *self.refused.entry(decision.service).or_default() += 1,
+            }
+        }
+        decisions
+    }
+
+    /// The name of the host with this address, if the scenario has one.
+    pub fn name_of(&self, addr: Addr) -> Option<&str> {
+        self.names.get(&addr).map(|host| self.scenario.hosts[*host].name.as_str())
+    }
+
+    /// The end of the capture.
+    pub fn finish(mut self) -> Replayed {
+        let now = self.assembled.network.now();
+        self.happen_before(now + Duration::from_nanos(1));
+        let line = crate::exec::Line::read("ipvsadm -Ln", self.scenario).expect("it is a command");
+        let listing = line.map(|line| self.assembled.shell(self.host).type_line(&line).stdout);
+        let services = self.balance();
+        Replayed {
+            director: self.scenario.hosts[self.host].name.clone(),
+            span: now.since(self.begin.unwrap_or(now)),
+            services,
+            drops: self.assembled.network.drops_of(self.id()).collect(),
+            listing: listing.unwrap_or_default(),
+            counts: self.counts,
+            notes: self.notes,
+        }
+    }
+
+    fn id(&self) -> HostId {
+        self.assembled.hosts[self.host]
+    }
+
+    /// Virtual time goes on to the time of a packet. What is to happen at the same instant happens after it.
+    fn reach(&mut self, time: Time) {
+        let zero = *self.zero.get_or_insert(if time < SIMULATED { Time::ZERO } else { time });
+        let at = Time::ZERO + time.since(zero);
+        let now = self.assembled.network.now();
+        self.counts.late += u64::from(at < now);
+        let at = at.max(now);
+        self.begin.get_or_insert(at);
+        self.happen_before(at);
+        self.assembled.network.run_until(at);
+    }
+
+    /// The timed events of the director before an instant. Its cables are of no importance.
+    fn happen_before(&mut self, until: Time) {
+        while let Some((event, rest)) = self.events.split_first().filter(|(event, _)| event.at < until) {
+            self.events = rest;
+            if event.host == self.host && !matches!(event.action, Action::Plug(_) | Action::Unplug(_)) {
+                self.assembled.network.run_until(event.at);
+                happen(&mut self.assembled, self.scenario, event, &mut self.notes);
+            }
+        }
+    }
+}
+
+/// Hosts by the addresses of their plugged interfaces; an address of several belongs to the first.
+fn names(scenario: &Scenario) -> BTreeMap<Addr, usize> {
+    let mut names = BTreeMap::new();
+    for (at, host) in scenario.hosts.iter().enumerate() {
+        let plugged = host.interfaces.iter().filter(|interface| interface.plug.is_some());
+        for (addr, _) in plugged.flat_map(|interface| &interface.addresses) {
+            names.entry(*addr).or_insert(at);
+        }
+    }
+    names
+}
+
+/// The index of the director.
+fn choose(assembled: &Assembled, scenario: &Scenario, wanted: Option<&str>) -> Result<usize, ReplayError> {
+    let is_director = |host: &usize| assembled.network.host(assembled.hosts[*host]).director.is_some();
+    let all: Vec<usize> = (0..scenario.hosts.len()).filter(is_director).collect();
+    let name = |host: &usize| scenario.hosts[*host].name.as_str();
+    let names = || all.iter().map(name).collect::<Vec<_>>().join(", ");
+    if let Some(wanted) = wanted {
+        let found = all.iter().find(|host| name(host) == wanted);
+        return found.copied().ok_or_else(|| {
+            let cure = match suggestion(wanted, all.iter().map(name)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the directors are: {}", names()),
+            };
+            ReplayError::NoDirector(format!("`{wanted}` is no director of this scenario; {cure}"))
+        });
+    }
+    match all[..] {
+        [one] => Ok(one),
+        [] => {
+            let text = "no host of this scenario is a director: give one `ipvs:` rules, or use `cluster:`";
+            Err(ReplayError::NoDirector(text.to_owned()))
+        }
+        _ => {
+            let text = format!("the scenario has several directors; choose one with --director: {}", names());
+            Err(ReplayError::NoDirector(text))
+        }
+    }
+}

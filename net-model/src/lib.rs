@@ -2,6 +2,7 @@
 
 pub mod addr;
 mod arrivals;
+mod cabling;
 pub mod capture;
 pub mod client;
 pub mod cx;

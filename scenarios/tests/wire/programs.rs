@@ -159,7 +159,7 @@ pub(crate) fn arping(lab: &mut Lab, host: &str, args: &[&str]) -> String {
             announcement.arp.target_mac = net_model::addr::Mac::BROADCAST; // what arping writes there
         }
         lab.network.announce(host, &[announcement]);
-        at = at + Duration::from_secs(1);
+        at += Duration::from_secs(1);
     }
     lab.reach(at);
     String::new()

@@ -13,7 +13,7 @@ use crate::addr::Mac;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::{Host, InterfaceId};
-use crate::ipvs::Decision;
+use crate::ipvs::{Candidate, Decision};
 use crate::link::LinkId;
 use crate::network::{HostId, Network};
 use crate::packet::Frame;
@@ -76,13 +76,11 @@ const CANDIDATES: usize = 12;
 
 /// The decision with few candidates, the chosen one among them, and how many were left out.
 fn shortened(decision: &Decision) -> (Decision, usize) {
-    let mut short = decision.clone();
-    let mut told = 0;
-    short.candidates.retain(|candidate| {
-        told += 1;
-        told <= CANDIDATES || decision.outcome == Ok(candidate.key)
-    });
-    let left_out = decision.candidates.len() - short.candidates.len();
+    let told = decision.candidates.iter().enumerate();
+    let told = told.filter(|(at, candidate)| *at < CANDIDATES || decision.outcome == Ok(candidate.key));
+    let candidates: Vec<Candidate> = told.map(|(_, candidate)| candidate.clone()).collect();
+    let left_out = decision.candidates.len() - candidates.len();
+    let short = Decision { candidates, chooser: decision.chooser.clone(), ..*decision };
     (short, left_out)
 }
 

@@ -29,7 +29,7 @@ impl Host {
         let clients = &mut self.clients[group];
         let (row, request_bytes, close) = match &clients.spec.arrivals {
             Arrivals::Trace(rows) => {
-                let row = clients.position.row;
+                let row = clients.row;
                 let bytes = whole_bytes(clients.spec.request_bytes.sample(&mut clients.stream));
                 (Some(row as u32), bytes, rows[row].close)
             }

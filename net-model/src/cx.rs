@@ -6,14 +6,12 @@ use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::frames::FrameId;
 use crate::group::GroupId;
-use crate::host::Leave;
-use crate::packet::ETHERNET_OVERHEAD;
 use crate::recorder::Recorder;
 use crate::request::Requests;
 use crate::spec::TraceRow;
 use crate::tcp::Sockets;
 use crate::verdict::DropReason;
-use crate::wiring::{Label, Wiring};
+use crate::wiring::Wiring;
 use rustc_hash::FxHashSet;
 use sim_core::{Agenda, Duration, Time};
 use std::collections::VecDeque;
@@ -67,22 +65,6 @@ impl Cx {
     #[inline]
     pub(crate) fn transmit(&mut self, link: crate::link::LinkId, frame: FrameId) {
         self.wiring.transmit(self.now, link, frame, &mut self.agenda, &mut self.recorder);
-    }
-
-    /// A frame leaves a host by a way that is known; nobody follows it.
-    #[inline(never)] // one function from here to the agenda, called from three places
-    pub(crate) fn leave(&mut self, frame: FrameId, way: Leave) {
-        let out = self.wiring.frames.get_mut(&frame);
-        (out.src, out.dst) = (way.src, way.dst);
-        let tag = if out.vlan == 0 { 0 } else { 4 };
-        let label = Label {
-            src: way.src,
-            dst: way.dst,
-            bytes: ETHERNET_OVERHEAD + tag + u32::from(way.len),
-            followed: 0,
-        };
-        let Cx { now, agenda, wiring, recorder, .. } = self;
-        wiring.carry(*now, way.link, frame, label, agenda, recorder);
     }
 
     /// An ARP answer for `addr` by `host` goes out.

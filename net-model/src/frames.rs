@@ -8,6 +8,13 @@ use crate::packet::{Body, Frame, Packet, Payload, Segment};
 #[derive(PartialEq, Eq, Debug)]
 pub struct FrameId(u32);
 
+impl Default for FrameId {
+    /// No frame: what is left where one has been taken away.
+    fn default() -> FrameId {
+        FrameId(u32::MAX)
+    }
+}
+
 impl FrameId {
     /// The place in the pool, which belongs to other frames before and after.
     pub(crate) fn slot(&self) -> u32 {
@@ -45,6 +52,7 @@ impl Head {
             tos: 0,
             payload: Payload::Tcp(segment),
             outer: None,
+            text: None,
         })
     }
 }
@@ -95,6 +103,7 @@ impl Frames {
                 ttl,
                 tos,
                 outer,
+                text: None,
                 payload: Payload::Tcp(old),
             }) => {
                 (*src, *dst, *mark, *flow, *len) = (head.src, head.dst, 0, head.flow, head.len);
@@ -129,13 +138,13 @@ impl Frames {
     }
 
     /// The frame.
-    #[inline]
+    #[inline(always)] // every step of the walk begins with it
     pub fn get(&self, frame: &FrameId) -> &Frame {
         &self.slots[frame.0 as usize]
     }
 
     /// The frame, to be changed.
-    #[inline]
+    #[inline(always)]
     pub fn get_mut(&mut self, frame: &FrameId) -> &mut Frame {
         &mut self.slots[frame.0 as usize]
     }
@@ -144,7 +153,7 @@ impl Frames {
     ///
     /// # Panics
     /// If the frame carries ARP: the caller has looked before.
-    #[inline]
+    #[inline(always)]
     pub fn packet_mut(&mut self, frame: &FrameId) -> &mut Packet {
         match &mut self.slots[frame.0 as usize].body {
             Body::Ip(packet) => packet,

@@ -3,7 +3,7 @@
 use crate::addr::Addr;
 use crate::outcome::Failure;
 use crate::spec::{Arrivals, ClientSpec, Sources, TraceRow};
-use sim_core::{Duration, Histogram, Stream, Time};
+use sim_core::{ArrivalProcess, Duration, Histogram, Stream, Time};
 
 /// A client group of the network.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -15,18 +15,13 @@ pub struct ClientGroup {
     pub(crate) id: GroupId,
     pub(crate) spec: ClientSpec,
     pub(crate) stream: Stream,
-    /// Where in its arrival process the group is: row of the trace, end of the burst.
-    pub(crate) position: Position,
+    /// Draws the instants of its exchanges; none for users and traces.
+    pub(crate) process: Option<ArrivalProcess>,
+    /// The row of the trace that begins next.
+    pub(crate) row: usize,
     next_source: u64,
     /// What the group saw.
     pub seen: Seen,
-}
-
-/// Where a group is in its arrival process.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Position {
-    pub(crate) row: usize,
-    pub(crate) burst_ends: Time,
 }
 
 /// What a group of clients saw.
@@ -61,8 +56,8 @@ impl ClientGroup {
             latency: Histogram::new(),
             by_interval: Vec::new(),
         };
-        let position = Position { row: 0, burst_ends: spec.start };
-        ClientGroup { id, spec, stream, position, next_source: 0, seen }
+        let process = crate::arrivals::process(&spec);
+        ClientGroup { id, spec, stream, process, row: 0, next_source: 0, seen }
     }
 
     /// The row of the trace that an exchange follows, by its number.

@@ -10,10 +10,10 @@
 //! by an event at the instant at which it reaches the transmitter.
 
 use crate::frames::FrameId;
+use crate::ring::Ring;
 use crate::spec::LinkSpec;
 use crate::verdict::DropReason;
 use sim_core::{Duration, Stream, Time};
-use std::collections::VecDeque;
 
 /// A link of the network (one direction).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -45,33 +45,42 @@ pub struct LinkCount {
 
 /// One direction of a cable.
 #[derive(Debug)]
+#[repr(C, align(64))] // what every frame needs stands in front, in two cache lines
 pub struct Link {
+    /// Host-fed: arrival and frame. Switch-fed: the instant the frame is whole in the switch, and the frame.
+    queue: Ring<Queued>,
+    /// The instant of the frame that was queued last.
+    last: Time,
+    /// The instant of the one valid event of this link.
+    armed: Time,
+    busy_until: Time,
+    fed_by_switch: bool,
+    /// Switch-fed: is the fate of a frame fixed as it reaches the transmitter?
+    may_refuse: bool,
+    /// May a frame be refused though the queue is short: by a loss, or for want of a cable?
+    is_unsafe: bool,
+    up: bool,
+    busy_ns: u64,
     /// Nanoseconds a byte occupies the transmitter, in 1/2^32.
     ns_per_byte: u64,
     delay: Duration,
-    /// The longest wait that the queue holds, in time at the link's rate.
-    longest_wait: Duration,
-    loss: Option<Box<Loss>>,
-    fed_by_switch: bool,
-    up: bool,
-    end: End,
-    busy_until: Time,
-    /// Host-fed: arrival and frame. Switch-fed: the instant the frame is whole in the switch, and the frame.
-    queue: VecDeque<Queued>,
-    /// If frames may be refused: those that the transmitter has taken, by their arrival.
-    on_wire: VecDeque<Queued>,
-    /// Switch-fed: is the fate of a frame fixed as it reaches the transmitter?
-    may_refuse: bool,
-    /// The instant of the one valid event of this link.
-    armed: Time,
     /// Switch-fed: how long the head will occupy the transmitter, and until when.
     head_busy: Duration,
     head_done: Time,
-    count: LinkCount,
+    /// Where the link ends, between counters of [`LinkCount`]: side by side they would be added as a vector, slowly.
+    frames: u64,
+    end: End,
+    bytes: u64,
+    /// The longest wait that the queue holds, in time at the link's rate.
+    longest_wait: Duration,
+    dropped: u64,
+    /// If frames may be refused: those that the transmitter has taken, by their arrival.
+    on_wire: Ring<Queued>,
+    loss: Option<Box<Loss>>,
 }
 
 /// A frame on its way, with its length on the wire: to arm the link must not touch the frame.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Queued {
     pub(crate) at: Time,
     pub(crate) frame: FrameId,
@@ -107,20 +116,26 @@ impl Link {
             longest_wait: if spec.queue_bytes == u64::MAX {
                 Duration::MAX
             } else {
-                occupies(ns_per_byte, spec.queue_bytes)
+                let scaled = u128::from(spec.queue_bytes) * u128::from(ns_per_byte) + (1 << 31);
+                Duration::from_nanos(u64::try_from(scaled >> 32).unwrap_or(u64::MAX).max(1))
             },
             loss,
             fed_by_switch,
             up: true,
+            is_unsafe: spec.loss > 0.0,
             end,
             busy_until: Time::ZERO,
-            queue: VecDeque::new(),
-            on_wire: VecDeque::new(),
+            queue: Ring::default(),
+            last: Time::ZERO,
+            on_wire: Ring::default(),
             may_refuse: fed_by_switch && (spec.loss > 0.0 || spec.queue_bytes != u64::MAX),
             armed: Time::NEVER,
             head_busy: Duration::ZERO,
             head_done: Time::ZERO,
-            count: LinkCount::default(),
+            frames: 0,
+            busy_ns: 0,
+            dropped: 0,
+            bytes: 0,
         }
     }
 
@@ -134,12 +149,6 @@ impl Link {
         if let End::Host(host, interface) = self.end {
             self.end = End::Tap(host, interface);
         }
-    }
-
-    /// Is the link fed by a switch (or by a host)?
-    #[inline]
-    pub(crate) fn fed_by_switch(&self) -> bool {
-        self.fed_by_switch
     }
 
     /// Is the link up?
@@ -156,26 +165,34 @@ impl Link {
             }
         }
         self.up = up;
+        self.is_unsafe = true;
     }
 
     /// What it has carried.
     pub fn count(&self) -> LinkCount {
-        self.count
+        LinkCount { frames: self.frames, bytes: self.bytes, dropped: self.dropped, busy_ns: self.busy_ns }
+    }
+
+    /// Frames that were put on the wire by a host, or have come over it from a switch.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.frames - self.on_wire.len() as u64
     }
 
     /// Frames waiting or travelling.
     pub fn pending(&self) -> impl Iterator<Item = &FrameId> {
-        self.on_wire.iter().chain(&self.queue).map(|queued| &queued.frame)
+        self.on_wire.iter().chain(self.queue.iter()).map(|queued| &queued.frame)
     }
 
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
-    #[inline]
+    #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
-        if let Some(reason) = self.refuses(ready) {
-            self.count.dropped += 1;
+        if (self.is_unsafe || self.busy_until.since(ready) > self.longest_wait)
+            && let Some(reason) = self.refuses(ready)
+        {
+            self.dropped += 1;
             return Err(reason);
         }
-        let busy = occupies(self.ns_per_byte, u64::from(bytes));
+        let busy = occupies(self.ns_per_byte, bytes);
         let done = self.busy_until.max(ready) + busy;
         self.occupy(bytes, busy, done);
         Ok(done + self.delay)
@@ -185,12 +202,12 @@ impl Link {
     #[inline]
     fn occupy(&mut self, bytes: u32, busy: Duration, done: Time) {
         self.busy_until = done;
-        self.count.frames += 1;
-        self.count.bytes += u64::from(bytes);
-        self.count.busy_ns += busy.as_nanos();
+        self.frames += 1;
+        self.bytes += u64::from(bytes);
+        self.busy_ns += busy.as_nanos();
     }
 
-    #[inline]
+    #[inline(never)]
     fn refuses(&mut self, ready: Time) -> Option<DropReason> {
         if !self.up {
             return Some(DropReason::LinkDown);
@@ -205,33 +222,28 @@ impl Link {
     /// Queues a frame under its instant, behind all frames of the same instant; true if it is the new head.
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn push(&mut self, queued: Queued) -> bool {
-        if self.queue.back().is_none_or(|last| last.at <= queued.at) {
-            self.queue.push_back(queued);
-            return self.queue.len() == 1;
+        if queued.at < self.last {
+            return self.push_between(queued);
         }
-        self.push_between(queued)
+        self.last = queued.at;
+        self.queue.push_back(queued);
+        self.queue.len() == 1
     }
 
-    /// The same where later frames are in the queue already.
+    /// The same where later frames may be in the queue already.
     #[inline(never)]
     fn push_between(&mut self, queued: Queued) -> bool {
-        let place = self.queue.partition_point(|earlier| earlier.at <= queued.at);
-        self.queue.insert(place, queued);
-        place == 0
+        let at = queued.at;
+        self.queue.insert_behind(queued, |earlier| earlier.at <= at) == 0
     }
 
     /// The instant of the event that a changed link needs, if it needs one: the link is armed for it.
-    #[inline]
+    #[inline(always)] // a part of every way out of a host
     pub(crate) fn arm(&mut self) -> Option<Time> {
         let due = match self.queue.front() {
             _ if self.may_refuse => self.next_step(),
             None => Time::NEVER,
-            Some(head) if self.fed_by_switch => {
-                self.head_busy = occupies(self.ns_per_byte, u64::from(head.bytes));
-                self.head_done = self.busy_until.max(head.at) + self.head_busy;
-                self.head_done + self.delay
-            }
-            Some(head) => head.at,
+            Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),
         };
         if due == self.armed {
             return None;
@@ -240,26 +252,47 @@ impl Link {
         (due != Time::NEVER).then_some(due)
     }
 
-    /// Takes what the event at `now` is about, if that event is the valid one.
-    #[inline]
-    pub(crate) fn take(&mut self, now: Time) -> Option<Taken> {
-        if now != self.armed {
-            return None;
+    /// When the head of the queue arrives, a frame of `bytes` queued under `at`, if no earlier one turns up.
+    #[inline(always)] // a part of arm and next_arrival
+    fn arrival_of_head(&mut self, at: Time, bytes: u32) -> Time {
+        if !self.fed_by_switch {
+            return at;
         }
-        self.armed = Time::NEVER;
-        if self.may_refuse {
-            return self.step(now);
+        self.head_busy = occupies(self.ns_per_byte, bytes);
+        self.head_done = self.busy_until.max(at) + self.head_busy;
+        self.head_done + self.delay
+    }
+
+    /// The frame that arrives with the event at `now`, and the instant of the link's next event (never, if it has none);
+    /// nothing if the event is not the valid one or the link may refuse frames: then [`Link::take`] tells what it is about.
+    #[inline(always)] // the beginning of every arrival
+    pub(crate) fn next_arrival(&mut self, now: Time) -> Option<(FrameId, Time)> {
+        if now != self.armed || self.may_refuse {
+            return None;
         }
         let head = self.queue.pop_front()?;
         if self.fed_by_switch {
             self.occupy(head.bytes, self.head_busy, self.head_done);
         }
-        Some(Taken::Arrived(head.frame))
+        self.armed = match self.queue.front() {
+            Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),
+            None => Time::NEVER,
+        };
+        Some((head.frame, self.armed))
+    }
+
+    /// Takes what the event at `now` is about on a link that may refuse frames, if that event is the valid one.
+    pub(crate) fn take(&mut self, now: Time) -> Option<Taken> {
+        if now != self.armed || !self.may_refuse {
+            return None;
+        }
+        self.armed = Time::NEVER;
+        self.step(now)
     }
 
     /// When the next frame reaches the transmitter or the far end.
     fn next_step(&self) -> Time {
-        let next = |queue: &VecDeque<Queued>| queue.front().map_or(Time::NEVER, |queued| queued.at);
+        let next = |queue: &Ring<Queued>| queue.front().map_or(Time::NEVER, |queued| queued.at);
         next(&self.on_wire).min(next(&self.queue))
     }
 
@@ -297,9 +330,9 @@ impl Link {
 
 /// How long `bytes` occupy a transmitter, rounded to the nanosecond, at least one: time always moves on.
 #[inline]
-fn occupies(ns_per_byte: u64, bytes: u64) -> Duration {
+fn occupies(ns_per_byte: u64, bytes: u32) -> Duration {
     let scaled = u128::from(bytes) * u128::from(ns_per_byte) + (1 << 31);
-    Duration::from_nanos(u64::try_from(scaled >> 32).unwrap_or(u64::MAX).max(1))
+    Duration::from_nanos(((scaled >> 32) as u64).max(1)) // 32 bits times 64, by 2^32: it fits
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Network {
             seed: self.options.seed,
             duration,
             events: self.events,
-            hops: wiring.hops,
+            hops: wiring.hops(),
             fingerprint: self.fingerprint.value(),
             frames: FrameBalance {
                 sent: wiring.frames.sent(),

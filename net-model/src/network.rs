@@ -223,7 +223,7 @@ impl Network {
 
     /// Frames delivered over a link so far.
     pub fn hops(&self) -> u64 {
-        self.cx.wiring.hops
+        self.cx.wiring.hops()
     }
 
     /// Runs everything up to and including the instant `until`.

@@ -4,7 +4,10 @@
 //! A packet may carry an outer header (it is inside a tunnel) and an ICMP error quotes the packet it is about.
 
 use crate::addr::{Addr, Mac};
+use crate::ipvs::SyncMessage;
+use crate::text::Text;
 use std::fmt;
+use std::sync::Arc;
 
 /// Ethernet header and frame check sequence, in bytes on the wire.
 pub const ETHERNET_OVERHEAD: u32 = 18;
@@ -107,6 +110,8 @@ pub struct Packet {
     pub payload: Payload,
     /// The tunnel header around this packet, if any.
     pub outer: Option<Outer>,
+    /// What it says, for the few packets whose words matter (see [`Packet::say`]); `len` counts it.
+    pub text: Option<Box<Text>>,
 }
 
 /// A tunnel header around a packet.
@@ -158,6 +163,8 @@ pub enum Payload {
     Tcp(Segment),
     /// UDP
     Udp(Datagram),
+    /// UDP between directors: a synchronisation message of IPVS.
+    Sync(SyncDatagram),
     /// SCTP
     Sctp(Chunks),
     /// ICMP or ICMPv6
@@ -246,6 +253,17 @@ pub struct Datagram {
     pub dport: u16,
 }
 
+/// A UDP datagram with a synchronisation message. A switch copies it to many ports, so the copies share the message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SyncDatagram {
+    /// Source port.
+    pub sport: u16,
+    /// Destination port.
+    pub dport: u16,
+    /// What it says.
+    pub message: Arc<SyncMessage>,
+}
+
 /// The first chunks of an SCTP packet, by type number (RFC 9260).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Chunks {
@@ -304,7 +322,7 @@ impl Packet {
     pub fn protocol(&self) -> u8 {
         match &self.payload {
             Payload::Tcp(_) => proto::TCP,
-            Payload::Udp(_) => proto::UDP,
+            Payload::Udp(_) | Payload::Sync(_) => proto::UDP,
             Payload::Sctp(_) => proto::SCTP,
             Payload::Icmp(_) if self.src.is_v4() => proto::ICMP,
             Payload::Icmp(_) => proto::ICMPV6,
@@ -318,6 +336,7 @@ impl Packet {
         match &self.payload {
             Payload::Tcp(s) => Some((s.sport, s.dport)),
             Payload::Udp(d) => Some((d.sport, d.dport)),
+            Payload::Sync(d) => Some((d.sport, d.dport)),
             Payload::Sctp(c) => Some((c.sport, c.dport)),
             Payload::Icmp(_) | Payload::Other(_) => None,
         }
@@ -329,6 +348,7 @@ impl Packet {
         match &mut self.payload {
             Payload::Tcp(s) => s.sport = port,
             Payload::Udp(d) => d.sport = port,
+            Payload::Sync(d) => d.sport = port,
             Payload::Sctp(c) => c.sport = port,
             Payload::Icmp(_) | Payload::Other(_) => {}
         }
@@ -340,6 +360,7 @@ impl Packet {
         match &mut self.payload {
             Payload::Tcp(s) => s.dport = port,
             Payload::Udp(d) => d.dport = port,
+            Payload::Sync(d) => d.dport = port,
             Payload::Sctp(c) => c.dport = port,
             Payload::Icmp(_) | Payload::Other(_) => {}
         }

@@ -85,6 +85,7 @@ impl Host {
                 quote: None,
             }),
             outer: None,
+            text: None,
         };
         self.send(cx, request);
         true

@@ -86,6 +86,11 @@ impl Recorder {
         }
     }
 
+    /// The tag of the exchange that is followed, once it has begun.
+    pub(crate) fn followed(&self) -> Option<u32> {
+        (self.tag != 0).then_some(self.tag)
+    }
+
     /// Is the packet with this tag being followed?
     #[inline]
     pub(crate) fn follows(&self, flow: u32) -> bool {

@@ -19,11 +19,41 @@ pub struct Switch {
     table: Table,
 }
 
+/// The way that frames of one sender to one receiver take through a switch. It holds until the table changes or an
+/// entry of one of the two may have aged out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path {
+    /// The state of the table for which it holds; 0 for none.
+    epoch: u32,
+    /// The entry of the sender.
+    from: u32,
+    /// The link to the receiver.
+    out: LinkId,
+    /// From this instant on it has to be asked for again.
+    until: Time,
+}
+
+impl Path {
+    /// No way is known.
+    pub(crate) const NONE: Path = Path { epoch: 0, from: 0, out: LinkId(0), until: Time::ZERO };
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.epoch != 0
+    }
+
+    /// The link to the receiver.
+    pub(crate) fn out(&self) -> LinkId {
+        self.out
+    }
+}
+
 /// The forwarding database: a power of two of entries, at most half of them taken, with linear probing.
 #[derive(Debug)]
 struct Table {
     entries: Vec<Entry>,
     known: usize,
+    /// Changes whenever an address comes, goes or moves.
+    epoch: u32,
 }
 
 /// Where an address lives.
@@ -71,10 +101,11 @@ impl Switch {
 
     /// The way of a frame that will be here at `at`, if the switch knows both addresses and nothing but a
     /// time stamp has to change: then the frame needs no event of its own here.
-    #[inline(always)] // a part of every way out of a host
-    pub fn known_path(&mut self, at: Time, ingress: u16, src: Mac, dst: Mac) -> Option<LinkId> {
+    #[inline(never)]
+    pub(crate) fn known_path(&mut self, at: Time, ingress: u16, src: Mac, dst: Mac) -> Option<Path> {
         let to = *self.table.get(dst)?;
-        let from = self.table.get_mut(src)?;
+        let place = self.table.place(src);
+        let from = &mut self.table.entries[place];
         let usable = from.port == ingress
             && to.port != ingress
             && at.since(to.seen) < AGEING
@@ -83,7 +114,20 @@ impl Switch {
             return None;
         }
         from.seen = from.seen.max(at);
-        Some(self.ports[to.port as usize])
+        let until = from.seen.min(to.seen) + AGEING;
+        let (epoch, out) = (self.table.epoch, self.ports[to.port as usize]);
+        Some(Path { epoch, from: place as u32, out, until })
+    }
+
+    /// The same for a frame whose like went this way before.
+    #[inline(always)] // a part of every way out of a host
+    pub(crate) fn follow(&mut self, at: Time, path: &Path) -> Option<LinkId> {
+        if path.epoch != self.table.epoch || at >= path.until {
+            return None;
+        }
+        let from = self.table.entries.get_mut(path.from as usize)?;
+        from.seen = from.seen.max(at);
+        Some(path.out)
     }
 
     /// Learns the sender; true if it was unknown or has moved.
@@ -96,8 +140,14 @@ impl Switch {
             self.table.insert(new);
             return true;
         };
-        let old = std::mem::replace(entry, new);
-        old.port != ingress || now.since(old.seen) >= AGEING
+        let old = *entry;
+        if old.port == ingress {
+            entry.seen = old.seen.max(now); // it may have sent a frame already that is on its way here
+            return now.since(old.seen) >= AGEING;
+        }
+        *entry = new;
+        self.table.epoch += 1;
+        true
     }
 
     /// The way of a frame that is here now.
@@ -116,7 +166,8 @@ impl Switch {
 
     /// Forgets what lives behind a port whose link went down.
     pub fn forget_port(&mut self, port: u16) {
-        let old = std::mem::take(&mut self.table);
+        let empty = Table { epoch: self.table.epoch + 1, ..Table::default() };
+        let old = std::mem::replace(&mut self.table, empty);
         old.entries
             .into_iter()
             .filter(|e| e.port != NOWHERE && e.port != port)
@@ -131,7 +182,7 @@ impl Switch {
 
 impl Default for Table {
     fn default() -> Table {
-        Table { entries: vec![FREE; 16], known: 0 }
+        Table { entries: vec![FREE; 16], known: 0, epoch: 1 }
     }
 }
 
@@ -162,6 +213,7 @@ impl Table {
         let place = self.place(entry.mac);
         self.entries[place] = entry;
         self.known += 1;
+        self.epoch += 1;
     }
 
     /// Where the address is, or where it would be put.
@@ -179,6 +231,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn secs(s: u64) -> Time {
         Time::ZERO + Duration::from_secs(s)
@@ -212,9 +265,78 @@ mod tests {
         switch.attach(LinkId(0));
         switch.attach(LinkId(1));
         switch.learn(secs(0), 1, mac(2));
-        assert_eq!(switch.known_path(secs(1), 0, mac(1), mac(2)), None);
+        assert!(switch.known_path(secs(1), 0, mac(1), mac(2)).is_none());
         switch.learn(secs(1), 0, mac(1));
-        assert_eq!(switch.known_path(secs(1), 0, mac(1), mac(2)), Some(LinkId(1)));
-        assert_eq!(switch.known_path(secs(1), 1, mac(1), mac(2)), None, "the sender is on another port now");
+        assert_eq!(switch.known_path(secs(1), 0, mac(1), mac(2)).map(|path| path.out), Some(LinkId(1)));
+        let elsewhere = switch.known_path(secs(1), 1, mac(1), mac(2));
+        assert!(elsewhere.is_none(), "the sender is on another port now");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Learn { port: u16, mac: u64 },
+        Send { port: u16, from: u64, to: u64 },
+        Unplug { port: u16 },
+        Wait { secs: u64 },
+    }
+
+    fn steps() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            3 => (0u16..3, 0u64..5).prop_map(|(port, mac)| Step::Learn { port, mac }),
+            8 => (0u16..3, 0u64..5, 0u64..5).prop_map(|(port, from, to)| Step::Send { port, from, to }),
+            1 => (0u16..3).prop_map(|port| Step::Unplug { port }),
+            2 => (0u64..200).prop_map(|secs| Step::Wait { secs }),
+        ]
+    }
+
+    /// The switch and its twin that is always asked anew.
+    fn two() -> [Switch; 2] {
+        [(); 2].map(|()| {
+            let mut switch = Switch::default();
+            for link in 0..3 {
+                switch.attach(LinkId(link));
+            }
+            switch
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// A path that is remembered leads where the table would, and leaves the same time stamps behind.
+        #[test]
+        fn remembered_paths_are_those_of_the_table(steps in prop::collection::vec(steps(), 1..120)) {
+            let [mut switch, mut twin] = two();
+            let mut paths = std::collections::BTreeMap::new();
+            let mut now = secs(0);
+            for step in steps {
+                match step {
+                    Step::Learn { port, mac: number } => {
+                        prop_assert_eq!(
+                            switch.learn(now, port, mac(number)),
+                            twin.learn(now, port, mac(number))
+                        );
+                    }
+                    Step::Unplug { port } => [&mut switch, &mut twin].into_iter().for_each(|one| one.forget_port(port)),
+                    Step::Wait { secs } => now += Duration::from_secs(secs),
+                    Step::Send { port, from, to } => {
+                        let at = now + Duration::from_micros(5);
+                        let path = paths.entry((port, from, to)).or_insert(Path::NONE);
+                        let out = switch.follow(at, path).or_else(|| {
+                            *path = switch.known_path(at, port, mac(from), mac(to))?;
+                            Some(path.out)
+                        });
+                        let asked = twin.known_path(at, port, mac(from), mac(to)).map(|path| path.out);
+                        prop_assert_eq!(out, asked);
+                    }
+                }
+                for number in 0..5 {
+                    prop_assert_eq!(
+                        switch.table.get(mac(number)).map(|entry| (entry.port, entry.seen)),
+                        twin.table.get(mac(number)).map(|entry| (entry.port, entry.seen))
+                    );
+                }
+            }
+        }
     }
 }

@@ -30,6 +30,8 @@ pub enum Stage {
     Schedule,
     /// `ipvs/forwarding`: the packet is rewritten or wrapped.
     Forwarding,
+    /// `host/sync.rs`: directors tell each other about the connection.
+    Sync,
     /// `server.rs`: the server program acts.
     Server,
     /// The packet ends early.
@@ -38,7 +40,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in the order of the walk.
-    pub const ALL: [Stage; 13] = [
+    pub const ALL: [Stage; 14] = [
         Stage::Client,
         Stage::Output,
         Stage::Neighbour,
@@ -50,6 +52,7 @@ impl Stage {
         Stage::Director,
         Stage::Schedule,
         Stage::Forwarding,
+        Stage::Sync,
         Stage::Server,
         Stage::Drop,
     ];
@@ -68,6 +71,7 @@ impl Stage {
             Stage::Director => "director",
             Stage::Schedule => "schedule",
             Stage::Forwarding => "forwarding",
+            Stage::Sync => "sync",
             Stage::Server => "server",
             Stage::Drop => "drop",
         }
@@ -87,6 +91,7 @@ impl Stage {
             Stage::Director => Some("ipvs/director.rs"),
             Stage::Schedule | Stage::Drop => None,
             Stage::Forwarding => Some("ipvs/forwarding"),
+            Stage::Sync => Some("host/sync.rs"),
             Stage::Server => Some("server.rs"),
         }
     }
@@ -123,6 +128,7 @@ impl fmt::Display for Packet {
         match &self.payload {
             Payload::Tcp(segment) => write!(f, ": [{}]", segment.flags)?,
             Payload::Udp(_) => write!(f, ": UDP")?,
+            Payload::Sync(sync) => write!(f, ": UDP, {} connections", sync.message.entries.len())?,
             Payload::Sctp(chunks) => write!(f, ": SCTP chunk {}", chunks.first)?,
             Payload::Icmp(icmp) => write!(f, ": {}", IcmpName(icmp, self.src.is_v4()))?,
             Payload::Other(number) => write!(f, ": protocol {number}")?,

@@ -81,6 +81,7 @@ impl Host {
                 tos: 0,
                 payload: Payload::Udp(Datagram { sport: local.1, dport: remote.1 }),
                 outer: None,
+                text: None,
             };
             self.send(cx, packet);
             if left == 0 {

@@ -73,6 +73,12 @@ drop_reasons! {
     TunnelMtu, "tunnel-mtu", "The MTU inside the tunnel is too small.", "Raise the MTU on the way to the real server.";
     NatIcmp, "nat-icmp-send", "A packet of a masqueraded server matches no connection and nat_icmp_send=1 refuses it.", "net.ipv4.vs.nat_icmp_send=0, or route the server's own traffic elsewhere.";
     NoCallId, "no-call-id", "A SIP datagram without Call-ID cannot be scheduled.", "Use --pe sip only for SIP.";
+    NotInGroup, "not-in-group", "The packet is for a multicast group that nobody here has joined (a switch floods it).", "Nothing to mend: switches without IGMP snooping send multicast to everybody.";
+    SyncQueue, "sync-queue", "More synchronisation messages waited than may.", "Raise net.ipv4.vs.sync_qlen_max, or announce less often: net.ipv4.vs.sync_threshold, sync_refresh_period.";
+    SyncTooLong, "sync-too-long", "The synchronisation message does not fit the MTU of its interface (its fragments are outside the model).", "Lower --sync-maxlen to the MTU less 28.";
+    SyncBuffer, "sync-buffer", "The synchronisation message is longer than the backup daemon's buffer.", "Start both daemons with the same --sync-maxlen.";
+    SyncNobody, "sync-nobody", "No backup daemon listens to this group and port on this interface.", "Give both daemons the same --mcast-group, --mcast-port and net.ipv4.vs.sync_ports.";
+    SyncOther, "sync-other-id", "The synchronisation message carries another syncid than the backup daemon's.", "Give both daemons the same --syncid, or the backup none (0 takes all).";
     UnansweredIcmp, "unhandled-icmp", "An ICMP message that nobody waits for.", "Nothing to mend.";
 }
 

@@ -12,7 +12,7 @@ use crate::frames::{FrameId, Frames};
 use crate::link::{End, Link, LinkId, Queued, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
-use crate::switch::{Decision, Switch};
+use crate::switch::{Decision, Path, Switch};
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
 use sim_core::{Agenda, Time};
@@ -26,19 +26,6 @@ pub struct Wiring {
     pub links: Vec<Link>,
     /// The switches, by number.
     pub switches: Vec<Switch>,
-    /// Frames delivered over a link.
-    pub hops: u64,
-}
-
-/// What a wire has to know about a frame.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Label {
-    pub(crate) src: Mac,
-    pub(crate) dst: Mac,
-    /// Bytes on the wire.
-    pub(crate) bytes: u32,
-    /// The tag of its exchange, 0 if nobody follows it for sure.
-    pub(crate) followed: u32,
 }
 
 /// What an arrival at the end of a link means.
@@ -69,46 +56,70 @@ impl Wiring {
         recorder: &mut Recorder,
     ) {
         let sent = self.frames.get(&frame);
-        let label = Label { src: sent.src, dst: sent.dst, bytes: sent.wire_bytes(), followed: sent.flow() };
-        self.carry(now, id, frame, label, agenda, recorder);
+        let (flow, dst, bytes) = (sent.flow(), sent.dst, sent.wire_bytes());
+        let mut path = Path::NONE;
+        let Some(at) = self.send(now, id, frame, bytes, &mut path, agenda, recorder) else { return };
+        if recorder.follows(flow) {
+            let text = format!("{bytes} bytes, at the far end at {at}");
+            recorder.tell(now, Place::Link(id), Stage::Link, text);
+            if let (End::Switch(switch, _), true) = (self.links[id.0 as usize].end(), path.is_known()) {
+                recorder.tell(at, Place::Switch(switch), Stage::Switch, format!("knows the port of {dst}"));
+            }
+        }
     }
 
-    /// The same with what the frame has written on it.
+    /// A host sends a frame of `bytes`; when it will be at the far end of the link, unless the link refuses it. `path`
+    /// is the way that its like took through the switch there.
     #[inline(always)] // one copy for every frame, one for those whose way is known
-    pub(crate) fn carry(
+    #[allow(clippy::too_many_arguments)] // a frame, its way, and what travels down the walk
+    pub(crate) fn send(
         &mut self,
         now: Time,
         id: LinkId,
         frame: FrameId,
-        label: Label,
+        bytes: u32,
+        path: &mut Path,
         agenda: &mut Agenda<Event>,
         recorder: &mut Recorder,
-    ) {
-        let Label { src, dst, bytes, followed: flow } = label;
+    ) -> Option<Time> {
         let link = &mut self.links[id.0 as usize];
         let at = match link.send(now, bytes) {
             Ok(at) => at,
             Err(reason) => {
-                recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
-                return self.frames.end(frame);
+                self.refuse(now, id, frame, reason, recorder);
+                return None;
             }
         };
-        self.hops += 1;
-        recorder.tell_of(now, Place::Link(id), Stage::Link, flow, move || {
-            format!("{bytes} bytes, at the far end at {at}")
-        });
-        let short_cut = match link.end() {
-            End::Switch(switch, port) => {
-                let way = self.switches[switch as usize].known_path(at, port, src, dst);
-                if way.is_some() {
-                    let text = move || format!("knows the port of {dst}");
-                    recorder.tell_of(at, Place::Switch(switch), Stage::Switch, flow, text);
-                }
-                way
-            }
-            End::Host(..) | End::Tap(..) => None,
+        let next = match link.end() {
+            End::Switch(switch, port) => match self.switches[switch as usize].follow(at, path) {
+                Some(out) => out,
+                None => self.find_path(at, switch, port, &frame, path).unwrap_or(id),
+            },
+            End::Host(..) | End::Tap(..) => id,
         };
-        self.enqueue(short_cut.unwrap_or(id), Queued { at, frame, bytes }, agenda);
+        self.enqueue(next, Queued { at, frame, bytes }, agenda);
+        Some(at)
+    }
+
+    /// Asks a switch for the way of a frame that will be there at `at`; none if it needs an event of its own there.
+    #[inline(never)]
+    fn find_path(
+        &mut self,
+        at: Time,
+        switch: u32,
+        port: u16,
+        frame: &FrameId,
+        path: &mut Path,
+    ) -> Option<LinkId> {
+        let frame = self.frames.get(frame);
+        *path = self.switches[switch as usize].known_path(at, port, frame.src, frame.dst)?;
+        Some(path.out())
+    }
+
+    #[cold]
+    fn refuse(&mut self, now: Time, id: LinkId, frame: FrameId, reason: DropReason, recorder: &mut Recorder) {
+        recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
+        self.frames.end(frame);
     }
 
     /// The event of a link: its head arrives.
@@ -121,24 +132,29 @@ impl Wiring {
         recorder: &mut Recorder,
     ) -> Arrival {
         let link = &mut self.links[id.0 as usize];
-        let Some(taken) = link.take(now) else {
-            return Arrival::Handled;
+        let Some((frame, next)) = link.next_arrival(now) else {
+            return self.refusing_link_event(now, id, agenda, recorder);
         };
-        let (end, fed_by_switch) = (link.end(), link.fed_by_switch());
-        if let Some(due) = link.arm() {
-            agenda.post(due, Event::Arrive(id));
+        if next != Time::NEVER {
+            agenda.post(next, Event::Arrive(id));
         }
-        let frame = match taken {
-            Taken::Arrived(frame) => frame,
-            Taken::Transmitted => return Arrival::Handled,
-            Taken::Refused(frame, reason) => {
-                recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
-                self.frames.end(frame);
-                return Arrival::Handled;
-            }
-        };
-        self.hops += u64::from(fed_by_switch);
-        match end {
+        match link.end() {
+            End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
+            End::Tap(..) | End::Switch(..) => self.at_end(now, id, frame, agenda, recorder),
+        }
+    }
+
+    /// A frame is at the end of a link, whatever there is.
+    #[inline(never)]
+    fn at_end(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        frame: FrameId,
+        agenda: &mut Agenda<Event>,
+        recorder: &mut Recorder,
+    ) -> Arrival {
+        match self.links[id.0 as usize].end() {
             End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
             End::Tap(host, interface) => Arrival::AtTap(host, interface, frame),
             End::Switch(switch, port) => {
@@ -146,6 +162,33 @@ impl Wiring {
                 Arrival::Handled
             }
         }
+    }
+
+    /// The event of a link that may refuse frames, or one that is void.
+    #[inline(never)]
+    fn refusing_link_event(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        agenda: &mut Agenda<Event>,
+        recorder: &mut Recorder,
+    ) -> Arrival {
+        let link = &mut self.links[id.0 as usize];
+        let Some(taken) = link.take(now) else { return Arrival::Handled };
+        if let Some(due) = link.arm() {
+            agenda.post(due, Event::Arrive(id));
+        }
+        match taken {
+            Taken::Arrived(frame) => return self.at_end(now, id, frame, agenda, recorder),
+            Taken::Transmitted => {}
+            Taken::Refused(frame, reason) => self.refuse(now, id, frame, reason, recorder),
+        }
+        Arrival::Handled
+    }
+
+    /// Frames delivered over a link so far.
+    pub fn hops(&self) -> u64 {
+        self.links.iter().map(Link::delivered).sum()
     }
 
     /// A frame is whole in a switch.

@@ -252,13 +252,14 @@ mod tests {
         assert!(measured.connections > 2500, "{measured:?}");
     }
 
-    /// An open connection is two sockets, an exchange, an entry of the director, and their indexes.
+    /// An open connection is two sockets, an exchange, an entry of the director, and their indexes. What is spare in
+    /// their tables counts, and what the connections of the last fifth of a second have borrowed.
     #[test]
     fn an_open_connection_takes_little_memory() {
-        let open = Workload { close: Close::None, rate: 250_000.0, ..Workload::default() };
-        let measured = open.measure(Duration::from_millis(500));
+        let open = Workload { close: Close::None, rate: 50_000.0, ..Workload::default() };
+        let measured = open.measure(Duration::from_millis(2500));
         let each = measured.memory.total() as f64 / measured.connections as f64;
         assert!(measured.connections > 120_000, "{measured:?}");
-        assert!(each < 700.0, "{each} bytes a connection: {:?}", measured.memory);
+        assert!(each < 262.0, "{each} bytes a connection: {:?}", measured.memory);
     }
 }

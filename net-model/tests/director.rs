@@ -12,8 +12,7 @@ use driver::{Host, Outcome, describe, packet, parse_packet};
 use expect_test::{Expect, expect};
 use net_model::addr::Addr;
 use net_model::ipvs::{
-    Announcement, ConnectionView, DaemonConfig, DaemonRole, Director, FtpText, Kernel, SETTINGS, Timers,
-    Verdict,
+    Announcement, ConnectionView, DaemonConfig, DaemonRole, Director, Kernel, SETTINGS, Timers, Verdict,
 };
 use net_model::packet::{Encapsulation, Icmp, Outer, Packet, Payload};
 use sim_core::{Duration, Stream};
@@ -223,42 +222,6 @@ fn mixed_families_need_a_tunnel() {
     host.director.local_in(host.now, &mut packet, &host.links);
     let outer = packet.outer.expect("a tunnel");
     assert_eq!((outer.dst, outer.overhead, outer.df), (addr("fd00::3"), 40, false));
-}
-
-#[test]
-fn passive_ftp_through_a_masquerading_director() {
-    let mut host = host(&["-A -t 10.9.0.100:21 -s rr", "-a -t 10.9.0.100:21 -r 10.0.0.3:21 -m"]);
-    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:21 S");
-    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:21 A");
-    let answer = parse_packet("tcp 10.0.0.3:21 192.168.1.1:1000 PA");
-    let reads = host.director.ftp_says(host.now, &answer, FtpText::Passive { port: 40_000 });
-    assert_eq!(reads, Some((addr("10.9.0.100"), 40_000)));
-    let expected = expect![[r#"
-        192.168.1.1:0 10.9.0.100:40000 10.0.0.3:40000 LISTEN 120
-        192.168.1.1:1000 10.9.0.100:21 10.0.0.3:21 ESTABLISHED 900"#]];
-    check(&table(&host), &expected);
-    assert_eq!(send(&mut host, "tcp 192.168.1.1:1001 10.9.0.100:40000 S"), "nat 10.0.0.3:40000");
-    let expected = expect![[r#"
-        192.168.1.1:1000 10.9.0.100:21 10.0.0.3:21 ESTABLISHED 900
-        192.168.1.1:1001 10.9.0.100:40000 10.0.0.3:40000 SYN_RECV 60"#]];
-    check(&table(&host), &expected);
-    // The control connection cannot end before the data connection.
-    send(&mut host, "tcp 192.168.1.1:1001 10.9.0.100:40000 A");
-    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:21 R");
-    host.wait(seconds(11));
-    assert_eq!(host.director.connection_count(), 2);
-}
-
-#[test]
-fn active_ftp_comes_from_port_20_of_the_service() {
-    let mut host = host(&["-A -t 10.9.0.100:21 -s rr", "-a -t 10.9.0.100:21 -r 10.0.0.3:21 -m"]);
-    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:21 S");
-    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:21 A");
-    let command = parse_packet("tcp 192.168.1.1:1000 10.9.0.100:21 PA");
-    let text = FtpText::Active { addr: addr("192.168.1.1"), port: 1001 };
-    assert!(host.director.ftp_says(host.now, &command, text).is_some());
-    let data = send(&mut host, "tcp 10.0.0.3:20 192.168.1.1:1001 S");
-    assert_eq!(data, "to client from 10.9.0.100:20 S");
 }
 
 #[test]

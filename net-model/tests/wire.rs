@@ -101,6 +101,7 @@ fn header(is_v4: bool) -> impl Strategy<Value = Packet> {
             tos,
             payload: Payload::Other(200),
             outer: None,
+            text: None,
         },
     )
 }

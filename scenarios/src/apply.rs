@@ -1,24 +1,25 @@
 //! Carrying out a command on a host of a network: the console's typed commands meet the simulated kernel.
 
 mod firewall;
+mod ipvs;
 
 use crate::console::Command;
 use crate::console::ip::{
     AddressSpec as Address, IpCommand, LinkChange, LinkKind, RouteKind as Kind, RouteSpec as Route, RuleSpec,
 };
-use crate::console::ipvsadm::{self, Console, Link, Request};
+use crate::console::ipvsadm::{self, Output, Request};
 use crate::console::names::Names;
 use crate::console::sysctl::Sysctl;
 use net_model::addr::Mac;
-use net_model::frames::FrameId;
 use net_model::host::admin::AdminError;
 use net_model::host::fib::{NextHop, RouteKind, RouteSpec, Rule, TABLE_MAIN};
 use net_model::host::interface::AddressSpec;
 use net_model::host::neighbour::NeighbourState;
 use net_model::host::sysctl::SysctlError;
-use net_model::host::{InterfaceId, InterfaceKind, Stack};
+use net_model::host::{InterfaceId, InterfaceKind};
 use net_model::ipvs::Kernel;
 use net_model::{HostId, Network};
+use std::collections::BTreeMap;
 
 /// Why a host does not do what it is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +44,8 @@ pub struct Shell<'a> {
     pub names: &'a Names,
     /// Which kernel a director here is.
     pub kernel: Kernel,
+    /// Files that were written on the host, by their paths.
+    pub files: &'a mut BTreeMap<String, String>,
 }
 
 impl Shell<'_> {
@@ -53,6 +56,18 @@ impl Shell<'_> {
     pub fn run(&mut self, command: &Command) -> Result<String, Refused> {
         let printed = match command {
             Command::Ipvsadm(request) => self.ipvsadm(request)?,
+            Command::Call(call) => match self.call(call, "") {
+                Output { status: 0, stdout, .. } => stdout,
+                failed => {
+                    return Err(refused(failed.stderr.trim_end(), "look at the file, or at what wrote it"));
+                }
+            },
+            Command::Modules(change) => {
+                if let Some(is_loaded) = change {
+                    self.network.ipvs(self.host, self.kernel).0.load_ftp_helper(*is_loaded);
+                }
+                String::new()
+            }
             Command::Ip(changes) => {
                 changes.iter().try_for_each(|change| self.ip(change))?;
                 String::new()
@@ -81,27 +96,6 @@ impl Shell<'_> {
         let change = self.console(|console| console.change(request));
         change.map(|()| String::new()).map_err(|error| {
             refused(format!("ipvsadm: {}", ipvsadm::message(error)), "look at the lines above it in this block: ipvsadm refuses what is there already, or not there yet")
-        })
-    }
-
-    /// ipvsadm's view of the host.
-    pub(crate) fn console<T>(&mut self, with: impl FnOnce(&mut Console<'_, Stack<FrameId>>) -> T) -> T {
-        let now = self.network.now();
-        let (director, stack) = self.network.ipvs(self.host, self.kernel);
-        director.advance(now);
-        let links: Vec<Link> = stack
-            .interfaces()
-            .map(|(_, i)| Link { name: i.name.clone(), is_usable: i.up && !i.addresses().is_empty() })
-            .collect();
-        with(&mut Console {
-            director,
-            host: stack,
-            links: &links,
-            names: self.names,
-            now,
-            program: "ipvsadm",
-            missing_schedulers: &[],
-            is_root: true,
         })
     }
 

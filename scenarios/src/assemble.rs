@@ -12,6 +12,7 @@ use net_model::addr::Mac;
 use net_model::host::interface::AddressSpec;
 use net_model::host::{InterfaceId, InterfaceKind};
 use net_model::{HostId, Network, Options, SwitchId};
+use std::collections::BTreeMap;
 
 /// A network at time 0, with what is needed to steer it.
 pub struct Assembled {
@@ -25,6 +26,8 @@ pub struct Assembled {
     pub names: Names,
     /// Which kernel directors have.
     pub kernel: net_model::ipvs::Kernel,
+    /// Files that commands have written, by host and path.
+    pub files: Vec<BTreeMap<String, String>>,
 }
 
 /// Builds the network of a scenario.
@@ -51,6 +54,7 @@ pub fn assemble(scenario: &Scenario) -> Result<Assembled, Vec<Problem>> {
             Kernel::New => net_model::ipvs::Kernel::New,
             Kernel::Classic => net_model::ipvs::Kernel::Classic,
         },
+        files: vec![BTreeMap::new(); scenario.hosts.len()],
     };
     let mut problems = Vec::new();
     for host in &scenario.hosts {
@@ -150,7 +154,13 @@ impl Assembled {
 
     /// A shell on a host, by its index in the scenario.
     pub fn shell(&mut self, index: usize) -> Shell<'_> {
-        Shell { network: &mut self.network, host: self.hosts[index], names: &self.names, kernel: self.kernel }
+        Shell {
+            network: &mut self.network,
+            host: self.hosts[index],
+            names: &self.names,
+            kernel: self.kernel,
+            files: &mut self.files[index],
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::apply::{Refused, Shell};
 use crate::assemble;
-use crate::console::ipvsadm::Output;
+use crate::console::ipvsadm::{Call, Output, Tool};
 use crate::console::sysctl;
 use crate::console::{Command, PROGRAMS, ParseError, Word, proc, words};
 use crate::problem::Problem;
@@ -23,8 +23,8 @@ pub struct Line {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Program {
-    /// Its arguments are judged by the tool itself, which says what is wrong with them.
-    Ipvsadm(Vec<String>),
+    /// Its arguments are judged by the tool itself, which says what is wrong with them; and what it reads.
+    Call(Call, String),
     /// `cat FILE …`
     Cat(Vec<String>),
     /// `sysctl NAME …` without values: settings to read (with slashes); are their names printed?
@@ -53,8 +53,11 @@ impl Line {
         let all = words(text)?;
         let prompt = all.iter().take_while(|word| matches!(word.text.as_str(), "sudo" | "$" | "#")).count();
         let Some((program, args)) = all[prompt..].split_first() else { return Ok(None) };
+        if let Some(tool) = Tool::named(&program.text) {
+            let program = Program::Call(Call::read(tool, args)?, String::new());
+            return Ok(Some(Line { text: text.trim().to_string(), program }));
+        }
         let program = match program.text.rsplit('/').next().unwrap_or_default() {
-            "ipvsadm" => Program::Ipvsadm(args.iter().map(|word| word.text.clone()).collect()),
             "cat" => Program::Cat(files(program, args)?),
             "sysctl" if args.iter().all(|word| !word.text.contains('=')) => settings(program, args)?,
             name if PROGRAMS.contains(&name) => match Command::parse(text, &assemble::names(scenario))? {
@@ -68,6 +71,20 @@ impl Line {
             }
         };
         Ok(Some(Line { text: text.trim().to_string(), program }))
+    }
+}
+
+impl Line {
+    /// Does it read what it is given on standard input (`ipvsadm-restore`, `ipvsadm -R`)?
+    pub fn reads(&self) -> bool {
+        matches!(&self.program, Program::Call(call, _) if call.reads() && call.input.is_none())
+    }
+
+    /// Gives it something to read.
+    pub fn give(&mut self, text: &str) {
+        if let Program::Call(_, stdin) = &mut self.program {
+            text.clone_into(stdin);
+        }
     }
 }
 
@@ -101,9 +118,8 @@ impl Shell<'_> {
     /// Carries a line out: what it prints on which stream, and its exit status.
     pub fn type_line(&mut self, line: &Line) -> Output {
         match &line.program {
-            Program::Ipvsadm(args) => {
-                let args: Vec<&str> = args.iter().map(String::as_str).collect();
-                let output = self.console(|console| console.run(&args, ""));
+            Program::Call(call, stdin) => {
+                let output = self.call(call, stdin);
                 self.network.settle(self.host);
                 output
             }
@@ -127,6 +143,9 @@ impl Shell<'_> {
 
     /// The text of a file.
     fn file(&mut self, path: &str) -> Option<String> {
+        if let Some(text) = self.files.get(path) {
+            return Some(text.clone());
+        }
         if let Some(setting) = path.strip_prefix("/proc/sys/") {
             return self.setting(setting).map(|value| value + "\n");
         }
@@ -154,7 +173,8 @@ fn files(program: &Word, args: &[Word]) -> Result<Vec<String>, ParseError> {
     if args.is_empty() {
         return Err(ParseError::new(program.columns.clone(), "`cat' needs a file", cure));
     }
-    let read = |word: &Word| match known.contains(&&*word.text) || word.text.starts_with("/proc/sys/") {
+    let may_be = |file: &str| file.starts_with("/proc/sys/") || !file.starts_with("/proc/");
+    let read = |word: &Word| match known.contains(&&*word.text) || may_be(&word.text) {
         true => Ok(word.text.clone()),
         false => {
             let problem = format!("there is no file `{}'", word.text);

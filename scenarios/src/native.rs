@@ -1,6 +1,7 @@
 //! Native text inside a scenario: its lines, and what they ask for.
 
 use crate::console::Command;
+use crate::console::ipvsadm::Tool;
 use crate::console::names::Names;
 use crate::names::suggestion;
 use crate::problem::Problem;
@@ -23,8 +24,10 @@ pub fn lines(source: &Source, span: Span, text: &str, program: &str) -> Vec<Line
         let place = source.within(span, index, start..start + trimmed.len());
         // Text that was made from a shorthand stands nowhere by itself: the shorthand is its place.
         let place = if source.text.get(place.range()) == Some(trimmed) { place } else { span };
-        let has_program =
-            program.is_empty() || trimmed.split_whitespace().next() == program.split(' ').next();
+        let first = trimmed.split_whitespace().next();
+        let has_program = program.is_empty()
+            || first == program.split(' ').next()
+            || program == "ipvsadm" && first.and_then(Tool::named).is_some();
         lines.push(if has_program {
             Line { span: place, text: trimmed.into(), added: 0 }
         } else {

@@ -241,3 +241,6 @@ fn choose(assembled: &Assembled, scenario: &Scenario, wanted: Option<&str>) -> R
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -347,6 +347,24 @@ fn absurd_sizes() {
 }
 
 #[test]
+fn bursts_of_no_length() {
+    check(
+        "poisson: 10/s",
+        "bursts: {rate: 10/s, on: 0s, off: 1s}",
+        &expect![[r#"
+            error: bursts of no length begin no exchange
+              --> web.yaml:17:81
+               |
+            17 |   browsers: {on: client, to: 10.0.0.100:80, arrivals: {bursts: {rate: 10/s, on: 0s, off: 1s}}}
+               |                                                                                 ^^
+               |
+               = help: give `on` a length above 0
+
+        "#]],
+    );
+}
+
+#[test]
 fn rates_of_zero() {
     check(
         "poisson: 10/s",

@@ -4,7 +4,7 @@ use net_model::addr::Addr;
 use net_model::ipvs::{Director, Kernel, Path, Surroundings, Timers};
 use proptest::prelude::*;
 use scenarios::console::Command;
-use scenarios::console::ipvsadm::{self, Console, Output};
+use scenarios::console::ipvsadm::{self, Call, Console, Output, Tool};
 use scenarios::console::names::Names;
 use sim_core::{Stream, Time};
 
@@ -26,7 +26,12 @@ fn director() -> Director {
 }
 
 fn run(director: &mut Director, args: &[&str], stdin: &str) -> Output {
+    call(director, Tool::Ipvsadm, args, stdin)
+}
+
+fn call(director: &mut Director, tool: Tool, args: &[&str], stdin: &str) -> Output {
     let names = Names::default();
+    let args = args.iter().map(ToString::to_string).collect();
     let mut console = Console {
         director,
         host: &Elsewhere,
@@ -37,7 +42,7 @@ fn run(director: &mut Director, args: &[&str], stdin: &str) -> Output {
         missing_schedulers: &[],
         is_root: true,
     };
-    console.run(args, stdin)
+    console.call(&Call { tool, args, input: None, output: None }, stdin)
 }
 
 /// Words that mean something somewhere, and some that mean nothing.
@@ -122,12 +127,18 @@ proptest! {
         let mut second = director();
         let answer = run(&mut second, &["-R"], &saved);
         prop_assert_eq!((answer.stderr.as_str(), answer.status), ("", 0));
-        prop_assert_eq!(run(&mut second, &["-S", "-n"], "").stdout, saved);
+        prop_assert_eq!(&run(&mut second, &["-S", "-n"], "").stdout, &saved);
         let listed = run(&mut second, &["-L", "-n"], "").stdout;
         prop_assert_eq!(listed, run(&mut first, &["-L", "-n"], "").stdout);
         // A second copy has the very list order of the first: saving sorts, restoring reverses.
         let mut third = director();
         run(&mut third, &["-R"], &run(&mut second, &["-S", "-n"], "").stdout);
+        // The companions do the same, and what was there before is gone.
+        let companion = call(&mut second, Tool::Save, &["-n"], "");
+        prop_assert_eq!(&companion, &run(&mut second, &["-S", "-n"], ""));
+        run(&mut first, &["-A", "-t", "10.9.9.9:80"], "");
+        prop_assert_eq!(call(&mut first, Tool::Restore, &[], &format!("# saved\n{saved}")), Output::default());
+        prop_assert_eq!(call(&mut first, Tool::Save, &["-n"], ""), companion);
         let order = |director: &mut Director| run(director, &["-L", "-n", "--nosort"], "").stdout;
         prop_assert_eq!(order(&mut third), order(&mut second));
     }

@@ -192,13 +192,13 @@ fn lines_that_no_host_understands_teach() {
     misread(
         "vi /etc/hosts",
         &expect![
-            "0..2 there is no `vi' on the simulated hosts; use one of: ipvsadm, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, cat"
+            "0..2 there is no `vi' on the simulated hosts; use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod, cat"
         ],
     );
     misread(
-        "cat /etc/hosts",
+        "cat /proc/net/tcp",
         &expect![
-            "4..14 there is no file `/etc/hosts'; the simulated hosts have /proc/net/ip_vs, /proc/net/ip_vs_conn, /proc/net/ip_vs_stats and the settings below /proc/sys"
+            "4..17 there is no file `/proc/net/tcp'; the simulated hosts have /proc/net/ip_vs, /proc/net/ip_vs_conn, /proc/net/ip_vs_conn_sync, /proc/net/ip_vs_stats and the settings below /proc/sys"
         ],
     );
     misread(
@@ -225,4 +225,32 @@ fn commands_see_their_instant_and_change_what_comes_after() {
         .map(|answer| answer.output.stdout.contains("10.0.0.21:80                 Route   0"))
         .collect();
     assert_eq!(weights, [false, true]);
+}
+
+#[test]
+fn a_table_is_saved_to_a_file_and_restored_from_it() {
+    let lines = [
+        "ipvsadm-save -n > /etc/ipvsadm.rules",
+        "ipvsadm -C",
+        "ipvsadm-restore < /etc/ipvsadm.rules",
+        "ipvsadm-save -n",
+        "cat /etc/ipvsadm.rules",
+        "ipvsadm-restore </etc/none",
+    ];
+    let outputs: Vec<Output> =
+        typed("director", &[10], &lines).into_iter().map(|answer| answer.output).collect();
+    assert_eq!((&*outputs[0].stdout, outputs[2].status), ("", 0));
+    assert!(outputs[3].stdout.lines().count() > 5 && outputs[3] == outputs[4]);
+    assert_eq!((&*outputs[5].stderr, outputs[5].status), ("sh: 1: cannot open /etc/none: No such file\n", 2));
+}
+
+#[test]
+fn what_comes_in_on_standard_input_is_restored() {
+    let scenario = scenario();
+    let read = |text| Line::read(text, &scenario).expect("it can be read").expect("a command");
+    let mut restore = read("ipvsadm-restore");
+    assert!(restore.reads() && read("ipvsadm -R").reads() && !read("ipvsadm-save").reads());
+    restore.give("# nothing but this\n-A -t 10.0.0.9:80 -s rr\n");
+    let answers = exec(&scenario, 0, &[Time::ZERO], &[restore, read("ipvsadm -S -n")], &mut |_| true);
+    assert_eq!(answers.unwrap().expect("nobody stopped it")[1].output.stdout, "-A -t 10.0.0.9:80 -s rr\n");
 }

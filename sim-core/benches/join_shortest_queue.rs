@@ -2,8 +2,7 @@
 
 use divan::{Bencher, counter::ItemsCount};
 
-#[path = "../examples/join_shortest_queue/model.rs"]
-mod model;
+use sim_core::workload;
 
 fn main() {
     divan::main();
@@ -13,7 +12,7 @@ fn main() {
 fn requests(bencher: Bencher) {
     const REQUESTS: u64 = 1_000_000;
     bencher.counter(ItemsCount::new(REQUESTS)).bench(|| {
-        let outcome = model::run(1, REQUESTS);
+        let outcome = workload::run(1, REQUESTS);
         (outcome.response.mean(), outcome.fingerprint)
     });
 }

@@ -1,7 +1,7 @@
 //! When things begin: the instants of an arrival process, one after the other.
 //!
-//! A process is no agenda entry. Its next instant is kept beside the agenda and compared with [`Agenda::peek`], which
-//! saves a posting and a taking for every arrival.
+//! A process need not be an agenda entry: its next instant may be kept beside the agenda and compared with
+//! [`Agenda::peek`], which saves a posting and a taking for every arrival.
 //!
 //! All random processes are Poisson processes whose rate varies in time. Between two arrivals the integral of the rate
 //! is exponential with mean 1, so each takes one draw and follows the rate until that much of it has passed. This
@@ -16,7 +16,7 @@ use crate::{Dist, Duration, Stream, Time};
 pub enum Pattern {
     /// A Poisson process.
     Poisson(f64),
-    /// At equal distances, the first at the start.
+    /// At equal distances, the first one distance after the start.
     Constant(f64),
     /// A Poisson process that is switched on and off; on at the start.
     Bursts {
@@ -108,7 +108,7 @@ impl ArrivalProcess {
             Kind::Constant { start, gap_ns, count } => {
                 // From the start, not from the last, so that rounding does not add up.
                 *count += 1;
-                after(*start, (*count - 1) as f64 * *gap_ns)
+                after(*start, *count as f64 * *gap_ns)
             }
             Kind::Bursts { rate_per_ns, on, off, on_until } => {
                 next_in_bursts(self.at, self.stop, *rate_per_ns, (&*on, &*off), on_until, stream)
@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn constant_arrivals_do_not_drift() {
         let times = arrivals(Pattern::Constant(3.0), 1.0, 1001.0);
-        assert_eq!(times.len(), 3001, "both ends included");
-        assert_eq!([times[0], times[1], times[2], times[3000]], [1.0, 1.333333333, 1.666666667, 1001.0]);
+        assert_eq!(times.len(), 3000, "the end included");
+        assert_eq!([times[0], times[1], times[2], times[2999]], [1.333333333, 1.666666667, 2.0, 1001.0]);
     }
 
     #[test]

@@ -9,13 +9,13 @@
 //! | [`rng`]         | [`Stream`]: one component's random numbers, the same on every machine                        |
 //! | [`dist`]        | [`Dist`]: distributions of durations and sizes                                               |
 //! | [`arrivals`]    | [`ArrivalProcess`]: when things begin                                                        |
-//! | [`slab`]        | [`Slab`]: things that come and go, under numbers with a type ([`id_type!`])                  |
 //! | [`histogram`]   | [`Histogram`]: durations in logarithmic buckets, mergeable                                   |
 //! | [`series`]      | [`Sampling`]: when to sample, and how the samples stay few                                    |
 //! | [`fingerprint`] | [`Fingerprint`]: a rolling hash of everything that happened                                  |
+//! | [`workload`]    | join the shortest queue: a complete model, and a measure of speed                             |
 //!
 //! A model is a loop: take the earlier of the next arrival and the next event, handle it, post what follows from it.
-//! `examples/join_shortest_queue` is one, complete. Three rules make its result the same on every machine and at any
+//! [`workload`] is one, complete. Three rules make its result the same on every machine and at any
 //! number of threads: time is an integer, equal times are handled in order of posting, and every component draws from
 //! its own stream.
 
@@ -27,10 +27,10 @@ pub mod histogram;
 pub mod rng;
 mod run;
 pub mod series;
-pub mod slab;
 mod slots;
 pub mod time;
 pub mod wheel;
+pub mod workload;
 
 pub use agenda::Agenda;
 pub use arrivals::ArrivalProcess;
@@ -39,6 +39,5 @@ pub use fingerprint::Fingerprint;
 pub use histogram::Histogram;
 pub use rng::Stream;
 pub use series::Sampling;
-pub use slab::Slab;
 pub use time::{Duration, Time};
 pub use wheel::{Timers, Wheel};

@@ -1,10 +1,11 @@
 //! The words for what a director did with a packet, for the transcript of one exchange.
 
 use super::node::Host;
+use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::{Candidate, Chooser, Decision, Verdict};
-use crate::packet::Body;
+use crate::packet::{Body, Payload};
 use crate::recorder::Place;
 use crate::transcript::Stage;
 use std::fmt::Write;
@@ -37,6 +38,34 @@ impl Host {
             _ => Stage::Director,
         };
         cx.recorder.tell(now, place, stage, text);
+    }
+
+    /// Tells of a packet that the director sends on from another hook than LOCAL_IN.
+    pub(crate) fn tell_sending(&self, cx: &mut Cx, frame: &FrameId, to: Addr) {
+        let packet = cx.wiring.frames.packet_mut(frame);
+        if cx.recorder.follows(packet.flow) {
+            let text = format!("{packet}: to real server {to}");
+            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Forwarding, text);
+        }
+    }
+
+    /// Tells of a reply, or of an ICMP error from the server's side, that the director has given the service's address.
+    #[inline]
+    pub(crate) fn tell_reply(&self, cx: &mut Cx, frame: &FrameId, speaker: Addr) {
+        if cx.recorder.follows(cx.wiring.frames.packet_mut(frame).flow) {
+            self.tell_translation(cx, frame, speaker);
+        }
+    }
+
+    #[cold]
+    fn tell_translation(&self, cx: &mut Cx, frame: &FrameId, speaker: Addr) {
+        let packet = cx.wiring.frames.packet_mut(frame);
+        let what = match packet.payload {
+            Payload::Icmp(_) => "the error came from",
+            _ => "the reply came from real server",
+        };
+        let text = format!("{packet}: {what} {speaker}, its source is now the service");
+        cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Forwarding, text);
     }
 }
 

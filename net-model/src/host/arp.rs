@@ -323,7 +323,7 @@ impl<H> Stack<H> {
 }
 
 /// The link address of a multicast group.
-fn group_mac(addr: Addr) -> Option<Mac> {
+pub(super) fn group_mac(addr: Addr) -> Option<Mac> {
     let bits = addr.to_bits() as u64;
     match (addr.is_multicast(), addr.is_v4()) {
         (false, _) => None,

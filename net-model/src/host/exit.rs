@@ -1,14 +1,18 @@
-//! The way out that was taken last: link and link addresses of a destination, found by one look.
+//! The way out that was taken last: next hop, link and link addresses of a destination, found by one look.
 //!
 //! It stands with the remembered answer of the tables (`route_cache.rs`) and falls with it. The neighbour's entry stays
-//! the judge of its link address: the cache knows only the place of that entry.
+//! the judge of its link address, and keeps what all frames to the neighbour have in common.
 
+use super::neighbour::NeighbourId;
+use super::node::Host;
 use super::route::{Route, RouteClass};
-use super::route_cache::Place;
+use super::route_cache::SlotId;
 use super::stack::Stack;
-use crate::addr::{Addr, Mac};
+use crate::addr::Addr;
+use crate::cx::Cx;
+use crate::frames::FrameId;
 use crate::link::LinkId;
-use sim_core::Time;
+use crate::packet::ETHERNET_OVERHEAD;
 
 /// What a packet asks that wants to leave.
 #[derive(Clone, Copy, Debug)]
@@ -20,72 +24,94 @@ pub(crate) struct Leaver {
     pub(crate) mark: u32,
     /// Its length in bytes, compared with what fits.
     pub(crate) len: u16,
-    /// Has an upper layer proof that packets reach the next hop?
-    pub(crate) confirms: bool,
-}
-
-/// How a frame leaves: the link, and its addresses there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leave {
-    pub(crate) link: LinkId,
-    pub(crate) src: Mac,
-    pub(crate) dst: Mac,
-    /// The length of its packet in bytes.
-    pub(crate) len: u16,
 }
 
 impl<H> Stack<H> {
-    /// The way out, if it is remembered and its neighbour needs nothing done. The use of the neighbour is noted.
-    #[inline(always)] // a part of known_way
-    pub(crate) fn known_exit(&mut self, now: Time, leaver: Leaver) -> Option<Leave> {
-        let place = self.cache.find(leaver.to, leaver.mark, self.epoch())?;
-        if let Some(speaker) = leaver.speaker
-            && !self.cache.slot(place).speaks(speaker)
-        {
-            return None;
-        }
-        self.exit_at(now, place, leaver.len, leaver.confirms)
+    /// The next hop of the way out, if that is remembered.
+    #[inline(always)] // a part of leave_as_known
+    pub(crate) fn known_exit(&self, leaver: Leaver) -> Option<NeighbourId> {
+        let (_, slot) = self.cache.find(leaver.to, leaver.mark, self.epoch())?;
+        let speaks = leaver.speaker.is_none_or(|speaker| slot.speaks(speaker));
+        (speaks && leaver.len <= slot.mtu).then_some(slot.neighbour)
     }
 
-    /// The same for a destination whose place in the cache is known.
-    #[inline(always)] // a part of every way out
-    pub(super) fn exit_at(&mut self, now: Time, place: Place, len: u16, confirms: bool) -> Option<Leave> {
-        let slot = self.cache.slot(place);
-        if len > slot.mtu {
-            return None;
-        }
-        let dst = self.neighbours.use_settled(now, slot.neighbour, confirms)?;
-        Some(Leave { link: slot.link, src: slot.src, dst, len })
-    }
-
-    /// The largest packet that takes the way out remembered at a place; 0 if none is.
+    /// The next hop of the way out that a slot remembers, and the largest packet that fits (0 if none is known).
     #[inline]
-    pub(super) fn known_mtu(&self, place: Place) -> u16 {
-        self.cache.slot(place).mtu
+    pub(super) fn exit_at(&self, id: SlotId) -> (NeighbourId, u16) {
+        let slot = self.cache.slot(id);
+        (slot.neighbour, slot.mtu)
     }
 
     /// Remembers the way that `route`, the answer for this destination and mark, has just opened through a cable.
     pub(crate) fn learn_exit(&mut self, to: Addr, mark: u32, route: &Route, link: LinkId) {
-        let (epoch, interface) = (self.epoch(), &self.interfaces[route.oif.index()]);
-        let Some(neighbour) = self.neighbours.find(route.next_hop, route.oif) else { return };
-        if let Some(place) = self.cache.find(to, mark, epoch)
-            && interface.up
-            && route.kind == RouteClass::Unicast
-        {
-            let mtu = u16::try_from(self.cache.answer(place).path_mtu).unwrap_or(u16::MAX);
-            self.cache.slot_mut(place).learn_exit(link, interface.mac, neighbour, mtu);
+        let interface = &self.interfaces[route.oif.index()];
+        if !interface.up || route.kind != RouteClass::Unicast {
+            return;
         }
+        if let Some(neighbour) = self.neighbours.find(route.next_hop, route.oif)
+            && let Some((id, _)) = self.cache.find(to, mark, self.epoch())
+        {
+            let mtu = u16::try_from(self.cache.answer(id).path_mtu).unwrap_or(u16::MAX);
+            self.cache.slot_mut(id).learn_exit(neighbour, mtu);
+            let header = &mut self.neighbours.get_mut(neighbour).header;
+            (header.src, header.link) = (interface.mac, link);
+        }
+    }
+}
+
+impl Host {
+    /// The packet leaves by the way that is remembered for `to`; or it comes back, for a closer look at it. A source
+    /// that must be an address of the host is the `speaker`.
+    #[inline(always)] // what to do with a packet that comes back is decided at the same place
+    pub(crate) fn leave_as_known(
+        &mut self,
+        cx: &mut Cx,
+        frame: FrameId,
+        to: Addr,
+        speaker: Option<Addr>,
+    ) -> Option<FrameId> {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        if !self.is_up || cx.recorder.follows(packet.flow) {
+            return Some(frame);
+        }
+        let (mark, len) = (packet.mark, packet.wire_len());
+        match self.stack.known_exit(Leaver { to, speaker, mark, len }) {
+            Some(next_hop) => self.depart(cx, frame, next_hop, len),
+            None => Some(frame),
+        }
+    }
+
+    /// A packet of `len` bytes that nobody follows goes to a neighbour; or it comes back, if the neighbour's entry needs
+    /// something done.
+    #[inline(always)] // the way of every frame, from three places to the agenda
+    pub(super) fn depart(
+        &mut self,
+        cx: &mut Cx,
+        frame: FrameId,
+        next_hop: NeighbourId,
+        len: u16,
+    ) -> Option<FrameId> {
+        let Cx { now, agenda, wiring, recorder, .. } = cx;
+        let Some((mac, header)) = self.stack.neighbours.use_settled(*now, next_hop, self.confirms) else {
+            return Some(frame);
+        };
+        self.confirms = false;
+        let out = wiring.frames.get_mut(&frame);
+        (out.src, out.dst, out.vlan) = (header.src, mac, 0);
+        let bytes = ETHERNET_OVERHEAD + u32::from(len);
+        wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::neighbour::NeighbourState;
-    use super::super::testing::*;
+    use super::super::testing::{ETH0, Host, add, addr, at, host, mac, sysctl, via};
     use super::*;
+    use crate::addr::Mac;
 
-    const LEAVER: Leaver =
-        Leaver { to: Addr::v4(0x0a00_0032), speaker: None, mark: 0, len: 1500, confirms: false };
+    const LEAVER: Leaver = Leaver { to: Addr::v4(0x0a00_0032), speaker: None, mark: 0, len: 1500 };
 
     /// A host whose way to 10.0.0.50 is remembered.
     fn experienced() -> Host {
@@ -97,7 +123,9 @@ mod tests {
     }
 
     fn way(host: &mut Host, leaver: Leaver) -> Option<(LinkId, Mac, Mac)> {
-        host.known_exit(at(1.0), leaver).map(|way| (way.link, way.src, way.dst))
+        let next_hop = host.known_exit(leaver)?;
+        let (dst, header) = host.neighbours.use_settled(at(1.0), next_hop, false)?;
+        Some((header.link, header.src, dst))
     }
 
     #[test]

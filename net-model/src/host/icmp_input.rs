@@ -114,6 +114,7 @@ impl Host {
                 quote: None,
             }),
             outer: None,
+            text: None,
         };
         self.send(cx, reply);
     }

@@ -4,11 +4,11 @@ use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
-use super::output::error_of_ipvs;
+use super::output::{UNMARKED, error_of_ipvs};
 use super::route::Route;
-use super::route_cache::Place as CachePlace;
+use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
-use crate::addr::Mac;
+use crate::addr::{Addr, Mac};
 use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
@@ -19,53 +19,59 @@ use crate::transcript::Stage;
 use crate::verdict::DropReason;
 
 impl Host {
-    /// A frame is at an interface.
-    #[inline]
+    /// A frame is at an interface. What becomes of a packet is often known: no rule looks at it, and the tables need not
+    /// be asked again.
+    #[inline(always)] // a part of the loop over all events
     pub(crate) fn input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let arrived = cx.wiring.frames.get_mut(&frame);
+        let is_heard = interface.up && self.is_up && arrived.dst == interface.mac;
+        match &mut arrived.body {
+            Body::Ip(packet) if is_heard && !cx.recorder.follows(packet.flow) => {
+                match self.stack.known_input(packet, iif, interface) {
+                    Some(Known::Transport) if self.director.is_none() => self.transport_input(cx, frame),
+                    Some(Known::Transport | Known::Deliver) => self.local_input(cx, frame),
+                    Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
+                    None => self.ip_input(cx, iif, frame),
+                }
+            }
+            Body::Ip(_) | Body::Arp(_) => self.input_with_care(cx, iif, frame),
+        }
+    }
+
+    /// A frame that is followed, or ARP, or not addressed to this interface alone.
+    #[inline(never)]
+    fn input_with_care(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
         let arrived = cx.wiring.frames.get(&frame);
         if !(interface.up && self.is_up) {
             return cx.drop(Place::Host(self.id), frame, DropReason::InterfaceDown);
         }
-        let is_ip = matches!(arrived.body, Body::Ip(_));
-        if is_ip && arrived.dst == interface.mac {
-            return self.ip_input(cx, iif, frame);
-        }
-        self.unusual_input(cx, iif, frame);
-    }
-
-    /// A frame that is ARP, or for everybody, or for somebody else.
-    #[inline(never)]
-    fn unusual_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let arrived = cx.wiring.frames.get(&frame);
-        if arrived.dst != self.stack.interface_at(iif).mac && !arrived.dst.is_group() {
+        if arrived.dst != interface.mac && !arrived.dst.is_group() {
             return cx.drop(Place::Host(self.id), frame, DropReason::OtherHost);
         }
         match &arrived.body {
             Body::Arp(_) => self.arp_input(cx, iif, frame),
-            Body::Ip(_) => self.ip_input_with_care(cx, iif, frame),
+            Body::Ip(_) => self.ip_input(cx, iif, frame),
         }
     }
 
-    /// A packet for this host's link address comes in. What becomes of it is often known: no rule looks at it, and the
-    /// tables need not be asked again.
-    #[inline(always)] // a part of input
-    pub(crate) fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+    /// A packet comes in that did not come over a wire just now: from lo, or out of a tunnel.
+    #[inline(never)]
+    pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
         let packet = cx.wiring.frames.packet_mut(&frame);
-        if self.stack.netfilter.is_silent() && !cx.recorder.follows(packet.flow) {
-            packet.mark = 0;
-            match self.stack.known_input(packet.routed_src(), packet.routed_dst(), iif) {
-                Some(Known::Deliver) => return self.local_input(cx, frame),
-                Some(Known::Forward(place)) => return self.forward_as_known(cx, iif, frame, place),
-                None => {}
-            }
+        if !cx.recorder.follows(packet.flow)
+            && let Some(Known::Transport | Known::Deliver) = self.stack.known_input(packet, iif, interface)
+        {
+            return self.local_input(cx, frame);
         }
-        self.ip_input_with_care(cx, iif, frame);
+        self.ip_input(cx, iif, frame);
     }
 
     /// A packet comes in: PREROUTING, then the routing decision.
     #[inline(never)]
-    fn ip_input_with_care(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+    fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         packet.mark = 0;
         if !self.stack.netfilter.is_empty(Chain::ManglePrerouting) {
@@ -81,7 +87,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.filter_input(cx, iif, frame),
-            Ok(Inbound::Broadcast) => cx.deliver(frame),
+            Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
                 let (flow, next_hop) = (packet.flow, route.next_hop);
                 let text = move || format!("for another host: forwarded towards {next_hop}");
@@ -90,15 +96,6 @@ impl Host {
             }
             Err(refusal) => self.refused_by_route(cx, frame, refusal),
         }
-    }
-
-    /// A packet comes in that did not come over a wire just now: from lo, or out of a tunnel.
-    #[inline(never)]
-    pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        if cx.wiring.frames.get(&frame).dst.is_group() {
-            return self.ip_input_with_care(cx, iif, frame);
-        }
-        self.ip_input(cx, iif, frame);
     }
 
     #[cold]
@@ -154,16 +151,21 @@ impl Host {
             Verdict::Accept => self.transport_input(cx, frame),
             Verdict::Send { to } => {
                 self.inherit_confirmation(cx, &frame);
-                if let Some(way) = self.known_way(cx, &frame, to, None) {
-                    return cx.leave(frame, way);
-                }
-                let mark = cx.wiring.frames.packet_mut(&frame).mark;
-                match self.stack.route_output(to, None, mark) {
-                    Ok(route) => self.emit(cx, frame, &route, to),
-                    Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
+                cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
+                if let Some(frame) = self.leave_as_known(cx, frame, to, None) {
+                    self.send_received_towards(cx, frame, to);
                 }
             }
             other => self.ended_by_ipvs(cx, frame, other),
+        }
+    }
+
+    /// Sends a packet of somebody else towards a real server, for the first time or after a change.
+    #[inline(never)]
+    fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
+        match self.stack.route_output(to, None, UNMARKED) {
+            Ok(route) => self.emit(cx, frame, &route, to),
+            Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
         }
     }
 
@@ -212,6 +214,8 @@ impl Host {
         match &packet.payload {
             Payload::Tcp(_) => self.tcp_input(cx, frame),
             Payload::Udp(_) => self.udp_input(cx, frame),
+            // Daemons listen to groups only: this one was sent to the host itself.
+            Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
@@ -220,23 +224,21 @@ impl Host {
     }
 
     /// FORWARD for a packet that no rule looks at and whose way the cache knows.
-    fn forward_as_known(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, place: CachePlace) {
+    fn forward_as_known(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, id: SlotId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
-        if ttl_of(packet) <= 1 || packet.wire_len() > self.stack.known_mtu(place) {
-            return self.ip_input_with_care(cx, iif, frame);
+        let (next_hop, mtu) = self.stack.exit_at(id);
+        if ttl_of(packet) <= 1 || packet.wire_len() > mtu {
+            return self.ip_input(cx, iif, frame);
         }
         decrement_ttl(packet);
-        let to = packet.routed_dst();
+        self.inherit_confirmation(cx, &frame);
         let Some(frame) = self.director_forward(cx, frame) else { return };
-        let len = cx.wiring.frames.packet_mut(&frame).wire_len();
-        if self.is_up
-            && let Some(way) = self.stack.exit_at(cx.now, place, len, self.confirms)
-        {
-            self.confirms = false;
-            return cx.leave(frame, way);
+        let len = cx.wiring.frames.packet_mut(&frame).wire_len(); // a director may have made it longer
+        let left = if len <= mtu { self.depart(cx, frame, next_hop, len) } else { Some(frame) };
+        if let Some(frame) = left {
+            let (to, route) = self.stack.known_route(id);
+            self.emit(cx, frame, &route, to);
         }
-        let route = self.stack.known_route(place);
-        self.emit(cx, frame, &route, to);
     }
 
     /// FORWARD: a packet on its way to another host.
@@ -265,10 +267,10 @@ impl Host {
         }
         let Some(frame) = self.director_forward(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
-        if is_whole && let Some(way) = self.known_way(cx, &frame, to, None) {
-            return cx.leave(frame, way);
+        let left = if is_whole { self.leave_as_known(cx, frame, to, None) } else { Some(frame) };
+        if let Some(frame) = left {
+            self.emit(cx, frame, route, to);
         }
-        self.emit(cx, frame, route, to);
     }
 
     /// The director at FORWARD: the packet, if it goes on.
@@ -279,11 +281,15 @@ impl Host {
         if !director.intercepts(packet.dst.family()) {
             return Some(frame);
         }
+        let speaker = packet.src;
         let verdict = director.forward(cx.now, packet, &self.stack);
+        let is_translated = packet.src != speaker;
         self.arm_director(cx);
         match verdict {
+            Verdict::Accept if is_translated => return self.forward_reply(cx, frame, speaker),
             Verdict::Accept => return Some(frame),
             Verdict::Send { to } => {
+                self.tell_sending(cx, &frame, to);
                 let packet = cx.wiring.frames.packet_mut(&frame).clone();
                 cx.deliver(frame);
                 let body = Body::Ip(packet);

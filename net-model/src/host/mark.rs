@@ -248,7 +248,12 @@ fn is_syn(packet: &Packet) -> bool {
         Payload::Tcp(segment) if packet.outer.is_none() => {
             segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK.with(Flags::RST).with(Flags::FIN))
         }
-        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sctp(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+        Payload::Tcp(_)
+        | Payload::Udp(_)
+        | Payload::Sync(_)
+        | Payload::Sctp(_)
+        | Payload::Icmp(_)
+        | Payload::Other(_) => false,
     }
 }
 

@@ -20,25 +20,29 @@ mod input;
 pub mod interface;
 pub mod limit;
 pub mod mark;
+#[cfg(test)]
+mod memory_check;
 pub mod neighbour;
+mod neighbour_state;
 pub mod node;
 mod output;
 mod policy;
 mod reachability;
 pub mod redirect;
+mod reply;
 pub mod route;
 mod route_cache;
 pub mod route_input;
 mod routes;
 pub mod stack;
 mod surroundings;
+mod sync;
 pub mod sysctl;
 pub mod table;
 #[cfg(test)]
 mod testing;
 
 pub(crate) use account::describe;
-pub(crate) use exit::Leave;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

@@ -6,9 +6,12 @@
 //! Simplified: the collection of old entries (`gc_thresh1`) happens when a new one is made, not by a timer of its own.
 
 use super::interface::InterfaceId;
+pub use super::neighbour_state::NeighbourState;
 use super::policy::{Policy, Thresholds};
 use super::reachability::Solicitation;
 use crate::addr::{Addr, Mac};
+use crate::link::LinkId;
+use crate::switch::Path;
 use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time, Timers};
 use std::cell::Cell;
@@ -19,59 +22,21 @@ use std::collections::{BinaryHeap, VecDeque};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NeighbourId(pub(super) u32);
 
-/// What the host knows about a neighbour.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NeighbourState {
-    /// Being asked for; packets wait.
-    Incomplete,
-    /// Confirmed lately.
-    Reachable,
-    /// Known, but not confirmed lately.
-    Stale,
-    /// Used since it became stale; about to be probed.
-    Delay,
-    /// Being probed by unicast.
-    Probe,
-    /// Nobody answered.
-    Failed,
-    /// Set by hand.
-    Permanent,
-}
-
-impl NeighbourState {
-    /// Is there a link address to send to?
-    pub const fn is_valid(self) -> bool {
-        !matches!(self, NeighbourState::Incomplete | NeighbourState::Failed)
-    }
-
-    /// As `ip neigh` prints it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            NeighbourState::Incomplete => "INCOMPLETE",
-            NeighbourState::Reachable => "REACHABLE",
-            NeighbourState::Stale => "STALE",
-            NeighbourState::Delay => "DELAY",
-            NeighbourState::Probe => "PROBE",
-            NeighbourState::Failed => "FAILED",
-            NeighbourState::Permanent => "PERMANENT",
-        }
-    }
-}
-
 /// An entry of the cache. `H` is what waits for the link address.
 #[derive(Clone, Debug)]
 #[repr(C)] // what every packet needs stands in front, in one cache line
 pub struct Neighbour<H> {
-    /// The next hop.
-    pub addr: Addr,
     /// The link address, meaningful if the state is valid.
     pub mac: Mac,
-    pub(super) confirmed: Time,
     pub(super) used: Time,
+    pub(super) header: Header,
     /// The interface it is behind.
     pub interface: InterfaceId,
     /// What is known.
     pub state: NeighbourState,
+    pub(super) confirmed: Time,
+    /// The next hop.
+    pub addr: Addr,
     /// When its state or link address last changed.
     pub updated: Time,
     /// Requests sent in this round.
@@ -82,6 +47,22 @@ pub struct Neighbour<H> {
     pub(super) posted: Time,
     pub(super) waiting: VecDeque<Waiting<H>>,
     waiting_bytes: u32,
+}
+
+/// What the frames to a neighbour have in common beside its link address: what Linux keeps with an entry as its
+/// "hardware header" (`hh_cache`). It is filled in by the first packet that leaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    /// The sender's link address: that of the interface.
+    pub(crate) src: Mac,
+    /// The link that the interface is plugged into.
+    pub(crate) link: LinkId,
+    /// The way through the switch at its far end.
+    pub(crate) path: Path,
+}
+
+impl Header {
+    const NONE: Header = Header { src: Mac::ZERO, link: LinkId(0), path: Path::NONE };
 }
 
 #[derive(Clone, Debug)]
@@ -111,8 +92,9 @@ pub(super) struct Neighbours<H> {
     /// Instant, then order of arming.
     pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
     armed: u64,
-    /// Entries deleted so far, modulo 2^32: while it stays, an id means the same neighbour.
-    pub(super) removals: u32,
+    /// Grows with every entry that is deleted, and with every change of the host's addresses, routes and settings: while
+    /// it stays, an id means the same neighbour and what the host remembers of its ways holds.
+    pub(super) epoch: u32,
     /// Was a timer (of an exception, too) set since somebody last asked?
     pub(super) has_news: bool,
     timer_kind: Timers,
@@ -128,7 +110,7 @@ impl<H> Neighbours<H> {
             recent: vec![Cell::new(0); 8],
             timers: BinaryHeap::new(),
             armed: 0,
-            removals: 0,
+            epoch: 1,
             has_news: false,
             timer_kind,
             last_collection: Time::ZERO,
@@ -170,28 +152,26 @@ impl<H> Neighbours<H> {
         confirms: bool,
     ) -> Option<Mac> {
         let id = self.find(addr, interface)?;
-        self.use_settled(now, id, confirms)
+        self.use_settled(now, id, confirms).map(|(mac, _)| mac)
     }
 
-    /// The same by the entry's number; none if there is no such entry.
-    #[inline]
-    pub(super) fn use_settled(&mut self, now: Time, id: NeighbourId, confirms: bool) -> Option<Mac> {
+    /// The same by the entry's number, with the header of its frames; none if there is no such entry.
+    #[inline(always)] // a part of every way out
+    pub(super) fn use_settled(
+        &mut self,
+        now: Time,
+        id: NeighbourId,
+        confirms: bool,
+    ) -> Option<(Mac, &mut Header)> {
         let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
-        let is_settled = matches!(
-            entry.state,
-            NeighbourState::Reachable
-                | NeighbourState::Permanent
-                | NeighbourState::Delay
-                | NeighbourState::Probe
-        );
-        if !is_settled {
+        if !entry.state.is_settled() {
             return None;
         }
         entry.used = now;
         if confirms {
             entry.confirmed = now;
         }
-        Some(entry.mac)
+        Some((entry.mac, &mut entry.header))
     }
 
     /// All entries, in no meaningful but always the same order.
@@ -263,6 +243,7 @@ impl<H> Neighbours<H> {
             updated: now,
             confirmed: Time::ZERO,
             used: now,
+            header: Header::NONE,
             probes: 0,
             due: Time::NEVER,
             posted: Time::NEVER,
@@ -332,7 +313,7 @@ impl<H> Neighbours<H> {
     /// Deletes an entry; what waited comes out.
     pub(super) fn remove(&mut self, id: NeighbourId, dropped: &mut Vec<H>) {
         let entry = self.entries[id.0 as usize].take().expect("a neighbour is deleted once");
-        self.removals = self.removals.wrapping_add(1);
+        self.epoch = self.epoch.wrapping_add(1);
         self.index.remove(&(entry.addr, entry.interface));
         self.free.push(id.0);
         dropped.extend(entry.waiting.into_iter().map(|w| w.item));

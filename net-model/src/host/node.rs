@@ -120,6 +120,7 @@ impl Host {
         self.timer_posted = Time::NEVER;
         if let Some(director) = &mut self.director {
             director.advance(cx.now);
+            self.send_announcements(cx);
         }
         self.neighbour_timers(cx);
         self.arm_timers(cx);

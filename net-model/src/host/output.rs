@@ -4,7 +4,6 @@
 //! of the next hop and put on the wire. A packet for the host itself comes back in at once.
 
 use super::arp::ArpSend;
-use super::exit::{Leave, Leaver};
 use super::icmp::{Cause, Error};
 use super::neighbour::NeighbourId;
 use super::node::Host;
@@ -22,6 +21,11 @@ use crate::tcp::State;
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
 
+/// IPVS looks for the way to a real server without the packet's firewall mark: in a set-up where a rule makes marked
+/// packets local (`ip rule add fwmark 1 lookup 100`, `ip route add local 0/0 dev lo table 100`) they would come back for
+/// ever otherwise.
+pub(super) const UNMARKED: u32 = 0;
+
 impl Host {
     /// Sends a packet that this host made: LOCAL_OUT, then the wire.
     pub(crate) fn send(&mut self, cx: &mut Cx, packet: Packet) {
@@ -31,15 +35,39 @@ impl Host {
     }
 
     /// The same with the packet where it lies.
+    #[inline(always)] // the end of every segment
     pub(crate) fn send_frame(&mut self, cx: &mut Cx, frame: FrameId) {
         self.mark_confirmation(cx, &frame);
+        if self.director.is_some() {
+            return self.send_past_director(cx, frame);
+        }
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        let (to, speaker) = (packet.routed_dst(), Some(packet.routed_src()));
+        if let Some(frame) = self.leave_as_known(cx, frame, to, speaker) {
+            self.route_own(cx, frame);
+        }
+    }
+
+    /// LOCAL_OUT of a host with a director.
+    #[inline(never)]
+    fn send_past_director(&mut self, cx: &mut Cx, mut frame: FrameId) {
         if let Some(director) = &mut self.director
             && let packet = cx.wiring.frames.packet_mut(&frame)
             && director.intercepts(packet.dst.family())
         {
+            let (speaker, followed) = (packet.src, cx.recorder.follows(packet.flow));
+            director.record_decisions(followed);
             let verdict = director.local_out(cx.now, packet, &self.stack);
+            let is_translated = packet.src != speaker;
+            if followed && verdict != Verdict::Accept {
+                self.tell_decision(cx, &frame, &verdict);
+            }
             self.arm_director(cx);
             match verdict {
+                Verdict::Accept if is_translated => {
+                    let Some(reply) = self.send_reply(cx, frame, speaker) else { return };
+                    frame = reply;
+                }
                 Verdict::Accept => {}
                 Verdict::Send { to } => return self.send_towards(cx, frame, to),
                 Verdict::Drop(reason) => return self.lose(cx, frame, reason),
@@ -51,43 +79,24 @@ impl Host {
                 Verdict::Respond(answer) => *cx.wiring.frames.packet_mut(&frame) = *answer,
             }
         }
+        self.route_own(cx, frame);
+    }
+
+    /// Routes a packet that this host made, for the first time or after a change.
+    #[inline(never)]
+    fn route_own(&mut self, cx: &mut Cx, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
-        let (to, speaker) = (packet.routed_dst(), Some(packet.routed_src()));
-        if let Some(way) = self.known_way(cx, &frame, to, speaker) {
-            return cx.leave(frame, way);
-        }
-        let mark = cx.wiring.frames.packet_mut(&frame).mark;
-        match self.stack.route_output(to, speaker, mark) {
+        let to = packet.routed_dst();
+        match self.stack.route_output(to, Some(packet.routed_src()), packet.mark) {
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(error) => self.lose(cx, frame, error.drop_reason()),
         }
     }
 
-    /// The way out towards `to`, if it is remembered and nothing special has to be done to the packet. A source that
-    /// must be an address of the host is the `speaker`.
-    #[inline(always)] // what to do without is decided at the same place
-    pub(crate) fn known_way(
-        &mut self,
-        cx: &mut Cx,
-        frame: &FrameId,
-        to: Addr,
-        speaker: Option<Addr>,
-    ) -> Option<Leave> {
-        let packet = cx.wiring.frames.packet_mut(frame);
-        if !self.is_up || cx.recorder.follows(packet.flow) {
-            return None;
-        }
-        let (mark, len) = (packet.mark, packet.wire_len());
-        let way =
-            self.stack.known_exit(cx.now, Leaver { to, speaker, mark, len, confirms: self.confirms })?;
-        self.confirms = false;
-        Some(way)
-    }
-
     /// Sends a packet of IPVS towards a real server, whatever its destination address says.
     pub(crate) fn send_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
-        let mark = cx.wiring.frames.packet_mut(&frame).mark;
-        match self.stack.route_output(to, None, mark) {
+        cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
+        match self.stack.route_output(to, None, UNMARKED) {
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(_) => self.lose(cx, frame, DropReason::IpvsNoRoute),
         }
@@ -174,7 +183,7 @@ impl Host {
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);
-        (out.src, out.dst) = (interface.mac, mac);
+        (out.src, out.dst, out.vlan) = (interface.mac, mac, 0);
         let reason = match self.cable(oif) {
             Some(cable) if interface.up && self.is_up => {
                 if cx.capture.is_some() {

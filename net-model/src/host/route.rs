@@ -7,7 +7,7 @@
 use super::fib::{Key, NextHop, RouteEntry, RouteKind, TABLE_LOCAL};
 use super::icmp;
 use super::interface::{Interface, InterfaceId, Scope};
-use super::route_cache::Place;
+use super::route_cache::SlotId;
 use super::stack::Stack;
 use crate::addr::Addr;
 use crate::verdict::DropReason;
@@ -133,16 +133,34 @@ impl<H> Stack<H> {
     /// The way to `dst`. With a source, it must be local and is kept; without, the host chooses.
     #[inline]
     pub fn route_output(&mut self, dst: Addr, src: Option<Addr>, mark: u32) -> Result<Route, RouteError> {
-        let place = self.place_of_answer(dst, src, mark, None);
+        let id = self.slot_of_answer(dst, src, mark, None);
         if let Some(src) = src
-            && !self.cache.slot(place).speaks(src)
+            && !self.cache.slot(id).speaks(src)
         {
             if !self.is_local(src) {
                 return Err(RouteError::SourceNotLocal);
             }
-            self.cache.slot_mut(place).let_speak(src);
+            self.cache.slot_mut(id).let_speak(src);
         }
-        let answer = self.cache.answer(place);
+        self.route_at(id, dst, src)
+    }
+
+    /// The way to `dst` from a source that need not be local: what IPVS asks for replies of the servers behind it.
+    pub(super) fn route_output_as(&mut self, dst: Addr, src: Addr, mark: u32) -> Result<Route, RouteError> {
+        let id = self.slot_of_answer(dst, Some(src), mark, None);
+        self.route_at(id, dst, Some(src))
+    }
+
+    /// Are there rules beside those that every host has?
+    #[inline]
+    pub(super) fn has_rules(&self) -> bool {
+        self.fib.has_custom_rules
+    }
+
+    /// The answer at a place of the cache as the way of a packet.
+    #[inline]
+    fn route_at(&self, id: SlotId, dst: Addr, src: Option<Addr>) -> Result<Route, RouteError> {
+        let answer = self.cache.answer(id);
         let (kind, oif, next_hop) = match answer.kind {
             None | Some(RouteKind::Throw) => return Err(RouteError::NoRoute),
             Some(RouteKind::Blackhole) => return Err(RouteError::Blackhole),
@@ -191,27 +209,27 @@ impl<H> Stack<H> {
         mark: u32,
         iif: Option<InterfaceId>,
     ) -> &Answer {
-        let place = self.place_of_answer(dst, src, mark, iif);
-        self.cache.answer(place)
+        let id = self.slot_of_answer(dst, src, mark, iif);
+        self.cache.answer(id)
     }
 
     #[inline]
-    fn place_of_answer(
+    fn slot_of_answer(
         &mut self,
         dst: Addr,
         src: Option<Addr>,
         mark: u32,
         iif: Option<InterfaceId>,
-    ) -> Place {
+    ) -> SlotId {
         match self.cache.find(dst, mark, self.epoch()) {
-            Some(place) => place,
+            Some((id, _)) => id,
             None => self.look_up(&Key { dst, src, mark, iif }),
         }
     }
 
-    /// Asks the tables; the place of the answer in the cache.
+    /// Asks the tables; the slot that remembers the answer.
     #[inline(never)]
-    fn look_up(&mut self, key: &Key) -> Place {
+    fn look_up(&mut self, key: &Key) -> SlotId {
         // A packet to 0.0.0.0 is for the host itself.
         let to_self = Key { dst: Addr::v4(0x7f00_0001), ..*key };
         let asked = if key.dst == Addr::UNSPECIFIED_V4 { &to_self } else { key };

@@ -10,8 +10,7 @@ use super::interface::InterfaceId;
 use super::neighbour::NeighbourId;
 use super::route::Answer;
 use super::route_input::is_ordinary;
-use crate::addr::{Addr, Mac};
-use crate::link::LinkId;
+use crate::addr::Addr;
 
 /// How many answers a host remembers at first, and at most.
 const FIRST_SLOTS: usize = 16;
@@ -32,10 +31,8 @@ pub(super) struct Slot {
     pub(super) mtu: u16,
     /// The interface that the route leaves by.
     pub(super) oif: InterfaceId,
-    /// The way out: link, own link address, and the neighbour who knows the other one.
-    pub(super) link: LinkId,
+    /// The neighbour to whom the way out leads.
     pub(super) neighbour: NeighbourId,
-    pub(super) src: Mac,
     /// The last source that was found to be local when it sent there.
     speaker: Addr,
 }
@@ -53,9 +50,9 @@ pub(super) enum Fate {
     Unclear,
 }
 
-/// The place of an answer in the cache: good until the next look-up.
+/// A slot of the cache: good until the next look-up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place(usize);
+pub(super) struct SlotId(usize);
 
 /// The last answers: one slot for each hash value, and more slots where many destinations are in use.
 #[derive(Clone, Debug)]
@@ -74,11 +71,14 @@ impl Slot {
         has_speaker: false,
         mtu: 0,
         oif: InterfaceId::LO,
-        link: LinkId(0),
         neighbour: NeighbourId(u32::MAX),
-        src: Mac::ZERO,
         speaker: Addr::UNSPECIFIED_V4,
     };
+
+    /// The destination.
+    pub(super) fn dst(&self) -> Addr {
+        self.dst
+    }
 
     /// Is this source known to be an address of the host?
     #[inline]
@@ -92,8 +92,8 @@ impl Slot {
     }
 
     /// The way out is known.
-    pub(super) fn learn_exit(&mut self, link: LinkId, src: Mac, neighbour: NeighbourId, mtu: u16) {
-        (self.link, self.src, self.neighbour, self.mtu) = (link, src, neighbour, mtu);
+    pub(super) fn learn_exit(&mut self, neighbour: NeighbourId, mtu: u16) {
+        (self.neighbour, self.mtu) = (neighbour, mtu);
     }
 
     #[inline]
@@ -107,34 +107,35 @@ impl RouteCache {
         RouteCache { slots: vec![Slot::EMPTY; FIRST_SLOTS], answers: vec![Answer::NO_ROUTE; FIRST_SLOTS] }
     }
 
-    /// The place of the answer for a destination and mark, if it holds in this state of the host.
-    #[inline]
-    pub(super) fn find(&self, dst: Addr, mark: u32, epoch: u32) -> Option<Place> {
+    /// What is remembered about a destination and mark, if it holds in this state of the host.
+    #[inline(always)] // one look for every packet
+    pub(super) fn find(&self, dst: Addr, mark: u32, epoch: u32) -> Option<(SlotId, &Slot)> {
         let place = self.place(dst, mark);
-        self.slots[place].is_of(dst, mark, epoch).then_some(Place(place))
+        let slot = &self.slots[place];
+        slot.is_of(dst, mark, epoch).then_some((SlotId(place), slot))
     }
 
-    /// What was remembered at a place.
+    /// What is remembered in a slot.
     #[inline]
-    pub(super) fn slot(&self, place: Place) -> &Slot {
-        &self.slots[place.0]
+    pub(super) fn slot(&self, id: SlotId) -> &Slot {
+        &self.slots[id.0]
     }
 
     /// The same, to add to it.
     #[inline]
-    pub(super) fn slot_mut(&mut self, place: Place) -> &mut Slot {
-        &mut self.slots[place.0]
+    pub(super) fn slot_mut(&mut self, id: SlotId) -> &mut Slot {
+        &mut self.slots[id.0]
     }
 
-    /// The whole answer at a place.
+    /// The whole answer of a slot.
     #[inline]
-    pub(super) fn answer(&self, place: Place) -> &Answer {
-        &self.answers[place.0]
+    pub(super) fn answer(&self, id: SlotId) -> &Answer {
+        &self.answers[id.0]
     }
 
     /// Remembers an answer; with epoch 0 only until the next look-up. A slot that is in use for another
     /// destination is a reason to have more of them.
-    pub(super) fn put(&mut self, dst: Addr, mark: u32, epoch: u32, answer: Answer) -> Place {
+    pub(super) fn put(&mut self, dst: Addr, mark: u32, epoch: u32, answer: Answer) -> SlotId {
         let old = &self.slots[self.place(dst, mark)];
         let collides = old.epoch == epoch && !old.is_of(dst, mark, epoch);
         if collides && self.slots.len() < MOST_SLOTS {
@@ -149,7 +150,7 @@ impl RouteCache {
         let place = self.place(dst, mark);
         self.slots[place] = Slot { dst, mark, epoch, inbound, oif: answer.oif, ..Slot::EMPTY };
         self.answers[place] = answer;
-        Place(place)
+        SlotId(place)
     }
 
     #[inline]

@@ -8,11 +8,12 @@
 use super::conf::ConfKey;
 use super::fib::{Key, RouteKind};
 use super::icmp;
-use super::interface::{InterfaceId, SourceCheck};
+use super::interface::{Interface, InterfaceId, SourceCheck};
 use super::route::{Answer, Route, RouteClass, RouteError};
-use super::route_cache::{Fate, Place};
+use super::route_cache::{Fate, SlotId};
 use super::stack::Stack;
 use crate::addr::Addr;
+use crate::packet::Packet;
 use crate::verdict::DropReason;
 
 /// What becomes of a received packet.
@@ -34,10 +35,12 @@ pub enum Inbound {
 /// What becomes of a received packet that is nothing special and whose destination was asked for before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Known {
-    /// It is for this host.
+    /// It is for this host, in a tunnel.
     Deliver,
-    /// It leaves by another interface than it came in on; where the cache remembers its way.
-    Forward(Place),
+    /// It is for a transport protocol of this host.
+    Transport,
+    /// It leaves by another interface than it came in on; the slot that remembers its way.
+    Forward(SlotId),
 }
 
 /// Why a received packet goes no further.
@@ -56,32 +59,39 @@ impl Refusal {
 }
 
 impl<H> Stack<H> {
-    /// What [`Stack::route_input`] is known to say about a packet without a mark, if that is easy to tell.
+    /// What PREROUTING and [`Stack::route_input`] are known to say about a packet, if that is easy to tell: no rule looks
+    /// at it. It loses the mark it had on another host.
     #[inline(always)] // a part of input
-    pub(super) fn known_input(&self, src: Addr, dst: Addr, iif: InterfaceId) -> Option<Known> {
-        let place = self.cache.find(dst, 0, self.epoch())?;
-        let slot = self.cache.slot(place);
-        let interface = &self.interfaces[iif.index()];
-        let is_refused = match interface.source_check {
-            _ if !is_ordinary(src) => true,
-            _ if !src.is_v4() => false,
-            SourceCheck::None => false,
-            SourceCheck::NotOwn => self.is_own(src),
-            SourceCheck::WayBack => true,
-        };
+    pub(super) fn known_input(
+        &self,
+        packet: &mut Packet,
+        iif: InterfaceId,
+        interface: &Interface,
+    ) -> Option<Known> {
+        if !self.netfilter.is_silent() {
+            return None;
+        }
+        packet.mark = 0;
+        let (src, dst) = (packet.routed_src(), packet.routed_dst());
+        let (id, slot) = self.cache.find(dst, 0, self.epoch())?;
+        let is_welcome = is_ordinary(src)
+            && match interface.source_check {
+                SourceCheck::None => true,
+                SourceCheck::NotOwn => !(src.is_v4() && self.is_own(src)),
+                SourceCheck::WayBack => !src.is_v4(),
+            };
         match slot.inbound {
-            _ if is_refused => None,
+            _ if !is_welcome => None,
+            Fate::Deliver if packet.outer.is_none() => Some(Known::Transport),
             Fate::Deliver => Some(Known::Deliver),
-            Fate::Forward if slot.oif != iif && self.forwards(iif, src.is_v4()) => {
-                Some(Known::Forward(place))
-            }
+            Fate::Forward if slot.oif != iif && self.forwards(iif, src.is_v4()) => Some(Known::Forward(id)),
             Fate::Forward | Fate::Unclear => None,
         }
     }
 
-    /// The way of a packet to be forwarded, as the cache remembers it.
-    pub(super) fn known_route(&self, place: Place) -> Route {
-        self.forwarding_route(self.cache.answer(place))
+    /// The way of a packet to be forwarded, as a slot of the cache remembers it: where to, and how.
+    pub(super) fn known_route(&self, id: SlotId) -> (Addr, Route) {
+        (self.cache.slot(id).dst(), self.forwarding_route(self.cache.answer(id)))
     }
 
     /// The fate of a packet that came in on `iif`.
@@ -174,7 +184,7 @@ impl<H> Stack<H> {
     /// Could a packet from `src` come in here? True if the source is on the link itself (said only if it leaves by the
     /// interface it came in on).
     #[inline]
-    fn validate_source(
+    pub(super) fn validate_source(
         &mut self,
         src: Addr,
         dst: Addr,

@@ -175,7 +175,7 @@ impl<H> Stack<H> {
     /// Changes whenever anything may change that `route_cache.rs` remembers.
     #[inline]
     pub(super) fn epoch(&self) -> u32 {
-        self.generation.wrapping_add(self.neighbours.removals) // both only grow
+        self.neighbours.epoch
     }
 
     /// A setting of the host.
@@ -359,6 +359,7 @@ impl<H> Stack<H> {
     /// Something changed that answers may depend on.
     pub(super) fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+        self.neighbours.epoch = self.neighbours.epoch.wrapping_add(1);
         for at in 0..self.interfaces.len() {
             let id = InterfaceId(at as u16);
             let (source_check, forwards) = (self.source_check(id), self.is_on(id, ConfKey::Forwarding));

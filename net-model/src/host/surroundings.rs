@@ -13,22 +13,31 @@ const SLOTS: usize = 1024;
 
 /// The last answers to a director's questions.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Remembered(OnceCell<Box<[Cell<Slot>]>>);
+pub(super) struct Remembered(OnceCell<Box<[Slot]>>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
-    addr: Addr,
-    generation: u32,
-    is_local: bool,
-    path: Option<Path>,
+    addr: Cell<Addr>,
+    generation: Cell<u32>,
+    is_local: Cell<bool>,
+    path: Cell<Option<Path>>,
 }
 
-const NOTHING: Slot = Slot { addr: Addr::UNSPECIFIED_V4, generation: 0, is_local: false, path: None };
+impl Slot {
+    fn empty() -> Slot {
+        Slot {
+            addr: Cell::new(Addr::UNSPECIFIED_V4),
+            generation: Cell::new(0),
+            is_local: Cell::new(false),
+            path: Cell::new(None),
+        }
+    }
+}
 
 impl<H> Surroundings for Stack<H> {
     #[inline]
     fn is_local(&self, addr: Addr) -> bool {
-        self.remembered(addr).is_local
+        self.remembered(addr).is_local.get()
     }
 
     fn is_broadcast(&self, addr: Addr) -> bool {
@@ -38,35 +47,35 @@ impl<H> Surroundings for Stack<H> {
 
     #[inline]
     fn route(&self, dst: Addr) -> Option<Path> {
-        self.remembered(dst).path
+        self.remembered(dst).path.get()
     }
 
     #[inline]
     fn look(&self, addr: Addr) -> (bool, Option<Path>) {
         let slot = self.remembered(addr);
-        (slot.is_local, slot.path)
+        (slot.is_local.get(), slot.path.get())
     }
 }
 
 impl<H> Stack<H> {
     #[inline]
-    fn remembered(&self, addr: Addr) -> Slot {
-        let slots = self.remembered.0.get_or_init(|| vec![Cell::new(NOTHING); SLOTS].into());
+    fn remembered(&self, addr: Addr) -> &Slot {
+        let slots = self.remembered.0.get_or_init(|| vec![Slot::empty(); SLOTS].into());
         let [high, low] = addr.words();
         let mixed = (high ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let cell = &slots[(mixed >> 54) as usize];
-        let slot = cell.get();
-        if slot.addr == addr && slot.generation == self.generation {
-            return slot;
+        let slot = &slots[(mixed >> 54) as usize];
+        if slot.addr.get() != addr || slot.generation.get() != self.generation {
+            self.remember(slot, addr);
         }
-        let slot = Slot {
-            addr,
-            generation: self.generation,
-            is_local: Stack::is_local(self, addr),
-            path: self.path_towards(addr),
-        };
-        cell.set(slot);
         slot
+    }
+
+    #[inline(never)]
+    fn remember(&self, slot: &Slot, addr: Addr) {
+        slot.addr.set(addr);
+        slot.generation.set(self.generation);
+        slot.is_local.set(Stack::is_local(self, addr));
+        slot.path.set(self.path_towards(addr));
     }
 
     fn path_towards(&self, dst: Addr) -> Option<Path> {

@@ -117,5 +117,6 @@ pub(super) fn tcp(src: &str, dst: &str, len: u16) -> Packet {
         tos: 0,
         payload: Payload::Tcp(Segment { sport: 1024, dport: 80, ..Segment::default() }),
         outer: None,
+        text: None,
     }
 }

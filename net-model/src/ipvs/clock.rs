@@ -23,8 +23,8 @@ pub(super) enum Alarm {
     Scheduler(ServiceId),
     /// Connections without an available destination go (`expire_nodest_conn`).
     ExpireGone,
-    /// The master daemon looks at what it has collected: every second.
-    Announce,
+    /// A thread of the master daemon, by number, looks at what it has collected: every second, or when a message is full.
+    Announce(u32),
 }
 
 /// A jiffy of Debian's kernel: what ideal timers wait at least.

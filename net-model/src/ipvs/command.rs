@@ -5,7 +5,7 @@ use super::clock::Alarm;
 use super::config::{
     DestinationConfig, DestinationKey, Forwarding, KernelError, ServiceConfig, ServiceKey, TimeoutSettings,
 };
-use super::destination::Record;
+use super::destination::{LearntMtu, Record};
 use super::estimator::Statistics;
 use super::service::{Service, ServiceId};
 use super::tcp_state;
@@ -34,6 +34,7 @@ impl Director {
             return Err(KernelError::ServiceExists);
         }
         let scheduler = bind(config, &List::EMPTY)?;
+        self.calls.note_engine(config.engine.as_deref());
         let statistics = Statistics::default();
         let service = Service { key, config: config.clone(), scheduler, order: Vec::new(), statistics };
         let id = self.services.insert(service);
@@ -63,6 +64,7 @@ impl Director {
             service.scheduler = fresh;
         }
         service.config = config.clone();
+        self.calls.note_engine(config.engine.as_deref());
         Ok(())
     }
 
@@ -334,6 +336,6 @@ fn record(
         persistent: 0,
         references: 0,
         idle_since: None,
-        path_mtu: None,
+        path_mtu: LearntMtu::default(),
     }
 }

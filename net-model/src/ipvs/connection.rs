@@ -2,12 +2,12 @@
 
 use super::mapping::{Mapping, MappingId};
 use crate::addr::Addr;
-use crate::packet::{Packet, Payload, proto};
+use crate::packet::{Packet, Payload, Segment, proto};
 use schedulers::DestinationId;
 use sim_core::{Duration, Time};
 
 /// The place of an entry in the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct Slot(u32);
 
 impl Slot {
@@ -63,8 +63,12 @@ pub(super) mod flag {
     pub(in super::super) const CONNTRACK: u32 = 1 << 16;
     /// Ours: the timer is due at once, whatever the timeout.
     pub(in super::super) const DUE: u32 = 1 << 31;
+    /// Ours: a template of a call (persistence engine `sip`).
+    pub(in super::super) const CALL: u32 = 1 << 30;
+    /// Ours: an FTP control connection that the helper listens to.
+    pub(in super::super) const HELPED: u32 = 1 << 29;
     /// Ours, and nobody else's business.
-    pub(in super::super) const PRIVATE: u32 = DUE;
+    pub(in super::super) const PRIVATE: u32 = DUE | CALL | HELPED;
 }
 
 /// An entry of the connection table: one cache line. What it has in common with others is its [mapping](super::mapping).
@@ -154,16 +158,24 @@ pub(super) struct Tuple {
 
 impl Tuple {
     /// The tuple of a packet of a protocol that IPVS balances. AH and ESP follow the key exchange, UDP 500 to 500.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn of(packet: &Packet) -> Option<Tuple> {
         let (protocol, sport, dport) = match &packet.payload {
             Payload::Tcp(s) => (proto::TCP, s.sport, s.dport),
             Payload::Udp(d) => (proto::UDP, d.sport, d.dport),
+            Payload::Sync(d) => (proto::UDP, d.sport, d.dport),
             Payload::Sctp(c) => (proto::SCTP, c.sport, c.dport),
             Payload::Other(proto::AH | proto::ESP) => (proto::UDP, 500, 500),
             Payload::Other(_) | Payload::Icmp(_) => return None,
         };
         Some(Tuple { protocol, src: packet.src, dst: packet.dst, sport, dport })
+    }
+
+    /// The tuple of a packet with a TCP segment.
+    #[inline(always)] // once a packet
+    pub(super) fn of_segment(packet: &Packet, segment: &Segment) -> Tuple {
+        let (sport, dport) = (segment.sport, segment.dport);
+        Tuple { protocol: proto::TCP, src: packet.src, dst: packet.dst, sport, dport }
     }
 
     /// The tuple of packets in the other direction.

@@ -27,8 +27,23 @@ pub(super) struct Record {
     pub(super) references: u32,
     /// In the trash: since when nothing refers to it.
     pub(super) idle_since: Option<Time>,
-    /// A path MTU that an ICMP error told, and until when it holds.
-    pub(super) path_mtu: Option<(u16, Time)>,
+    pub(super) path_mtu: LearntMtu,
+}
+
+/// A path MTU that an ICMP error told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LearntMtu {
+    pub(super) bytes: u16,
+    /// Until when it holds; since the beginning of time it holds no more.
+    pub(super) until: Time,
+}
+
+impl LearntMtu {
+    /// What it is now, if it still holds.
+    #[inline]
+    pub(super) fn at(self, now: Time) -> Option<u16> {
+        (now < self.until).then_some(self.bytes)
+    }
 }
 
 impl Record {
@@ -82,6 +97,12 @@ impl Destinations {
         &mut self.records[id.index()]
     }
 
+    /// The destination, if there is such a one.
+    #[inline]
+    pub(super) fn find_mut(&mut self, id: DestinationId) -> Option<&mut Record> {
+        self.records.get_mut(id.index())
+    }
+
     /// Counts an event, if there is such a destination and it is in service.
     #[inline]
     pub(super) fn count(&mut self, id: DestinationId, event: impl Fn(&mut Counters)) {
@@ -90,9 +111,10 @@ impl Destinations {
         }
     }
 
+    /// Is it in the trash? What there is not (an entry without destination) is not in the trash either.
     #[inline]
-    pub(super) fn is_available(&self, id: DestinationId) -> bool {
-        self.pool[id.index()].available
+    pub(super) fn is_gone(&self, id: DestinationId) -> bool {
+        self.pool.get(id.index()).is_some_and(|figures| !figures.available)
     }
 
     /// Active and inactive connections together: what thresholds count.

@@ -3,14 +3,17 @@
 
 use super::connection::{Connection, Slot};
 
-/// Entries of a page: half a megabyte.
-const PAGE: usize = 1 << 13;
+/// Entries of a page, which has 64 KiB.
+const PAGE: usize = 1 << 10;
+
+type Page = Box<[Connection; PAGE]>;
 
 /// Entries by their slots. A slot is reused last in, first out.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    /// All of them full, but for the last. A page has its memory from the beginning, the first one grows.
-    pages: Vec<Vec<Connection>>,
+    pages: Vec<Page>,
+    /// Slots that ever held an entry.
+    len: usize,
     /// The slot that was freed last; the others follow in `older` of each.
     free: Option<Slot>,
 }
@@ -28,18 +31,21 @@ impl Entries {
 
     /// Puts an entry into the slot that was freed last, or into a new one.
     pub(super) fn insert(&mut self, connection: Connection) -> Slot {
-        if let Some(slot) = self.free {
-            self.free = self.get(slot).older.some();
-            *self.get_mut(slot) = connection;
-            return slot;
-        }
-        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
-            self.pages.push(Vec::with_capacity(if self.pages.is_empty() { 0 } else { PAGE }));
-        }
-        let before = self.pages.len() - 1;
-        let page = &mut self.pages[before];
-        page.push(connection);
-        Slot::new((before * PAGE + page.len() - 1) as u32)
+        let slot = match self.free {
+            Some(slot) => {
+                self.free = self.get(slot).older.some();
+                slot
+            }
+            None => {
+                if self.len == self.pages.len() * PAGE {
+                    self.pages.push(page(&connection));
+                }
+                self.len += 1;
+                Slot::new(self.len as u32 - 1)
+            }
+        };
+        *self.get_mut(slot) = connection;
+        slot
     }
 
     /// Frees a slot.
@@ -50,17 +56,22 @@ impl Entries {
 
     /// Every slot that ever held an entry, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Connection)> {
-        (0u32..).map(Slot::new).zip(self.pages.iter().flatten())
+        (0u32..).map(Slot::new).zip(self.pages.iter().flat_map(|page| page.iter())).take(self.len)
     }
 
     /// How many slots there are, taken or free.
     pub(super) fn len(&self) -> usize {
-        self.pages.last().map_or(0, |page| (self.pages.len() - 1) * PAGE + page.len())
+        self.len
     }
 
     /// Bytes of heap memory.
     pub(super) fn memory(&self) -> usize {
-        let slots: usize = self.pages.iter().map(Vec::capacity).sum();
-        slots * size_of::<Connection>() + self.pages.capacity() * size_of::<Vec<Connection>>()
+        self.pages.len() * size_of::<[Connection; PAGE]>() + self.pages.capacity() * size_of::<Page>()
     }
+}
+
+/// A new page. What it is filled with does not matter: nobody looks at a slot before it has been given out.
+fn page(filling: &Connection) -> Page {
+    let entries = vec![filling.clone(); PAGE];
+    entries.try_into().expect("a page has as many entries as a page")
 }

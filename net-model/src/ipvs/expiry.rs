@@ -48,6 +48,10 @@ impl Director {
         let connection = self.connections.get(slot).clone();
         let mapping = *self.connections.mapping(&connection);
         self.connections.remove(slot);
+        if connection.is(flag::CALL | flag::HELPED) {
+            self.calls.forget(slot);
+            self.helper.forget(slot);
+        }
         if let Some(control) = connection.control.some() {
             let template = self.connections.get_mut(control);
             template.controls -= 1;

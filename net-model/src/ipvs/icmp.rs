@@ -7,6 +7,7 @@
 use super::Director;
 use super::config::Forwarding;
 use super::connection::{Slot, Tuple, flag};
+use super::destination::LearntMtu;
 use super::director::Hook;
 use super::forwarding::{Forwarder, too_big, translate_icmp_reply, tunnel_overhead};
 use super::mapping::Mapping;
@@ -69,8 +70,9 @@ impl Director {
         let (connection, mapping) = connections.both_mut(slot);
         destinations.count(mapping.destination, |counters| counters.count_in(u64::from(packet.len)));
         let pmtu_disc = self.settings.pmtu_disc != 0;
-        let forwarder = Forwarder { now, hook, host, destinations, pmtu_disc };
-        let verdict = forwarder.transmit(connection.method(), mapping, packet);
+        let server = destinations.find_mut(mapping.destination).map(|server| &*server);
+        let verdict =
+            Forwarder { now, hook, host, server, pmtu_disc }.transmit(connection.method(), mapping, packet);
         if connection.is(flag::ONE_PACKET) {
             self.remove(slot);
         } else if known.is_none() {
@@ -106,9 +108,9 @@ impl Director {
             return respond(inner, IcmpError { kind: error.icmp.kind, code: error.icmp.code, info: 0 });
         }
         // What the client is told is the route's MTU as it was before this error.
-        let learnt = record.path_mtu.filter(|(_, until)| now < *until).map(|(mtu, _)| mtu);
+        let learnt = record.path_mtu.at(now);
         let known = learnt.or_else(|| host.route(to).map(|path| path.mtu));
-        record.path_mtu = Some((error.icmp.info as u16, now + PATH_MTU_LIFE));
+        record.path_mtu = LearntMtu { bytes: error.icmp.info as u16, until: now + PATH_MTU_LIFE };
         match known {
             Some(mtu) if inner.df || !inner.src.is_v4() => {
                 let mtu = mtu.saturating_sub(tunnel_overhead(tunnel, to));
@@ -162,6 +164,7 @@ fn respond(about: Packet, error: IcmpError) -> Verdict {
             quote: Some(Box::new(about)),
         }),
         outer: None,
+        text: None,
     };
     Verdict::Respond(Box::new(response))
 }

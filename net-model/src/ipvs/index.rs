@@ -1,11 +1,11 @@
 //! The hash index of the connection table: from the hash of a key to the slot of its newest entry.
 //!
-//! Eight cells make a bucket, and a bucket is a cache line. A cell holds the whole hash, so a look-up reads one line
-//! here, compares its eight hashes at once, and then reads the very entry it wants. What does not fit into its bucket
-//! lies in the next one; a bucket with a free cell ends the search. The index grows by an eighth, and a hash keeps its
-//! relative place: growing reads and writes in order.
+//! Eight cells make a bucket, and a bucket is a cache line. A cell holds the whole hash, one byte of it (the tag) side by
+//! side with those of the other cells: a look-up compares eight tags at once, reads one line here and then the very entry
+//! it wants. What does not fit into its bucket lies in the next one; a bucket with a free cell ends the search. The index
+//! grows by an eighth, and a hash keeps its relative place: growing reads and writes in order.
 
-/// An index from 32-bit hashes to 32-bit values.
+/// An index from 24-bit hashes to 32-bit values.
 #[derive(Debug)]
 pub(super) struct Index {
     buckets: Vec<Bucket>,
@@ -19,7 +19,10 @@ const CELLS: usize = 8;
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Bucket {
-    hashes: [u32; CELLS],
+    /// The lowest byte of each hash; the first cell's is the lowest byte.
+    tags: u64,
+    /// The two other bytes.
+    rests: [u16; CELLS],
     values: [u32; CELLS],
 }
 
@@ -32,6 +35,13 @@ const FULL: usize = 70;
 /// Buckets of an empty index.
 const FEWEST: usize = 8;
 
+/// Bits of a hash; there may be more in the number, and they are ignored.
+const HASH_BITS: u32 = 24;
+
+/// The lowest and the highest bit of every byte.
+const LOWEST: u64 = 0x0101_0101_0101_0101;
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
 /// The place of a cell.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
@@ -40,21 +50,33 @@ pub(super) struct Place {
 }
 
 impl Bucket {
-    const EMPTY: Bucket = Bucket { hashes: [0; CELLS], values: [FREE; CELLS] };
+    const EMPTY: Bucket = Bucket { tags: 0, rests: [0; CELLS], values: [FREE; CELLS] };
 
     #[inline]
     fn is_full(&self) -> bool {
         self.values[CELLS - 1] != FREE
     }
 
-    /// One bit for each cell with this hash; it may be a free one.
+    /// The highest bit of the byte of each cell with this tag. Bytes above such a one may be marked without reason.
     #[inline]
-    fn matches(&self, hash: u32) -> u32 {
-        (0..CELLS).fold(0, |bits, cell| bits | u32::from(self.hashes[cell] == hash) << cell)
+    fn tagged(&self, tag: u8) -> u64 {
+        let differences = self.tags ^ u64::from(tag) * LOWEST;
+        differences.wrapping_sub(LOWEST) & !differences & HIGHEST
     }
 
     fn taken(&self) -> usize {
         self.values.iter().position(|value| *value == FREE).unwrap_or(CELLS)
+    }
+
+    fn hash(&self, cell: usize) -> u32 {
+        u32::from(self.rests[cell]) << 8 | (self.tags >> (8 * cell)) as u32 & 0xff
+    }
+
+    fn set(&mut self, cell: usize, hash: u32, value: u32) {
+        let shift = 8 * cell;
+        self.tags = self.tags & !(0xff << shift) | u64::from(hash as u8) << shift;
+        self.rests[cell] = (hash >> 8) as u16;
+        self.values[cell] = value;
     }
 }
 
@@ -69,20 +91,29 @@ impl Index {
         self.len
     }
 
-    /// The value under this hash that `is_wanted`, and its place.
+    /// The first value under this hash in its own bucket: mostly the one that is wanted, for little.
     #[inline(always)] // once a packet
+    pub(super) fn likely(&self, hash: u32) -> Option<u32> {
+        let bucket = &self.buckets[self.home(hash)];
+        let cell = bucket.tagged(hash as u8).trailing_zeros() as usize / 8 % CELLS;
+        let (rest, value) = (bucket.rests[cell], bucket.values[cell]);
+        (rest == (hash >> 8) as u16 && value != FREE).then_some(value)
+    }
+
+    /// The value under this hash that `is_wanted`, and its place.
     pub(super) fn find(&self, hash: u32, mut is_wanted: impl FnMut(u32) -> bool) -> Option<(Place, u32)> {
         let mut bucket = self.home(hash);
+        let rest = (hash >> 8) as u16;
         loop {
             let cells = &self.buckets[bucket];
-            let mut matches = cells.matches(hash);
-            while matches != 0 {
-                let cell = matches.trailing_zeros() as usize % CELLS;
+            let mut tagged = cells.tagged(hash as u8);
+            while tagged != 0 {
+                let cell = tagged.trailing_zeros() as usize / 8;
                 let value = cells.values[cell];
-                if value != FREE && is_wanted(value) {
+                if cells.rests[cell] == rest && value != FREE && is_wanted(value) {
                     return Some((Place { bucket, cell }, value));
                 }
-                matches &= matches - 1;
+                tagged &= tagged - 1;
             }
             if !cells.is_full() {
                 return None;
@@ -112,12 +143,11 @@ impl Index {
         let mut from = gap.map_or(place.bucket, |bucket| self.after(bucket));
         while let Some(bucket) = gap {
             let was_full = self.buckets[from].is_full();
-            let moves = |&cell: &usize| self.reaches(self.buckets[from].hashes[cell], bucket, from);
+            let moves = |&cell: &usize| self.reaches(self.buckets[from].hash(cell), bucket, from);
             match (0..self.buckets[from].taken()).find(moves) {
                 Some(cell) => {
-                    let (hash, value) = (self.buckets[from].hashes[cell], self.buckets[from].values[cell]);
-                    self.buckets[bucket].hashes[CELLS - 1] = hash;
-                    self.buckets[bucket].values[CELLS - 1] = value;
+                    let (hash, value) = (self.buckets[from].hash(cell), self.buckets[from].values[cell]);
+                    self.buckets[bucket].set(CELLS - 1, hash, value);
                     gap = self.take_out(Place { bucket: from, cell });
                 }
                 None if !was_full => gap = None,
@@ -135,7 +165,8 @@ impl Index {
     /// The bucket where a hash belongs.
     #[inline]
     fn home(&self, hash: u32) -> usize {
-        ((u64::from(hash) * self.buckets.len() as u64) >> 32) as usize
+        let hash = u64::from(hash % (1 << HASH_BITS));
+        ((hash * self.buckets.len() as u64) >> HASH_BITS) as usize
     }
 
     #[inline]
@@ -154,8 +185,7 @@ impl Index {
     fn take_out(&mut self, place: Place) -> Option<usize> {
         let bucket = &mut self.buckets[place.bucket];
         let last = bucket.taken() - 1;
-        bucket.hashes[place.cell] = bucket.hashes[last];
-        bucket.values[place.cell] = bucket.values[last];
+        bucket.set(place.cell, bucket.hash(last), bucket.values[last]);
         bucket.values[last] = FREE;
         (last == CELLS - 1).then_some(place.bucket)
     }
@@ -166,8 +196,7 @@ impl Index {
             at = self.after(at);
         }
         let bucket = &mut self.buckets[at];
-        let cell = bucket.taken();
-        (bucket.hashes[cell], bucket.values[cell]) = (hash, value);
+        bucket.set(bucket.taken(), hash, value);
     }
 
     fn grow(&mut self) {
@@ -175,7 +204,7 @@ impl Index {
         let larger = vec![Bucket::EMPTY; if n < 1024 { 2 * n } else { n + n / 8 }];
         for bucket in std::mem::replace(&mut self.buckets, larger) {
             for cell in 0..bucket.taken() {
-                self.enter(bucket.hashes[cell], bucket.values[cell]);
+                self.enter(bucket.hash(cell), bucket.values[cell]);
             }
         }
     }
@@ -186,9 +215,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Few hashes, so that many are equal, in buckets at both ends, so that many lie far behind their own.
+    fn hash(key: u32) -> u32 {
+        key.wrapping_mul(0x8001).wrapping_sub(0x0a_0000) % (1 << HASH_BITS)
+    }
+
     proptest! {
-        /// The index against a list. Few hashes, so that many are equal, and all in buckets at both ends, so that many
-        /// lie far behind their own.
+        /// The index against a list.
         #[test]
         fn finds_what_is_there_whatever_came_and_went(
             steps in prop::collection::vec((0u32..40, any::<bool>()), 0..3000),
@@ -196,27 +229,29 @@ mod tests {
             let mut index = Index::new();
             let mut list: Vec<(u32, u32)> = Vec::new();
             for (value, (key, add)) in (0u32..).zip(steps) {
-                let hash = key.wrapping_mul(0x0080_0001).wrapping_sub(0x0a00_0000);
                 if add {
-                    index.insert(hash, value);
-                    list.push((hash, value));
-                } else if let Some(at) = list.iter().position(|(h, _)| *h == hash) {
-                    let (hash, value) = list.swap_remove(at);
-                    let (place, _) = index.find(hash, |found| found == value).unwrap();
+                    index.insert(hash(key), value);
+                    list.push((key, value));
+                } else if let Some(at) = list.iter().position(|(other, _)| *other == key) {
+                    let (key, value) = list.swap_remove(at);
+                    let (place, _) = index.find(hash(key), |found| found == value).unwrap();
                     index.remove(place);
                 }
                 prop_assert_eq!(index.len(), list.len());
-                for (hash, value) in list.iter().rev().take(8) {
-                    prop_assert!(index.find(*hash, |found| found == *value).is_some());
+                for (key, value) in list.iter().rev().take(8) {
+                    prop_assert!(index.find(hash(*key), |found| found == *value).is_some());
                 }
             }
-            for (hash, value) in &list {
-                prop_assert!(index.find(*hash, |found| found == *value).is_some());
+            for (key, value) in &list {
+                prop_assert!(index.find(hash(*key), |found| found == *value).is_some());
             }
             let mut all = 0;
-            (0u32..40).for_each(|key| {
-                index.find(key.wrapping_mul(0x0080_0001).wrapping_sub(0x0a00_0000), |_| { all += 1; false });
-            });
+            for key in 0..40 {
+                index.find(hash(key), |_| {
+                    all += 1;
+                    false
+                });
+            }
             prop_assert_eq!(all, list.len());
         }
     }

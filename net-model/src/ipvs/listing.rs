@@ -28,6 +28,11 @@ impl Director {
         self.settings.get(name)
     }
 
+    /// Are replies of masqueraded servers routed again (`snat_reroute`)?
+    pub fn reroutes_replies(&self) -> bool {
+        self.settings.snat_reroute != 0
+    }
+
     /// The services, in the order of their creation (the kernel's own order depends on addresses in its memory).
     pub fn services(&self) -> impl Iterator<Item = ServiceView<'_>> {
         self.services.iter().map(|(_, service)| self.view(service))
@@ -40,7 +45,10 @@ impl Director {
 
     /// The connection table at `now`, in an order that carries no meaning.
     pub fn connections(&self, now: Time) -> impl Iterator<Item = ConnectionView> {
-        self.connections.iter().map(move |(_, connection)| self.view_connection(connection, now))
+        self.connections.iter().map(move |(slot, connection)| {
+            let call = connection.is(flag::CALL).then(|| self.calls.name(slot)).flatten();
+            ConnectionView { call: call.cloned(), ..self.view_connection(connection, now) }
+        })
     }
 
     /// Statistics of the whole director, as shown.
@@ -50,7 +58,7 @@ impl Director {
 
     /// Bytes of heap memory in use, roughly: what grows with the number of connections and destinations.
     pub fn memory(&self) -> usize {
-        self.connections.memory() + self.destinations.memory() + self.clock.memory()
+        self.connections.memory() + self.calls.memory() + self.destinations.memory() + self.clock.memory()
     }
 
     /// Entries in the connection table, templates included.
@@ -110,6 +118,7 @@ impl Director {
             mark: mapping.mark,
             in_packets: connection.in_packets,
             forwarding,
+            call: None,
         }
     }
 }

@@ -265,6 +265,7 @@ fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
         tos: 0,
         payload,
         outer: None,
+        text: None,
     }
 }
 

@@ -9,10 +9,12 @@ use super::decision::{Chooser, Refusal, ServiceRule};
 use super::mapping::Mapping;
 use super::scheduling::Applicant;
 use super::service::{FTP, Service, ServiceId};
+use super::sip::{self, CallId};
 use super::verdict::{Surroundings, Verdict};
 use crate::addr::{Addr, Family};
 use crate::packet::proto;
 use crate::verdict::DropReason;
+use schedulers::DestinationId;
 use sim_core::Time;
 
 /// State of a template: its client has been served.
@@ -21,15 +23,25 @@ pub(super) const ASSURED: u8 = 1;
 /// Port of a template that was given up.
 const GIVEN_UP: u16 = u16::MAX;
 
-/// What a template is found by, and the real port it is created with.
-#[derive(Clone, Copy, Debug)]
-struct TemplateKey {
+/// What a template is found by.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct TemplateKey {
     /// 0 for firewall-mark services.
     protocol: u8,
     client: Addr,
     virtual_: (Addr, u16),
+    /// The call, where the persistence engine tells calls apart.
+    pub(super) call: Option<CallId>,
+}
+
+/// The template that a packet belongs under.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) key: TemplateKey,
     /// Does it name the real server's port, or none?
     exact_port: bool,
+    /// Seconds.
+    timeout: u32,
 }
 
 impl Director {
@@ -37,20 +49,20 @@ impl Director {
     pub(super) fn open_persistent(
         &mut self,
         now: Time,
-        applicant: Applicant,
+        applicant: Applicant<'_>,
         service: ServiceId,
         rule: ServiceRule,
         host: &impl Surroundings,
     ) -> Result<Slot, Verdict> {
-        let Some((key, timeout)) = self.template_key(&applicant, service) else {
+        let Some(wanted) = self.template_key(&applicant, service) else {
             self.refused(now, &applicant, service, rule, Refusal::NoEngineKey);
             return Err(Verdict::Drop(DropReason::NoCallId));
         };
-        let template = match self.valid_template(key) {
+        let template = match self.valid_template(&wanted.key) {
             Some(template) => {
                 let destination = self.connections.mapping(self.connections.get(template)).destination;
                 let chosen = self.destinations.get(destination).key;
-                let chooser = Chooser::Template { client: key.client };
+                let chooser = Chooser::Template { client: wanted.key.client };
                 self.record(now, &applicant, service, rule, chooser, Vec::new(), Ok(chosen));
                 template
             }
@@ -58,22 +70,7 @@ impl Director {
                 let Some(destination) = self.choose(now, &applicant, service, rule) else {
                     return self.leave(now, &applicant, service, host);
                 };
-                let server = self.destinations.get(destination);
-                let new = NewConnection {
-                    protocol: key.protocol,
-                    client: (key.client, 0),
-                    mapping: Mapping {
-                        virtual_: key.virtual_,
-                        real: (server.key.addr, if key.exact_port { server.key.port } else { 0 }),
-                        mark: applicant.mark,
-                        destination,
-                    },
-                    flags: server.flags() | flag::TEMPLATE | flag::INACTIVE,
-                    timeout,
-                };
-                let template = self.connections.insert(now, &new);
-                self.bind(template, destination);
-                template
+                self.create_template(now, wanted, applicant.mark, destination)
             }
         };
         let destination = self.connections.mapping(self.connections.get(template)).destination;
@@ -85,42 +82,83 @@ impl Director {
             _ => port,
         };
         let slot = self.create(now, &applicant, service, destination, real_port);
-        self.connections.get_mut(slot).control = template;
-        let holder = self.connections.get_mut(template);
-        holder.controls += 1;
-        holder.rearm(now, template, &mut self.clock);
+        self.hang(now, slot, template);
         Ok(slot)
     }
 
-    /// The template a packet belongs under, and its timeout; none if the persistence engine needs more than there is.
-    fn template_key(&self, applicant: &Applicant, service: ServiceId) -> Option<(TemplateKey, u32)> {
+    /// Creates a template that leads to this destination.
+    pub(super) fn create_template(
+        &mut self,
+        now: Time,
+        wanted: Wanted,
+        mark: u32,
+        destination: DestinationId,
+    ) -> Slot {
+        let Wanted { key, exact_port, timeout } = wanted;
+        let server = self.destinations.get(destination);
+        let new = NewConnection {
+            protocol: key.protocol,
+            client: (key.client, 0),
+            mapping: Mapping {
+                virtual_: key.virtual_,
+                real: (server.key.addr, if exact_port { server.key.port } else { 0 }),
+                mark,
+                destination,
+            },
+            flags: server.flags()
+                | flag::TEMPLATE
+                | flag::INACTIVE
+                | if key.call.is_some() { flag::CALL } else { 0 },
+            timeout,
+        };
+        let template = self.connections.insert(now, &new);
+        self.bind(template, destination);
+        if key.call.is_some() {
+            self.calls.bind(key, template);
+        }
+        template
+    }
+
+    /// Puts a new connection under its template, which lives on by that.
+    pub(super) fn hang(&mut self, now: Time, slot: Slot, template: Slot) {
+        self.connections.get_mut(slot).control = template;
+        let template_entry = self.connections.get_mut(template);
+        template_entry.controls += 1;
+        template_entry.rearm(now, template, &mut self.clock);
+    }
+
+    /// The template a packet belongs under; none if the persistence engine needs more than there is.
+    pub(super) fn template_key(&self, applicant: &Applicant, service: ServiceId) -> Option<Wanted> {
         let service = self.services.get(service)?;
         let tuple = &applicant.tuple;
-        if service.config.engine.is_some() && tuple.protocol == proto::UDP {
-            return None;
-        }
+        let call = match &service.config.engine {
+            Some(_) if tuple.protocol == proto::UDP => Some(CallId::from(sip::call_id(applicant.text)?)),
+            Some(_) => return None,
+            None => None,
+        };
         let client = service.client_network(tuple.src);
-        let key = match service.mark() {
+        let exact_port = service.mark().is_none() && tuple.dport == service.port() && tuple.dport != FTP;
+        let (protocol, virtual_) = match service.mark() {
             Some(mark) => {
                 let mark = match service.family() {
                     Family::V4 => Addr::v4(mark),
                     Family::V6 => Addr::v6(u128::from(mark)),
                 };
-                TemplateKey { protocol: 0, client, virtual_: (mark, 0), exact_port: false }
+                (0, (mark, 0))
             }
-            None => {
-                let exact_port = tuple.dport == service.port() && tuple.dport != FTP;
-                let port = if exact_port { tuple.dport } else { 0 };
-                TemplateKey { protocol: tuple.protocol, client, virtual_: (tuple.dst, port), exact_port }
-            }
+            None => (tuple.protocol, (tuple.dst, if exact_port { tuple.dport } else { 0 })),
         };
-        Some((key, service.config.persistence?))
+        let key = TemplateKey { protocol, client, virtual_, call };
+        Some(Wanted { key, exact_port, timeout: service.config.persistence? })
     }
 
     /// The template with this key, if its server can still be used; an invalid one is put out of the way.
-    fn valid_template(&mut self, key: TemplateKey) -> Option<Slot> {
-        let slot = self.connections.find_template(key.protocol, key.client, key.virtual_)?;
-        let mut mapping = *self.connections.mapping(self.connections.get(slot));
+    pub(super) fn valid_template(&mut self, key: &TemplateKey) -> Option<Slot> {
+        let slot = match key.call {
+            Some(_) => self.calls.find(key)?,
+            None => self.connections.find_template(key.protocol, key.client, key.virtual_)?,
+        };
+        let mapping = self.connections.mapping(self.connections.get(slot));
         let valid = mapping.destination().is_some_and(|destination| {
             let server = &self.destinations.pool[destination.index()];
             server.available && (self.settings.expire_quiescent_template == 0 || server.weight != 0)
@@ -128,10 +166,17 @@ impl Director {
         if valid {
             return Some(slot);
         }
+        self.give_up(slot);
+        None
+    }
+
+    /// Puts a template out of the way: nobody finds it again.
+    pub(super) fn give_up(&mut self, slot: Slot) {
+        let mut mapping = *self.connections.mapping(self.connections.get(slot));
         mapping.virtual_.1 = GIVEN_UP;
         mapping.real.1 = GIVEN_UP;
         self.connections.remap(slot, &mapping);
-        None
+        self.calls.give_up(slot);
     }
 
     /// A connection was established (or its server was heard): its template is good.

@@ -20,17 +20,19 @@ pub(super) const PROVISIONAL: u32 = 3;
 
 /// What wants a connection.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Applicant {
+pub(super) struct Applicant<'a> {
     pub(super) tuple: Tuple,
     pub(super) mark: u32,
+    /// What the packet says.
+    pub(super) text: &'a [u8],
     /// Trace number of the packet.
     pub(super) flow: u32,
     pub(super) hook: Hook,
 }
 
-impl Applicant {
-    pub(super) fn of(packet: &Packet, tuple: Tuple, hook: Hook) -> Applicant {
-        Applicant { tuple, mark: packet.mark, flow: packet.flow, hook }
+impl Applicant<'_> {
+    pub(super) fn of(packet: &Packet, tuple: Tuple, hook: Hook) -> Applicant<'_> {
+        Applicant { tuple, mark: packet.mark, text: packet.text(), flow: packet.flow, hook }
     }
 }
 
@@ -54,7 +56,7 @@ impl Director {
     pub(super) fn open(
         &mut self,
         now: Time,
-        applicant: Applicant,
+        applicant: Applicant<'_>,
         host: &impl Surroundings,
     ) -> Result<Slot, Verdict> {
         let Some((service, rule)) = self.services.find(&applicant.tuple, applicant.mark) else {
@@ -103,7 +105,7 @@ impl Director {
             Payload::Sctp(chunks) => {
                 chunks.first == chunk::INIT || self.settings.sloppy_sctp != 0 && chunks.first != chunk::ABORT
             }
-            Payload::Udp(_) => true,
+            Payload::Udp(_) | Payload::Sync(_) => true,
             Payload::Icmp(_) | Payload::Other(_) => false,
         }
     }
@@ -162,6 +164,7 @@ impl Director {
         let tuple = &applicant.tuple;
         let one_packet =
             tuple.protocol == proto::UDP && self.services.get(service).is_some_and(|s| s.config.one_packet);
+        let helped = self.helper.helps(tuple, record.flags());
         let new = NewConnection {
             protocol: tuple.protocol,
             client: (tuple.src, tuple.sport),
@@ -174,7 +177,8 @@ impl Director {
             flags: record.flags()
                 | flag::INACTIVE
                 | if one_packet { flag::ONE_PACKET } else { 0 }
-                | if self.settings.conntrack != 0 { flag::CONNTRACK } else { 0 },
+                | if self.settings.conntrack != 0 { flag::CONNTRACK } else { 0 }
+                | if helped { flag::HELPED } else { 0 },
             timeout: PROVISIONAL,
         };
         let slot = self.connections.insert(now, &new);
@@ -217,10 +221,10 @@ impl Director {
     }
 
     /// Is the entry's destination in the trash?
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn is_gone(&self, slot: Slot) -> bool {
         let mapping = self.connections.mapping(self.connections.get(slot));
-        mapping.destination().is_some_and(|destination| !self.destinations.is_available(destination))
+        self.destinations.is_gone(mapping.destination)
     }
 }
 

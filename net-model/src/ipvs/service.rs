@@ -69,7 +69,7 @@ impl Service {
             "lblcr" => settings.lblcr_expiration,
             _ => settings.lblc_expiration,
         };
-        Duration::from_secs(seconds as u64)
+        Duration::from_secs(seconds.max(0) as u64)
     }
 }
 

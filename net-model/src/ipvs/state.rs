@@ -4,7 +4,7 @@ use super::connection::{Connection, flag};
 use super::persistence::ASSURED;
 use super::tcp_state::{Kind, Sight};
 use super::{sctp_state, tcp_state};
-use crate::packet::{Packet, Payload, proto};
+use crate::packet::{Chunks, Packet, Payload, proto};
 
 /// Timeouts per protocol and state, in seconds.
 #[derive(Clone, Debug)]
@@ -16,6 +16,31 @@ pub(super) struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Timeouts {
         Timeouts { tcp: tcp_state::TIMEOUTS, udp: 300 }
+    }
+}
+
+/// What a packet says to a state machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signal {
+    /// A TCP segment.
+    Segment(Kind),
+    /// An SCTP packet.
+    Chunks(Chunks),
+    /// A UDP datagram.
+    Datagram,
+    /// Nothing: a protocol without states.
+    Nothing,
+}
+
+impl Signal {
+    #[inline(always)] // once a packet
+    pub(super) fn of(packet: &Packet) -> Signal {
+        match &packet.payload {
+            Payload::Tcp(segment) => Signal::Segment(Kind::of(segment)),
+            Payload::Sctp(chunks) => Signal::Chunks(*chunks),
+            Payload::Udp(_) | Payload::Sync(_) => Signal::Datagram,
+            Payload::Icmp(_) | Payload::Other(_) => Signal::Nothing,
+        }
     }
 }
 
@@ -32,7 +57,7 @@ pub(super) struct Effect {
 #[inline(always)] // once a packet, from either direction
 pub(super) fn track(
     connection: &mut Connection,
-    packet: &Packet,
+    signal: Signal,
     from_server: bool,
     timeouts: &Timeouts,
     secure_tcp: bool,
@@ -46,17 +71,17 @@ pub(super) fn track(
     } else {
         Sight::Client
     };
-    let (next, timeout, active) = match &packet.payload {
-        Payload::Tcp(segment) => {
-            let next = tcp_state::next(connection.state, sight, Kind::of(segment), secure_tcp);
+    let (next, timeout, active) = match signal {
+        Signal::Segment(kind) => {
+            let next = tcp_state::next(connection.state, sight, kind, secure_tcp);
             (next, timeouts.tcp[usize::from(next)], tcp_state::is_active(next))
         }
-        Payload::Sctp(chunks) => {
-            let next = sctp_state::next(connection.state, sight, *chunks);
+        Signal::Chunks(chunks) => {
+            let next = sctp_state::next(connection.state, sight, chunks);
             (next, sctp_state::TIMEOUTS[usize::from(next)], sctp_state::is_active(next))
         }
-        Payload::Udp(_) => (0, timeouts.udp, false),
-        Payload::Icmp(_) | Payload::Other(_) => return Effect::default(),
+        Signal::Datagram => (0, timeouts.udp, false),
+        Signal::Nothing => return Effect::default(),
     };
     let before = std::mem::replace(&mut connection.state, next);
     connection.timeout = timeout;
@@ -72,11 +97,16 @@ pub(super) fn track(
 
 /// The state of an entry, as listed.
 pub(super) fn name(connection: &Connection) -> &'static str {
-    let state = usize::from(connection.state);
-    if connection.is_template() {
-        return if connection.state == ASSURED { "ASSURED" } else { "NONE" };
+    name_of(connection.protocol, connection.is_template(), connection.state)
+}
+
+/// The name of a state.
+pub(super) fn name_of(protocol: u8, is_template: bool, state: u8) -> &'static str {
+    if is_template {
+        return if state == ASSURED { "ASSURED" } else { "NONE" };
     }
-    match connection.protocol {
+    let state = usize::from(state);
+    match protocol {
         proto::TCP => tcp_state::NAMES.get(state).copied().unwrap_or("ERR!"),
         proto::SCTP => sctp_state::NAMES.get(state).copied().unwrap_or("ERR!"),
         proto::UDP => "UDP",

@@ -89,13 +89,24 @@ impl Connections {
     /// The entry of a client's packet, templates excepted.
     #[inline(always)] // once a packet
     pub(super) fn find_request(&self, tuple: &Tuple) -> Option<Slot> {
+        if let Some((slot, connection)) = self.likely(tuple.protocol, tuple.src, tuple.sport)
+            && self.mapping(connection).virtual_ == (tuple.dst, tuple.dport)
+            && !connection.is_template()
+        {
+            return Some(slot);
+        }
+        self.search_request(tuple)
+    }
+
+    #[inline(never)]
+    fn search_request(&self, tuple: &Tuple) -> Option<Slot> {
         let to = (tuple.dst, tuple.dport);
-        let matches = |c: &Connection| !c.is_template() && self.mapping(c).virtual_ == to;
-        let known = self.find(tuple.protocol, tuple.src, tuple.sport, matches);
+        let matches = |c: &Connection| self.mapping(c).virtual_ == to && !c.is_template();
+        let known = self.search(tuple.protocol, tuple.src, tuple.sport, matches);
         if known.is_some() || self.portless == 0 {
             return known;
         }
-        self.find(tuple.protocol, tuple.src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c))
+        self.search(tuple.protocol, tuple.src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c))
     }
 
     /// The entry of a server's packet: masquerading servers answer as themselves, all others as the service.
@@ -104,21 +115,46 @@ impl Connections {
         if self.by_port[usize::from(tuple.dport >> 8)] == 0 {
             return None;
         }
-        self.find(tuple.protocol, tuple.dst, tuple.dport, |c| {
-            let mapping = self.mapping(c);
-            let from = if c.method() == flag::MASQUERADE { mapping.real } else { mapping.virtual_ };
-            from == (tuple.src, tuple.sport) && !c.is_template()
+        if let Some((slot, connection)) = self.likely(tuple.protocol, tuple.dst, tuple.dport)
+            && self.answers_as(connection) == (tuple.src, tuple.sport)
+            && !connection.is_template()
+        {
+            return Some(slot);
+        }
+        self.search_reply(tuple)
+    }
+
+    #[inline(never)]
+    fn search_reply(&self, tuple: &Tuple) -> Option<Slot> {
+        let from = (tuple.src, tuple.sport);
+        let matches = |c: &Connection| self.answers_as(c) == from && !c.is_template();
+        self.search(tuple.protocol, tuple.dst, tuple.dport, matches)
+    }
+
+    /// The source of the packets of an entry's server.
+    #[inline(always)]
+    fn answers_as(&self, connection: &Connection) -> (Addr, u16) {
+        let mapping = self.mapping(connection);
+        if connection.method() == flag::MASQUERADE { mapping.real } else { mapping.virtual_ }
+    }
+
+    /// The template of a client network, those of calls excepted.
+    pub(super) fn find_template(&self, protocol: u8, client: Addr, virtual_: (Addr, u16)) -> Option<Slot> {
+        self.search(protocol, client, 0, |c| {
+            c.is_template() && !c.is(flag::CALL) && self.mapping(c).virtual_ == virtual_
         })
     }
 
-    /// The template of a client network.
-    pub(super) fn find_template(&self, protocol: u8, client: Addr, virtual_: (Addr, u16)) -> Option<Slot> {
-        self.find(protocol, client, 0, |c| c.is_template() && self.mapping(c).virtual_ == virtual_)
+    /// The newest entry under this key, if it is where it mostly is.
+    #[inline(always)] // a part of find_request and find_reply
+    fn likely(&self, protocol: u8, client: Addr, port: u16) -> Option<(Slot, &Connection)> {
+        let slot = Slot::new(self.index.likely(hash(protocol, client, port))?);
+        let connection = self.entries.get(slot);
+        has_key(connection, protocol, client, port).then_some((slot, connection))
     }
 
     /// The newest entry under this key that `matches`.
-    #[inline(always)] // a part of find_request and find_reply
-    fn find(
+    fn search(
         &self,
         protocol: u8,
         client: Addr,
@@ -296,7 +332,7 @@ impl Connections {
 
 impl Connection {
     /// Sets the timer to the entry's timeout from now on. `slot` is its own.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
         self.armed = now;
         self.flags &= !flag::DUE;
@@ -316,7 +352,7 @@ impl Connection {
 }
 
 /// Is this one of the entries with the key?
-#[inline]
+#[inline(always)]
 fn has_key(c: &Connection, protocol: u8, client: Addr, port: u16) -> bool {
     c.client_port == port && c.protocol == protocol && c.client == client
 }
@@ -328,7 +364,7 @@ fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
     let [high, low] = client.words();
     let key = low ^ u64::from(port >> 1) << 48 ^ u64::from(protocol) << 40;
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);
-    (product as u64 ^ (product >> 64) as u64) as u32 & !1 | u32::from(port) & 1
+    (product as u64 ^ (product >> 64) as u64) as u32 ^ u32::from(port & 1)
 }
 
 #[cfg(test)]

@@ -59,20 +59,30 @@ impl Kind {
     /// The first that applies: RST, SYN, FIN, ACK.
     #[inline]
     pub(super) fn of(segment: &Segment) -> Kind {
-        let has = |flag| segment.flags.has(flag);
-        if has(Flags::RST) {
+        KINDS[usize::from(segment.flags.0)]
+    }
+}
+
+/// By the flags of a segment.
+static KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Bare; 256];
+    let mut flags = 0;
+    while flags < 256 {
+        kinds[flags] = if flags & Flags::RST.0 as usize != 0 {
             Kind::Rst
-        } else if has(Flags::SYN) {
+        } else if flags & Flags::SYN.0 as usize != 0 {
             Kind::Syn
-        } else if has(Flags::FIN) {
+        } else if flags & Flags::FIN.0 as usize != 0 {
             Kind::Fin
-        } else if has(Flags::ACK) {
+        } else if flags & Flags::ACK.0 as usize != 0 {
             Kind::Ack
         } else {
             Kind::Bare
-        }
+        };
+        flags += 1;
     }
-}
+    kinds
+};
 
 /// Whose packet it is, and what the director can see of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,17 +98,15 @@ pub(super) enum Sight {
 /// Does a connection in this state count as active?
 #[inline]
 pub(super) fn is_active(now: u8) -> bool {
-    matches!(now, state::ESTABLISHED | state::SYN_SENT | state::SYN_RECV | state::SYNACK)
+    const ACTIVE: u32 =
+        1 << state::ESTABLISHED | 1 << state::SYN_SENT | 1 << state::SYN_RECV | 1 << state::SYNACK;
+    ACTIVE >> (now % 32) & 1 != 0
 }
 
 /// The state after a segment.
 #[inline]
 pub(super) fn next(now: u8, sight: Sight, kind: Kind, secure: bool) -> u8 {
-    let tables = if secure { &SECURE } else { &NORMAL };
-    match kind {
-        Kind::Bare => state::CLOSE,
-        _ => tables[sight as usize][usize::from(now)][kind as usize],
-    }
+    STEPS[cell(now, sight, kind, secure)]
 }
 
 type Table = [[u8; 4]; STATES];
@@ -186,18 +194,46 @@ const STRICTER: [(Sight, u8, Kind, u8); 15] = [
     (Sight::ClientOnly, SA, Kind::Syn, SA),
 ];
 
-static NORMAL: [Table; 3] = [resolved(CLIENT), resolved(SERVER), resolved(CLIENT_ONLY)];
+/// All tables in one, the cells of a row side by side with room for five kinds.
+static STEPS: [u8; 1024] = {
+    let mut steps = [NO; 1024];
+    fill(&mut steps, false);
+    fill(&mut steps, true);
+    steps
+};
 
-static SECURE: [Table; 3] = {
-    let mut tables = [resolved(CLIENT), resolved(SERVER), resolved(CLIENT_ONLY)];
+/// The place of a cell in [`STEPS`].
+#[inline]
+const fn cell(now: u8, sight: Sight, kind: Kind, secure: bool) -> usize {
+    ((secure as usize) << 9 | (sight as usize) << 7 | (now as usize % 16) << 3 | kind as usize) % 1024
+}
+
+const fn fill(steps: &mut [u8; 1024], secure: bool) {
+    let sights = [Sight::Client, Sight::Server, Sight::ClientOnly];
+    let kinds = [Kind::Syn, Kind::Fin, Kind::Ack, Kind::Rst];
+    let tables = [resolved(CLIENT), resolved(SERVER), resolved(CLIENT_ONLY)];
+    let mut sight = 0;
+    while sight < 3 {
+        let mut row = 0;
+        while row < STATES as u8 {
+            let mut column = 0;
+            while column < 4 {
+                let next = tables[sight][row as usize][column];
+                steps[cell(row, sights[sight], kinds[column], secure)] = next;
+                column += 1;
+            }
+            steps[cell(row, sights[sight], Kind::Bare, secure)] = state::CLOSE;
+            row += 1;
+        }
+        sight += 1;
+    }
     let mut i = 0;
-    while i < STRICTER.len() {
+    while secure && i < STRICTER.len() {
         let (sight, row, kind, next) = STRICTER[i];
-        tables[sight as usize][row as usize][kind as usize] = next;
+        steps[cell(row, sight, kind, true)] = next;
         i += 1;
     }
-    tables
-};
+}
 
 /// Writes the number of the row where a cell says "unchanged".
 const fn resolved(mut table: Table) -> Table {

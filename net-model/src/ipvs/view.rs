@@ -3,6 +3,7 @@
 use super::config::{DestinationConfig, DestinationKey, Forwarding, ServiceConfig, ServiceKey};
 use crate::addr::Addr;
 use sim_core::Duration;
+use std::sync::Arc;
 
 /// Event counts of a destination, a service or the whole director.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -80,7 +81,7 @@ pub struct DestinationView {
 }
 
 /// An entry of the connection table.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConnectionView {
     /// Protocol number; 0 ("IP") for the template of a firewall-mark service.
     pub protocol: u8,
@@ -109,4 +110,6 @@ pub struct ConnectionView {
     pub in_packets: u32,
     /// The forwarding method, or none for an entry past the cache.
     pub forwarding: Option<Forwarding>,
+    /// The Call-ID of a template that the persistence engine `sip` made.
+    pub call: Option<Arc<str>>,
 }

@@ -142,6 +142,7 @@ fn packet(connection: u32, flags: Flags) -> Packet {
             ..Segment::default()
         }),
         outer: None,
+        text: None,
     }
 }
 

@@ -1,10 +1,9 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
-use super::output::stamp;
 use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::timer::TIME_WAIT_US;
-use super::transfer::Probe;
+use super::transfer::{End, Probe, Transfer};
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
@@ -12,6 +11,7 @@ use crate::outcome::Failure;
 use crate::packet::{Flags, Packet, Payload, Segment};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
+use sim_core::Time;
 
 impl Host {
     /// A TCP packet for one of this host's addresses.
@@ -34,12 +34,9 @@ impl Host {
             State::TimeWait => self.in_time_wait(cx, id, frame, segment),
             State::SynReceived if segment.flags.has(Flags::SYN) => {
                 cx.deliver(frame);
-                let seq = cx.sockets.get(id).snd_una;
-                self.send_segment(
-                    cx,
-                    id,
-                    super::output::Say { seq, len: 0, flags: Flags::SYN.with(Flags::ACK) },
-                );
+                let seq = Some(cx.sockets.get(id).snd_una);
+                let again = super::output::Say { seq, len: 0, flags: Flags::SYN.with(Flags::ACK) };
+                self.send_segment(cx, id, again);
             }
             _ => self.in_synchronised(cx, id, frame, segment),
         }
@@ -74,11 +71,11 @@ impl Host {
         socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = mss;
+        self.watch(cx, id);
         self.send_syn(cx, id, Flags::SYN.with(Flags::ACK));
     }
 
     fn in_syn_sent(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
-        let now_us = stamp(cx);
         let (socket, transfer) = cx.sockets.busy(id);
         let acks_us = segment.flags.has(Flags::ACK) && segment.ack == transfer.snd_nxt;
         if segment.flags.has(Flags::RST) {
@@ -91,7 +88,7 @@ impl Host {
         if !(acks_us && segment.flags.has(Flags::SYN)) {
             return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
         }
-        let timed = std::mem::take(&mut transfer.timed_us);
+        transfer.time_round_trip(cx.now);
         transfer.tries = 0;
         transfer.stop_timer();
         socket.snd_una = segment.ack;
@@ -99,7 +96,6 @@ impl Host {
         socket.mss = socket.mss.min(segment.mss.saturating_sub(12).max(88));
         socket.state = State::Established;
         let App::Client(exchange) = socket.app() else { unreachable!("only clients connect") };
-        socket.sample_round_trip(now_us, timed);
         socket.will_confirm();
         cx.deliver(frame);
         self.send_ack(cx, id);
@@ -129,32 +125,42 @@ impl Host {
 
     /// All states from SYN_RECEIVED on.
     fn in_synchronised(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
-        self.rouse(cx, id);
-        let socket = cx.sockets.get(id);
-        if segment.flags.has(Flags::RST) {
-            if segment.seq != socket.rcv_nxt {
-                return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
-            }
-            cx.deliver(frame);
-            return self.give_up(cx, id, Failure::Reset);
+        if !segment.flags.has(Flags::ACK) || segment.flags.has(Flags::SYN.with(Flags::RST)) {
+            return self.in_synchronised_oddly(cx, id, frame, segment);
         }
-        if segment.flags.has(Flags::SYN) || !segment.flags.has(Flags::ACK) {
-            // A repeated SYN-ACK: our ACK was lost.
-            cx.deliver(frame);
-            return self.send_ack(cx, id);
-        }
-        if socket.state == State::SynReceived && !self.established(cx, id, &segment) {
+        if cx.sockets.get(id).state == State::SynReceived && !self.established(cx, id, &segment) {
             return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
         }
         cx.deliver(frame);
-        if !self.acknowledged(cx, id, &segment) {
+        self.rouse(cx, id);
+        let (socket, transfer) = cx.sockets.busy(id);
+        let acked = socket.take_acknowledgement(transfer, &segment, cx.now);
+        let has_more = transfer.has_more();
+        if acked != Acked::Nothing && !self.acknowledged(cx, id, acked, &segment) {
             return; // the last acknowledgement of a closed connection
         }
         let news = segment.len > 0 || segment.flags.has(Flags::FIN);
         if news && !self.received(cx, id, &segment) {
             return;
         }
-        self.push(cx, id);
+        if has_more || acked == Acked::Again {
+            self.push(cx, id);
+        }
+    }
+
+    /// A reset, or a repeated SYN-ACK.
+    #[cold]
+    fn in_synchronised_oddly(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
+        let is_reset = segment.flags.has(Flags::RST);
+        if is_reset && segment.seq != cx.sockets.get(id).rcv_nxt {
+            return cx.drop(Place::Host(self.id), frame, DropReason::StaleSegment);
+        }
+        cx.deliver(frame);
+        if is_reset {
+            self.give_up(cx, id, Failure::Reset);
+        } else {
+            self.send_ack(cx, id); // the one of before was lost
+        }
     }
 
     /// The third segment of the handshake reached a server. False if its accept queue is full: Linux ignores the
@@ -167,60 +173,41 @@ impl Host {
             self.servers[server as usize].overflowed += 1;
             return false;
         }
-        let now_us = stamp(cx);
         let (socket, transfer) = cx.sockets.busy(id);
         if segment.ack != transfer.snd_nxt {
             return true; // not ours; the acknowledgement check below ignores it
         }
-        let timed = std::mem::take(&mut transfer.timed_us);
+        transfer.time_round_trip(cx.now);
         transfer.tries = 0;
         transfer.stop_timer();
         socket.snd_una = segment.ack;
         socket.state = State::Established;
-        socket.sample_round_trip(now_us, timed);
         self.connection_accepted(cx, server, id);
         true
     }
 
-    /// Takes the acknowledgement number; false if the socket is gone.
-    fn acknowledged(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
-        let now_us = stamp(cx);
-        let (socket, transfer) = cx.sockets.busy(id);
-        let is_news = before(socket.snd_una, segment.ack) && !before(transfer.snd_max, segment.ack);
-        if !is_news {
-            let repeated = segment.ack == socket.snd_una && segment.len == 0;
-            if repeated && transfer.in_flight(socket.snd_una) > 0 && !segment.flags.has(Flags::FIN) {
-                self.duplicate_ack(cx, id);
+    /// What an acknowledgement brings about; false if the socket is gone.
+    #[inline]
+    fn acknowledged(&mut self, cx: &mut Cx, id: SocketId, acked: Acked, segment: &Segment) -> bool {
+        match acked {
+            Acked::Nothing => {}
+            Acked::Again => self.duplicate_ack(cx, id),
+            Acked::Part => {
+                cx.sockets.get_mut(id).will_confirm();
+                self.arm_retransmission(cx, id);
             }
-            return true;
+            Acked::All => cx.sockets.get_mut(id).will_confirm(),
+            Acked::Fin => {
+                cx.sockets.get_mut(id).will_confirm();
+                return self.fin_acknowledged(cx, id, segment);
+            }
         }
-        let acked = segment.ack.wrapping_sub(socket.snd_una);
-        transfer.catch_up(segment.ack);
-        socket.snd_una = segment.ack;
-        socket.open_window(acked);
-        transfer.tries = 0;
-        transfer.probe = Probe::Due;
-        transfer.duplicates = 0;
-        transfer.stop_timer();
-        let all_acked = segment.ack == transfer.snd_nxt;
-        if all_acked {
-            socket.sample_round_trip(now_us, std::mem::take(&mut transfer.timed_us));
-        }
-        socket.will_confirm();
-        if !all_acked {
-            self.arm_retransmission(cx, id);
-            return true;
-        }
-        self.fin_acknowledged(cx, id, segment)
+        true
     }
 
-    /// Everything sent is acknowledged: if our FIN is among it, the connection moves on. False if it is over.
-    #[inline]
+    /// Everything sent is acknowledged, our FIN among it: the connection moves on. False if it is over.
     fn fin_acknowledged(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
-        let (socket, transfer) = cx.sockets.busy(id);
-        if !transfer.fin_sent {
-            return true;
-        }
+        let socket = cx.sockets.get_mut(id);
         match socket.state {
             State::FinWait1 => {
                 socket.state = State::FinWait2;
@@ -276,18 +263,18 @@ impl Host {
     fn data_received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         if cx.sockets.get(id).is_orphan() {
             // Nobody will read it.
-            let seq = segment.ack;
-            self.send_segment(cx, id, super::output::Say { seq, len: 0, flags: Flags::RST });
+            let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
+            self.send_segment(cx, id, reset);
             cx.sockets.remove(id);
             return false;
         }
         let (socket, transfer) = cx.sockets.busy(id);
         transfer.unacked = transfer.unacked.saturating_add(1);
+        let at_once = socket.is_quick() || transfer.unacked > 1;
         if segment.flags.has(Flags::FIN) {
             // The FIN's acknowledgement covers the data.
-        } else if socket.take_quick() {
-            self.send_ack(cx, id);
-        } else if transfer.unacked > 1 {
+        } else if at_once {
+            socket.take_quick();
             self.send_ack(cx, id);
         } else {
             self.delay_ack(cx, id);
@@ -302,7 +289,7 @@ impl Host {
             State::Established => {
                 socket.state = State::CloseWait;
                 // A program that closes in the same instant lets the acknowledgement ride on its own FIN.
-                if self.program_reads_end(cx, id) && !cx.sockets.busy(id).1.fin_sent {
+                if self.program_reads_end(cx, id) && cx.sockets.busy(id).1.end != End::Sent {
                     self.send_ack(cx, id);
                 }
             }
@@ -327,23 +314,50 @@ impl Host {
     }
 }
 
+/// What a segment acknowledges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Acked {
+    /// Nothing new.
+    Nothing,
+    /// What was acknowledged before, once more.
+    Again,
+    /// A part of what is under way.
+    Part,
+    /// Everything.
+    All,
+    /// Everything, our FIN included.
+    Fin,
+}
+
 impl Socket {
-    /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
-    fn open_window(&mut self, acked: u32) {
-        let segments = (acked.div_ceil(u32::from(self.mss.max(1)))).min(u32::from(u16::MAX)) as u16;
-        let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
-        self.cwnd = self.cwnd.saturating_add(growth);
+    /// Takes the acknowledgement number of a segment.
+    #[inline]
+    fn take_acknowledgement(&mut self, transfer: &mut Transfer, segment: &Segment, now: Time) -> Acked {
+        let ack = segment.ack;
+        if !before(self.snd_una, ack) || before(transfer.snd_max, ack) {
+            let repeats = ack == self.snd_una && segment.len == 0 && !segment.flags.has(Flags::FIN);
+            let is_awaited = transfer.in_flight(self.snd_una) > 0;
+            return if repeats && is_awaited { Acked::Again } else { Acked::Nothing };
+        }
+        transfer.catch_up(ack);
+        self.open_window(ack.wrapping_sub(self.snd_una));
+        self.snd_una = ack;
+        (transfer.tries, transfer.duplicates) = (0, 0);
+        transfer.set_probe(Probe::Due);
+        transfer.stop_timer();
+        if ack != transfer.snd_nxt {
+            return Acked::Part;
+        }
+        transfer.time_round_trip(now);
+        if transfer.end == End::Sent { Acked::Fin } else { Acked::All }
     }
 
-    /// Smooths a round trip that began at `timed_us` (0: nothing was timed) into the estimate.
-    #[inline]
-    fn sample_round_trip(&mut self, now_us: u32, timed_us: u32) {
-        if timed_us == 0 {
-            return;
-        }
-        let sample = now_us.wrapping_sub(timed_us).max(1);
-        let old = self.srtt_us;
-        self.srtt_us = if old == 0 { sample } else { old - old / 8 + sample / 8 };
+    /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
+    fn open_window(&mut self, acked: u32) {
+        let mss = u32::from(self.mss.max(1));
+        let segments = if acked <= mss { 1 } else { acked.div_ceil(mss).min(u32::from(u16::MAX)) as u16 };
+        let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
+        self.cwnd = self.cwnd.saturating_add(growth);
     }
 }
 

@@ -3,19 +3,21 @@
 //! Slow start from ten segments; no pacing, no Nagle delay (requests and answers are single writes). A close after
 //! everything was sent makes a FIN of its own; with data still to send the FIN rides on the last segment.
 
-use super::socket::{App, Socket, SocketId, State, before, size};
+use super::socket::{App, SocketId, State, before, size};
 use super::table::Key;
-use super::transfer::Transfer;
+use super::transfer::{End, Transfer};
 use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::Head;
 use crate::host::Host;
 use crate::packet::{Flags, Packet, Segment};
+use sim_core::Time;
 
 /// What a segment to be sent says.
 #[derive(Clone, Copy)]
 pub(crate) struct Say {
-    pub(crate) seq: u32,
+    /// First byte; none for the next one of the socket.
+    pub(crate) seq: Option<u32>,
     pub(crate) len: u32,
     pub(crate) flags: Flags,
 }
@@ -47,21 +49,22 @@ impl Host {
         let (socket, _) = cx.sockets.busy(id);
         socket.mss = mss;
         socket.begin_at(initial_sequence(local, remote, cx.now.as_nanos()));
+        self.watch(cx, id);
         self.send_syn(cx, id, Flags::SYN);
         id
     }
 
     /// Sends a SYN or SYN-ACK, for the first time or again.
     pub(crate) fn send_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
-        let now_us = stamp(cx);
+        let now_us = stamp(cx.now);
         let (socket, transfer) = cx.sockets.busy(id);
         let seq = socket.snd_una;
         transfer.snd_nxt = seq.wrapping_add(1);
         transfer.snd_max = transfer.snd_nxt;
         transfer.timed_us = if transfer.tries == 0 { now_us } else { 0 };
-        let timeout = timeout_us(socket, transfer);
+        let timeout = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, timeout);
-        self.send_segment(cx, id, Say { seq, len: 0, flags });
+        self.send_segment(cx, id, Say { seq: Some(seq), len: 0, flags });
     }
 
     /// The program writes `bytes`, and perhaps closes right after.
@@ -76,8 +79,8 @@ impl Host {
     pub(crate) fn close(&mut self, cx: &mut Cx, id: SocketId) {
         self.rouse(cx, id);
         let (_, transfer) = cx.sockets.busy(id);
-        if !transfer.closing {
-            transfer.closing = true;
+        if transfer.end == End::Open {
+            transfer.end = End::Wanted;
             self.push(cx, id);
         }
     }
@@ -85,8 +88,8 @@ impl Host {
     /// The program resets the connection (SO_LINGER 0) and forgets it.
     pub(crate) fn abort(&mut self, cx: &mut Cx, id: SocketId) {
         if !matches!(cx.sockets.get(id).state, State::SynSent | State::TimeWait | State::Udp) {
-            let seq = snd_nxt(cx, id);
-            self.send_segment(cx, id, Say { seq, len: 0, flags: Flags::RST.with(Flags::ACK) });
+            let reset = Say { seq: None, len: 0, flags: Flags::RST.with(Flags::ACK) };
+            self.send_segment(cx, id, reset);
         }
         cx.sockets.remove(id);
     }
@@ -123,7 +126,7 @@ impl Host {
             let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
             let room = window.saturating_sub(transfer.in_flight(socket.snd_una));
             let len = transfer.unsent.min(u32::from(socket.mss));
-            let fin = transfer.closing && len == transfer.unsent;
+            let fin = transfer.end == End::Wanted && len == transfer.unsent;
             if len > 0 && room < len {
                 return;
             }
@@ -132,7 +135,7 @@ impl Host {
     }
 
     fn send_next(&mut self, cx: &mut Cx, id: SocketId, len: u32, fin: bool) {
-        let now_us = stamp(cx);
+        let now_us = stamp(cx.now);
         let (socket, transfer) = cx.sockets.busy(id);
         let seq = transfer.snd_nxt;
         let mut flags = Flags::ACK;
@@ -143,7 +146,7 @@ impl Host {
         transfer.snd_nxt = seq.wrapping_add(len);
         if fin {
             flags = flags.with(Flags::FIN);
-            transfer.fin_sent = true;
+            transfer.note_fin(len > 0);
             transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);
             socket.state = match socket.state {
                 State::Established => State::FinWait1,
@@ -159,40 +162,34 @@ impl Host {
         } else {
             transfer.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
         }
-        transfer.tail = len as u16 + u16::from(fin);
-        self.send_segment(cx, id, Say { seq, len, flags });
+        self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
     }
 
     /// A segment without data, usually an acknowledgement.
     pub(crate) fn send_ack(&mut self, cx: &mut Cx, id: SocketId) {
-        let seq = snd_nxt(cx, id);
-        self.send_segment(cx, id, Say { seq, len: 0, flags: Flags::ACK });
+        self.send_segment(cx, id, Say { seq: None, len: 0, flags: Flags::ACK });
     }
 
     /// Builds a segment of a socket and hands it to the network layer.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
-        if let Some(transfer) = cx.sockets.transfer(id) {
-            transfer.acks_all();
-        }
-        let (local, remote) = (cx.sockets.local(id), cx.sockets.remote(id));
         let is_syn = say.flags.has(Flags::SYN);
-        let (base, header) = if is_syn { (size::SYN, size::SYN_HEADER) } else { (size::PLAIN, size::HEADER) };
-        let family = if local.0.is_v4() { 0 } else { size::V6 };
         // What the way to the other end takes, whatever that end has asked for.
-        let mss = if is_syn { self.mss_towards(remote.0) + TIMESTAMPS } else { 0 };
-        let socket = cx.sockets.get_mut(id);
+        let mss = if is_syn { self.mss_towards(cx.sockets.other_end(id)) + TIMESTAMPS } else { 0 };
+        let (socket, [src, dst], next) = cx.sockets.sender(id);
+        let (base, header) = if is_syn { (size::SYN, size::SYN_HEADER) } else { (size::PLAIN, size::HEADER) };
+        let family = if src.is_v4() { 0 } else { size::V6 };
         let head = Head {
-            src: local.0,
-            dst: remote.0,
+            src,
+            dst,
             flow: socket.flow,
             len: base + family + say.len as u16,
             id: socket.next_id(),
             ttl: crate::host::DEFAULT_TTL,
         };
         let segment = Segment {
-            sport: local.1,
-            dport: remote.1,
-            seq: say.seq,
+            sport: socket.lport,
+            dport: socket.rport,
+            seq: say.seq.unwrap_or(next),
             ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
             len: say.len as u16,
             window: window_field(say.flags, mss),
@@ -240,27 +237,20 @@ impl Host {
     }
 }
 
-/// The next byte that a socket sends.
-fn snd_nxt(cx: &mut Cx, id: SocketId) -> u32 {
-    match cx.sockets.transfer(id) {
-        Some(transfer) => transfer.snd_nxt,
-        None => cx.sockets.get(id).snd_una,
-    }
-}
-
 /// The retransmission timeout at the present back-off, in microseconds.
-pub(crate) fn timeout_us(socket: &Socket, transfer: &Transfer) -> u32 {
-    let first = match socket.state {
+pub(crate) fn timeout_us(state: State, transfer: &Transfer) -> u32 {
+    let first = match state {
         State::SynSent | State::SynReceived => SYN_TIMEOUT_US,
-        _ => socket.srtt_us.saturating_add(MIN_VARIANCE_US).next_multiple_of(JIFFY_US),
+        _ => transfer.srtt_us.saturating_add(MIN_VARIANCE_US).next_multiple_of(JIFFY_US),
     };
     let doubled = u64::from(first) << transfer.tries.min(12);
     doubled.min(u64::from(MAX_TIMEOUT_US)) as u32
 }
 
 /// Now in microseconds, wrapping, never 0: 0 means "nothing timed".
-pub(crate) fn stamp(cx: &Cx) -> u32 {
-    (cx.now.as_nanos() / 1000) as u32 | 1
+#[inline]
+pub(crate) fn stamp(now: Time) -> u32 {
+    (now.as_nanos() / 1000) as u32 | 1
 }
 
 /// The window field as Linux shows it at the start of a connection: unscaled in a SYN, as many whole segments as fit into

@@ -42,24 +42,31 @@ impl Shorts {
     }
 
     /// The short form of an address, unless it was never shortened before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, addr: Addr) -> Option<Short> {
-        of_itself(addr).or_else(|| self.numbers.get(&addr).map(|number| Short(LISTED + number)))
+        of_itself(addr).or_else(|| self.find_listed(addr))
     }
 
     /// The address.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn addr(&self, short: Short) -> Addr {
-        match short.0.checked_sub(LISTED) {
-            None => Addr::v4(short.0),
-            Some(number) => self.listed[number as usize],
-        }
+        if short.0 < LISTED { Addr::v4(short.0) } else { self.listed_at(short.0 - LISTED) }
     }
 
     /// Bytes of memory.
     pub(crate) fn memory(&self) -> usize {
         // A hash map has a byte of its own for each place.
         self.listed.capacity() * size_of::<Addr>() + self.numbers.capacity() * (size_of::<(Addr, u32)>() + 1)
+    }
+
+    #[cold]
+    fn find_listed(&self, addr: Addr) -> Option<Short> {
+        self.numbers.get(&addr).map(|number| Short(LISTED + number))
+    }
+
+    #[cold]
+    fn listed_at(&self, number: u32) -> Addr {
+        self.listed[number as usize]
     }
 
     #[cold]
@@ -74,7 +81,7 @@ impl Shorts {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn of_itself(addr: Addr) -> Option<Short> {
     addr.to_v4_bits().filter(|bits| *bits < LISTED).map(Short)
 }

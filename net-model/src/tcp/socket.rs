@@ -2,7 +2,7 @@
 
 use super::short::Short;
 use crate::exchange::ExchangeId;
-use crate::pool::{NONE, Record};
+use crate::pool::Record;
 use crate::request::RequestId;
 
 /// A socket of some host.
@@ -91,12 +91,11 @@ pub struct Socket {
     pub(crate) snd_una: u32,
     /// Next byte expected.
     pub(crate) rcv_nxt: u32,
-    /// Smoothed round-trip time in microseconds.
-    pub(crate) srtt_us: u32,
     /// Who owns it, in short.
     owner: u32,
-    /// The slot of its transfer, or none.
-    pub(super) transfer: u32,
+    /// One of three numbers. Of a busy socket: the slot of its transfer, which in turn names the socket. Of an idle one:
+    /// the smoothed round-trip time in microseconds. In TIME_WAIT: how often it is in the queue of those that wait.
+    pub(super) rest: u32,
     /// Largest payload of a segment.
     pub(crate) mss: u16,
     /// Congestion window in segments.
@@ -118,7 +117,7 @@ const CONFIRMS: u8 = 0x80;
 /// In the marks: the kernel has put a small socket into the place of the whole one.
 const MINI: u8 = 0x40;
 
-const _: () = assert!(size_of::<Socket>() <= 48, "there are two for each open connection");
+const _: () = assert!(size_of::<Socket>() <= 44, "there are two for each open connection");
 
 impl Socket {
     /// A socket in `state` that has sent nothing.
@@ -184,10 +183,14 @@ impl Socket {
 
     /// Must a data segment be acknowledged at once, because the connection is young?
     #[inline]
-    pub(super) fn take_quick(&mut self) -> bool {
-        let is_quick = self.marks & QUICK > 0;
-        self.marks -= u8::from(is_quick);
-        is_quick
+    pub(super) fn is_quick(&self) -> bool {
+        self.marks & QUICK > 0
+    }
+
+    /// A data segment was acknowledged at once.
+    #[inline]
+    pub(super) fn take_quick(&mut self) {
+        self.marks -= u8::from(self.is_quick());
     }
 
     /// The other end has acknowledged something: the next segment to it confirms the next hop.
@@ -209,12 +212,6 @@ impl Socket {
     pub(crate) fn is_orphan(&self) -> bool {
         self.owner == ORPHAN
     }
-
-    /// In TIME_WAIT no round trip is measured any more: in its place stands how often the socket is in the queue of those
-    /// that wait.
-    pub(super) fn waits(&mut self) -> &mut u32 {
-        &mut self.srtt_us
-    }
 }
 
 /// Bits of the owner that are its number; the others say which kind it is.
@@ -233,9 +230,8 @@ impl Record for Socket {
         flow: 0,
         snd_una: 0,
         rcv_nxt: 0,
-        srtt_us: 0,
         owner: ORPHAN,
-        transfer: NONE,
+        rest: 0,
         mss: 0,
         cwnd: size::INITIAL_WINDOW,
         ssthresh: u16::MAX,

@@ -1,6 +1,6 @@
 //! All sockets, and the way from the addresses and ports of a packet to its socket.
 //!
-//! A socket is 48 bytes, to which come a [`Transfer`] while something is under way and about five bytes of index. Most
+//! A socket is 44 bytes, to which come a [`Transfer`] while something is under way and about six bytes of index. Most
 //! packets find their socket without the index: their tag names an exchange, which knows the sockets of its two ends.
 
 use super::alarm::Alarms;
@@ -87,15 +87,16 @@ impl Sockets {
     #[inline]
     pub(crate) fn busy(&mut self, id: SocketId) -> (&mut Socket, &mut Transfer) {
         let socket = self.pool.get_mut(id.0);
-        let transfer = self.transfers.get_mut(socket.transfer);
+        let transfer = self.transfers.get_mut(socket.rest);
+        debug_assert_eq!(transfer.socket, id.0, "the socket is busy");
         (socket, transfer)
     }
 
     /// The transfer of a socket, if it is busy.
     #[inline]
     pub(crate) fn transfer(&mut self, id: SocketId) -> Option<&mut Transfer> {
-        let slot = self.get(id).transfer;
-        (slot != NONE).then(|| self.transfers.get_mut(slot))
+        let slot = self.get(id).rest;
+        self.transfers.guess_mut(slot).filter(|transfer| transfer.socket == id.0)
     }
 
     /// Own address and port of a socket.
@@ -104,10 +105,25 @@ impl Sockets {
         (self.shorts.addr(socket.local), socket.lport)
     }
 
-    /// The other end's address and port.
-    pub(crate) fn remote(&self, id: SocketId) -> (Addr, u16) {
-        let socket = self.get(id);
-        (self.shorts.addr(socket.remote), socket.rport)
+    /// A socket that sends a segment, which acknowledges everything received, its addresses (own one first), and the
+    /// next byte it sends.
+    #[inline(always)] // a part of send_segment
+    pub(super) fn sender(&mut self, id: SocketId) -> (&mut Socket, [Addr; 2], u32) {
+        let socket = self.pool.get_mut(id.0);
+        let mut next = socket.snd_una;
+        if let Some(transfer) = self.transfers.guess_mut(socket.rest)
+            && transfer.socket == id.0
+        {
+            transfer.acks_all();
+            next = transfer.snd_nxt;
+        }
+        let ends = [self.shorts.addr(socket.local), self.shorts.addr(socket.remote)];
+        (socket, ends, next)
+    }
+
+    /// The address of the other end.
+    pub(super) fn other_end(&self, id: SocketId) -> Addr {
+        self.shorts.addr(self.get(id).remote)
     }
 
     /// Is the other end of socket `a` what `b` calls its own?
@@ -117,7 +133,7 @@ impl Sockets {
     }
 
     /// Finds the socket of a packet, looking first at the two slots where it probably is.
-    #[inline]
+    #[inline(always)] // a part of tcp_input
     pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<SocketId> {
         let key = self.short_key(key)?;
         for slot in likely {
@@ -158,17 +174,18 @@ impl Sockets {
 
     /// A socket that was idle has something to do.
     pub(super) fn begin_transfer(&mut self, id: SocketId) {
-        let transfer = self.transfers.take();
+        let slot = self.transfers.take();
         let socket = self.pool.get_mut(id.0);
-        socket.transfer = transfer;
-        self.transfers.get_mut(transfer).begin(id.0, socket);
+        self.transfers.get_mut(slot).begin(id.0, socket);
+        socket.rest = slot;
     }
 
     /// A socket has nothing more to do for now.
     pub(super) fn end_transfer(&mut self, id: SocketId) {
-        let slot = std::mem::replace(&mut self.pool.get_mut(id.0).transfer, NONE);
-        if slot != NONE {
-            self.transfers.get_mut(slot).socket = NONE;
+        if let Some(transfer) = self.transfer(id) {
+            transfer.socket = NONE;
+            let srtt_us = transfer.srtt_us;
+            let slot = std::mem::replace(&mut self.get_mut(id).rest, srtt_us);
             self.transfers.remove(slot);
         }
     }
@@ -176,7 +193,7 @@ impl Sockets {
     /// No timer of a socket is running: if nothing else is under way either, it gives its transfer back.
     pub(super) fn rest(&mut self, id: SocketId) {
         let socket = self.pool.get(id.0);
-        if self.transfers.get(socket.transfer).is_idle(socket) {
+        if self.transfers.get(socket.rest).is_idle(socket) {
             self.end_transfer(id);
         }
     }
@@ -211,9 +228,9 @@ impl Sockets {
         let socket = self.pool.get_mut(id.0);
         if socket.state != State::TimeWait {
             socket.state = State::TimeWait;
-            *socket.waits() = 0;
+            socket.rest = 0;
         }
-        *socket.waits() += 1;
+        socket.rest += 1;
         self.waiting.push(until, id);
     }
 
@@ -226,8 +243,8 @@ impl Sockets {
     pub(super) fn end_waits(&mut self, now: Time) {
         while let Some(id) = self.waiting.pop(now) {
             let socket = self.pool.get_mut(id.0);
-            *socket.waits() -= 1;
-            let (stays, is_gone) = (*socket.waits() > 0, socket.host == NOBODY);
+            socket.rest -= 1;
+            let (stays, is_gone) = (socket.rest > 0, socket.host == NOBODY);
             if stays {
                 continue;
             }
@@ -246,14 +263,14 @@ impl Sockets {
         let socket = self.pool.get_mut(id.0);
         self.index.remove(hash(&key_of(socket)), id.0);
         socket.host = NOBODY; // nobody's: no packet is for it
-        if socket.state == State::TimeWait && *socket.waits() > 0 {
+        if socket.state == State::TimeWait && socket.rest > 0 {
             self.left_early += 1; // its slot is free when the queue has forgotten it
         } else {
             self.pool.remove(id.0);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn short_key(&self, key: &Key) -> Option<ShortKey> {
         Some(ShortKey {
             host: key.host,
@@ -271,14 +288,13 @@ pub(crate) fn growth(len: usize) -> usize {
     if len < LARGE { len.max(64) } else { len / 4 }
 }
 
-/// Is this the socket of the key? The parts that differ most often first.
-#[inline]
+/// Is this the socket of the key?
+#[inline(always)]
 fn is_of(socket: &Socket, key: &ShortKey) -> bool {
-    (socket.rport, socket.lport) == (key.remote.1, key.local.1)
-        && u32::from(socket.host) == key.host
-        && socket.remote == key.remote.0
-        && socket.local == key.local.0
-        && (socket.state == State::Udp) == key.udp
+    // Everything at once: a branch for each part would cost more.
+    let ports = u32::from(socket.lport ^ key.local.1 | socket.rport ^ key.remote.1);
+    let addresses = socket.local.bits() ^ key.local.0.bits() | socket.remote.bits() ^ key.remote.0.bits();
+    ports | addresses | u32::from(socket.host) ^ key.host == 0 && (socket.state == State::Udp) == key.udp
 }
 
 #[inline]

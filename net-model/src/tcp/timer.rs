@@ -21,7 +21,8 @@ pub(crate) const TIME_WAIT_US: u32 = 60_000_000;
 /// acknowledgement may be a delayed one. In microseconds.
 const PROBE_US: u32 = 2_000;
 const PROBE_ALONE_US: u32 = 200_000;
-/// A socket that was idle is looked at so much later, to see whether it is idle again.
+/// A socket that has become busy is looked at so much later, to see whether it is idle again. That is before nearly
+/// all its timers would have to be looked at.
 const BUSY: Duration = Duration::from_millis(200);
 /// tcp_syn_retries, tcp_synack_retries, tcp_retries2, and the limit for sockets without a program.
 const SYN_RETRIES: u8 = 6;
@@ -68,7 +69,7 @@ fn fire(cx: &mut Cx, hosts: &mut [Host], timers: Timers, rank: Rank, id: SocketI
 
 /// Sets the alarm of a socket's transfer, unless it has one as early.
 fn post(cx: &mut Cx, id: SocketId, at: Time) {
-    let slot = cx.sockets.get(id).transfer;
+    let slot = cx.sockets.get(id).rest;
     let (_, transfer) = cx.sockets.busy(id);
     if at < transfer.posted {
         transfer.posted = at;
@@ -90,8 +91,23 @@ impl Host {
     #[inline]
     pub(crate) fn rouse(&mut self, cx: &mut Cx, id: SocketId) {
         if cx.sockets.transfer(id).is_none() {
-            cx.sockets.begin_transfer(id);
-            post(cx, id, cx.now + BUSY);
+            self.begin_transfer(cx, id);
+        }
+    }
+
+    #[cold]
+    fn begin_transfer(&mut self, cx: &mut Cx, id: SocketId) {
+        cx.sockets.begin_transfer(id);
+        self.watch(cx, id);
+    }
+
+    /// A socket has just become busy: its transfer gets an alarm, unless the last socket has left it one.
+    #[inline]
+    pub(crate) fn watch(&mut self, cx: &mut Cx, id: SocketId) {
+        let (_, transfer) = cx.sockets.busy(id);
+        if cx.now + BUSY < transfer.posted {
+            let at = self.timers.fires_at(cx.now, BUSY);
+            post(cx, id, at);
         }
     }
 
@@ -111,12 +127,13 @@ impl Host {
     /// draws no acknowledgement that would show it, so its last segment is sent again soon, once.
     pub(super) fn arm_retransmission(&mut self, cx: &mut Cx, id: SocketId) {
         let (socket, transfer) = cx.sockets.busy(id);
-        let mut delay = timeout_us(socket, transfer);
-        if transfer.probe != Probe::Spent && transfer.tries == 0 && socket.srtt_us > 0 {
-            let is_alone = transfer.in_flight(socket.snd_una) == u32::from(transfer.tail);
+        let mut delay = timeout_us(socket.state, transfer);
+        if transfer.probe() != Probe::Spent && transfer.tries == 0 && transfer.srtt_us > 0 {
+            let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
+            let is_alone = transfer.in_flight(socket.snd_una) == len + u32::from(fin);
             let patience = if is_alone { PROBE_ALONE_US } else { PROBE_US };
-            delay = delay.min(socket.srtt_us.saturating_mul(2).saturating_add(patience));
-            transfer.probe = Probe::Armed;
+            delay = delay.min(transfer.srtt_us.saturating_mul(2).saturating_add(patience));
+            transfer.set_probe(Probe::Armed);
         } else if transfer.is_timed() && transfer.tries == 0 {
             return; // the retransmission timer runs from the probe
         }
@@ -127,22 +144,21 @@ impl Host {
     #[cold]
     fn send_probe(&mut self, cx: &mut Cx, id: SocketId) {
         let (socket, transfer) = cx.sockets.busy(id);
-        transfer.probe = Probe::Spent;
+        transfer.set_probe(Probe::Spent);
         transfer.timed_us = 0;
-        let fin = u32::from(transfer.fin_sent);
-        let tail = u32::from(transfer.tail);
-        let (seq, len) = (transfer.snd_nxt.wrapping_sub(tail), tail - fin);
+        let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
+        let seq = transfer.snd_nxt.wrapping_sub(len + u32::from(fin));
         let mut flags = Flags::ACK;
         if len > 0 {
             flags = flags.with(Flags::PSH);
         }
-        if fin > 0 {
+        if fin {
             flags = flags.with(Flags::FIN);
         }
-        let delay = timeout_us(socket, transfer);
+        let delay = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, delay);
         self.count_retransmission(cx, id);
-        self.send_segment(cx, id, Say { seq, len, flags });
+        self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
     }
 
     /// Sets the timer of the delayed acknowledgement, if it is not running.
@@ -181,7 +197,7 @@ impl Host {
     /// Nothing was acknowledged in time.
     fn retransmission_timer(&mut self, cx: &mut Cx, id: SocketId) {
         let (socket, transfer) = cx.sockets.busy(id);
-        if transfer.probe == Probe::Armed && transfer.in_flight(socket.snd_una) > 0 {
+        if transfer.probe() == Probe::Armed && transfer.in_flight(socket.snd_una) > 0 {
             return self.send_probe(cx, id);
         }
         let limit = match (socket.state, socket.app()) {
@@ -210,7 +226,7 @@ impl Host {
         socket.ssthresh = (socket.cwnd / 2).max(2);
         socket.cwnd = 1;
         transfer.rewind(socket.snd_una);
-        let backed_off = timeout_us(socket, transfer);
+        let backed_off = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, backed_off);
         self.push(cx, id);
     }

@@ -1,6 +1,7 @@
 //! What a socket needs while something is under way: data or a FIN not yet acknowledged, an acknowledgement not yet
 //! sent, a timer. An open connection on which nothing happens gives it back.
 
+use super::output::stamp;
 use super::socket::{Socket, State, before};
 use crate::pool::{NONE, Record};
 use sim_core::{Duration, Time, Timers};
@@ -15,7 +16,7 @@ pub(crate) struct Transfer {
     ack_set: Time,
     /// The earliest alarm of this slot, whoever set it: timers are lazy.
     pub(super) posted: Time,
-    /// What the retransmission timer was set to, in microseconds.
+    /// What the retransmission timer was set to, in microseconds; in the highest bits how the flight ends.
     delay_us: u32,
     /// Timers of one instant fire in the order in which they were set: the numbers of both.
     order: u32,
@@ -28,6 +29,8 @@ pub(crate) struct Transfer {
     pub(crate) snd_max: u32,
     /// Bytes that the program has written and that were not sent yet.
     pub(crate) unsent: u32,
+    /// Smoothed round-trip time in microseconds; 0 before the first.
+    pub(crate) srtt_us: u32,
     /// When the last segment that can be timed was sent, in microseconds (wrapping); 0 for none.
     pub(crate) timed_us: u32,
     /// Retransmissions since something was acknowledged.
@@ -36,14 +39,19 @@ pub(crate) struct Transfer {
     pub(crate) unacked: u8,
     /// Duplicate acknowledgements in a row.
     pub(crate) duplicates: u8,
-    /// The program has closed: a FIN follows the data.
-    pub(crate) closing: bool,
+    /// How far closing has got.
+    pub(crate) end: End,
+}
+
+/// How far the closing of a socket by its program has got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    /// Not at all.
+    Open,
+    /// A FIN follows the data.
+    Wanted,
     /// Our FIN was sent (it may be sent again).
-    pub(crate) fin_sent: bool,
-    /// The tail loss probe of the present flight.
-    pub(super) probe: Probe,
-    /// Sequence numbers that the last segment took.
-    pub(super) tail: u16,
+    Sent,
 }
 
 /// Whether the end of a flight is sent again soon, before the retransmission timer would fire.
@@ -57,6 +65,13 @@ pub(super) enum Probe {
     Spent,
 }
 
+/// The bits of the delay proper: no timer is longer than two minutes.
+const DELAY: u32 = (1 << 28) - 1;
+/// The timer is that of a probe; the probe was sent; the FIN rode on data.
+const PROBE_ARMED: u32 = 1 << 29;
+const PROBE_SPENT: u32 = 1 << 30;
+const FIN_RODE: u32 = 1 << 31;
+
 const _: () = assert!(size_of::<Transfer>() == 64, "one line of the cache");
 
 /// An acknowledgement may wait this long for company.
@@ -68,14 +83,14 @@ pub(super) type Rank = (Time, u32);
 impl Transfer {
     /// A socket begins or resumes: everything sent so far was acknowledged.
     pub(super) fn begin(&mut self, id: u32, socket: &Socket) {
-        let is_closed = socket.state == State::FinWait2;
+        let end = if socket.state == State::FinWait2 { End::Sent } else { End::Open };
         *self = Transfer {
             posted: self.posted,
             socket: id,
             snd_nxt: socket.snd_una,
             snd_max: socket.snd_una,
-            closing: is_closed,
-            fin_sent: is_closed,
+            srtt_us: socket.rest,
+            end,
             ..Transfer::BLANK
         };
     }
@@ -88,12 +103,26 @@ impl Transfer {
 
     /// What was sent and not acknowledged becomes unsent again.
     pub(crate) fn rewind(&mut self, snd_una: u32) {
-        let fin = u32::from(self.fin_sent);
+        let fin = u32::from(self.end == End::Sent);
         self.unsent = self.unsent.saturating_add(self.in_flight(snd_una).saturating_sub(fin));
         self.snd_nxt = snd_una;
-        self.fin_sent = false;
+        if self.end == End::Sent {
+            self.end = End::Wanted;
+        }
         self.timed_us = 0;
         self.duplicates = 0;
+    }
+
+    /// What was timed, if anything, has been acknowledged: the round trip is smoothed into the estimate.
+    #[inline]
+    pub(crate) fn time_round_trip(&mut self, now: Time) {
+        let timed_us = std::mem::take(&mut self.timed_us);
+        if timed_us == 0 {
+            return;
+        }
+        let sample = stamp(now).wrapping_sub(timed_us).max(1);
+        let old = self.srtt_us;
+        self.srtt_us = if old == 0 { sample } else { old - old / 8 + sample / 8 };
     }
 
     /// Moves on to `ack`, which may lie beyond what was sent since a go-back.
@@ -103,7 +132,9 @@ impl Transfer {
             let ahead = ack.wrapping_sub(self.snd_nxt);
             let data = ahead.min(self.unsent);
             self.unsent -= data;
-            self.fin_sent |= self.closing && ahead > data;
+            if self.end == End::Wanted && ahead > data {
+                self.end = End::Sent;
+            }
             self.snd_nxt = ack;
         }
     }
@@ -111,7 +142,11 @@ impl Transfer {
     /// Is there anything left to say: data, or a FIN?
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
-        !self.fin_sent && (self.unsent > 0 || self.closing)
+        match self.end {
+            End::Open => self.unsent > 0,
+            End::Wanted => true,
+            End::Sent => false,
+        }
     }
 
     /// Is nothing under way, so that the socket alone says everything?
@@ -126,7 +161,45 @@ impl Transfer {
     /// Sets the retransmission timer. Its number is `order`.
     #[inline]
     pub(super) fn set_timer(&mut self, now: Time, delay_us: u32, order: u32) {
-        (self.set, self.delay_us, self.order) = (now, delay_us, order);
+        (self.set, self.order) = (now, order);
+        self.delay_us = self.delay_us & !DELAY | delay_us;
+    }
+
+    /// The tail loss probe of the present flight.
+    #[inline]
+    pub(super) fn probe(&self) -> Probe {
+        match self.delay_us & (PROBE_ARMED | PROBE_SPENT) {
+            0 => Probe::Due,
+            PROBE_ARMED => Probe::Armed,
+            _ => Probe::Spent,
+        }
+    }
+
+    /// What becomes of the probe.
+    #[inline]
+    pub(super) fn set_probe(&mut self, probe: Probe) {
+        let bits = match probe {
+            Probe::Due => 0,
+            Probe::Armed => PROBE_ARMED,
+            Probe::Spent => PROBE_SPENT,
+        };
+        self.delay_us = self.delay_us & !(PROBE_ARMED | PROBE_SPENT) | bits;
+    }
+
+    /// A FIN is sent, on a segment with data or alone.
+    pub(super) fn note_fin(&mut self, rides: bool) {
+        self.end = End::Sent;
+        self.delay_us = self.delay_us & !FIN_RODE | if rides { FIN_RODE } else { 0 };
+    }
+
+    /// Data bytes of the last segment that was sent, and whether it carries the FIN.
+    pub(super) fn tail(&self, snd_una: u32, mss: u16) -> (u32, bool) {
+        let fin = self.end == End::Sent;
+        let data = self.in_flight(snd_una).saturating_sub(u32::from(fin));
+        if data == 0 || fin && self.delay_us & FIN_RODE == 0 {
+            return (0, fin);
+        }
+        ((data - 1) % u32::from(mss.max(1)) + 1, fin)
     }
 
     /// Turns the retransmission timer off.
@@ -162,7 +235,7 @@ impl Transfer {
 
     /// When the retransmission timer fires, or never.
     pub(super) fn timer_due(&self, timers: Timers) -> Time {
-        due(self.set, timers, Duration::from_micros(u64::from(self.delay_us)))
+        due(self.set, timers, Duration::from_micros(u64::from(self.delay_us & DELAY)))
     }
 
     /// When the first timer fires, or never.
@@ -195,14 +268,12 @@ impl Record for Transfer {
         snd_nxt: 0,
         snd_max: 0,
         unsent: 0,
+        srtt_us: 0,
         timed_us: 0,
         tries: 0,
         unacked: 0,
         duplicates: 0,
-        closing: false,
-        fin_sent: false,
-        probe: Probe::Due,
-        tail: 0,
+        end: End::Open,
     };
 
     fn link(&mut self) -> &mut u32 {

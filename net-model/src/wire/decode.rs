@@ -2,7 +2,9 @@
 
 use super::{GUE_PORT, Unreadable, sctp, tcp, u8_at, u16_at, u32_at};
 use crate::addr::Addr;
-use crate::packet::{Datagram, Encapsulation, Icmp, Outer, Packet, Payload, proto};
+use crate::ipvs::SyncMessage;
+use crate::packet::{Datagram, Encapsulation, Icmp, Outer, Packet, Payload, SyncDatagram, proto};
+use std::sync::Arc;
 
 /// An IP header that has been read, and what is behind it.
 struct Layer<'a> {
@@ -204,6 +206,7 @@ fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
         tos: layer.tos,
         payload,
         outer: None,
+        text: None,
     })
 }
 
@@ -212,11 +215,22 @@ fn payload(layer: &Layer, is_quoted: bool) -> Result<Payload, Unreadable> {
     let wire_len = layer.len.saturating_sub(layer.header);
     Ok(match layer.protocol {
         proto::TCP => Payload::Tcp(tcp::decode(body, wire_len, is_quoted)?),
+        proto::UDP if layer.dst.is_multicast() => group_datagram(body)?,
         proto::UDP => Payload::Udp(Datagram { sport: u16_at(body, 0)?, dport: u16_at(body, 2)? }),
         proto::SCTP => Payload::Sctp(sctp::decode(body, is_quoted)?),
         proto::ICMP if layer.src.is_v4() => Payload::Icmp(icmp(body, is_quoted, kind_quotes)?),
         proto::ICMPV6 if !layer.src.is_v4() => Payload::Icmp(icmp(body, is_quoted, |kind| kind < 128)?),
         other => Payload::Other(other),
+    })
+}
+
+/// A datagram for a group: it may be a synchronisation message.
+fn group_datagram(body: &[u8]) -> Result<Payload, Unreadable> {
+    let (sport, dport) = (u16_at(body, 0)?, u16_at(body, 2)?);
+    let message = body.get(8..).and_then(SyncMessage::decode).map(Arc::new);
+    Ok(match message {
+        Some(message) => Payload::Sync(SyncDatagram { sport, dport, message }),
+        None => Payload::Udp(Datagram { sport, dport }),
     })
 }
 

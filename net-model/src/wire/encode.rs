@@ -143,6 +143,12 @@ fn transport(packet: &Packet, room: usize, out: &mut Vec<u8>) {
             out.resize(start + room, 0);
             patch_udp(out, start, pseudo(proto::UDP));
         }
+        Payload::Sync(datagram) => {
+            udp_header(datagram.sport, datagram.dport, room, out);
+            out.extend(datagram.message.encode());
+            out.resize(start + room, 0);
+            patch_udp(out, start, pseudo(proto::UDP));
+        }
         Payload::Sctp(chunks) => sctp::encode(chunks, room, out),
         Payload::Icmp(icmp) => {
             icmp_message(icmp, out);

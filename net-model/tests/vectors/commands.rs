@@ -61,6 +61,7 @@ struct Line<'a> {
     persistence: Option<u32>,
     netmask: Option<&'a str>,
     one_packet: bool,
+    engine: Option<&'a str>,
     method: char,
     tunnel: &'a str,
     tunnel_port: u16,
@@ -83,6 +84,7 @@ impl<'a> Line<'a> {
             persistence: None,
             netmask: None,
             one_packet: false,
+            engine: None,
             method: 'g',
             tunnel: "ipip",
             tunnel_port: 0,
@@ -117,6 +119,7 @@ impl<'a> Line<'a> {
                 }
                 "-M" => line.netmask = words.next(),
                 "-o" => line.one_packet = true,
+                "--pe" => line.engine = words.next(),
                 "-g" | "-i" | "-m" => line.method = option.as_bytes()[1] as char,
                 "-w" => line.weight = number(words.next()).expect("a weight") as i32,
                 "-x" => line.upper = number(words.next()).expect("a threshold"),
@@ -154,7 +157,7 @@ impl<'a> Line<'a> {
             persistence: self.persistence,
             netmask,
             one_packet: self.one_packet,
-            engine: None,
+            engine: self.engine.map(str::to_owned),
         }
     }
 

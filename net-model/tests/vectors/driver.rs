@@ -168,7 +168,7 @@ impl Host {
         match &packet.payload {
             Payload::Tcp(segment) if segment.flags.has(Flags::RST) => Outcome::Nothing("no answer"),
             Payload::Tcp(segment) => self.send(reset(packet, segment)),
-            Payload::Udp(_) => {
+            Payload::Udp(_) | Payload::Sync(_) => {
                 self.send(icmp_about(packet, unreachable(if v4 { 3 } else { 4 }), &self.links))
             }
             Payload::Icmp(Icmp { kind: 8, info, .. }) => self.send(Packet {
@@ -219,7 +219,7 @@ fn icmp_about(about: &Packet, error: IcmpError, links: &Links) -> Packet {
 pub(crate) fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
     let transport = match &payload {
         Payload::Tcp(_) => 20,
-        Payload::Udp(_) => 8,
+        Payload::Udp(_) | Payload::Sync(_) => 8,
         Payload::Sctp(_) => 16,
         Payload::Icmp(_) | Payload::Other(_) => 8,
     };
@@ -237,6 +237,7 @@ pub(crate) fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
         tos: 0,
         payload,
         outer: None,
+        text: None,
     }
 }
 

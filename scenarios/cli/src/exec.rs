@@ -14,9 +14,10 @@ use std::process::ExitCode;
 /// Run a scenario up to an instant and type commands on one of its hosts.
 ///
 /// They print what the real tools print, on the same streams. The exit status is that of the last command. With several
-/// commands or instants each answer has a heading. Hosts know `ipvsadm`, `ip`, `ifconfig`, `route`, `arp`, `sysctl`,
+/// commands or instants each answer has a heading. Hosts know `ipvsadm`, `ipvsadm-save`,
+/// `ipvsadm-restore`, `modprobe`, `ip`, `ifconfig`, `route`, `arp`, `sysctl`,
 /// `echo … > /proc/sys/…`, `iptables`, `arptables`, and `cat` for `/proc/net/ip_vs`, `/proc/net/ip_vs_conn`,
-/// `/proc/net/ip_vs_stats` and the settings below `/proc/sys`.
+/// `/proc/net/ip_vs_conn_sync`, `/proc/net/ip_vs_stats` and the settings below `/proc/sys`.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example: lvsim exec scenarios/gallery/quickstart.yaml --at 10s --at 20s -H director 'ipvsadm -Ln --stats'"
@@ -41,7 +42,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     scenario.seed = args.input.seed.unwrap_or(scenario.seed);
     let host = host(&scenario, &args.host)?;
     let instants = instants(&scenario, &args.at)?;
-    let lines = lines(&scenario, &args.commands)?;
+    let mut lines = lines(&scenario, &args.commands)?;
+    give_input(&mut lines, &args.commands)?;
     let stop = Stop::listen()?;
     let answers = exec(&scenario, host, &instants, &lines, &mut |_| !stop.is_wanted())
         .map_err(|problems| refuse(&loaded.problems(problems)))?;
@@ -103,6 +105,16 @@ fn lines(scenario: &Scenario, commands: &[String]) -> Result<Vec<Line>> {
         bail!("no command: write one as an argument ('ipvsadm -Ln'), or one a line after `-`");
     }
     Ok(lines)
+}
+
+/// What comes in on standard input is for `ipvsadm-restore` and `ipvsadm -R`, unless it was the commands.
+fn give_input(lines: &mut [Line], commands: &[String]) -> Result<()> {
+    if commands.iter().all(|command| command != "-") && lines.iter().any(Line::reads) {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        lines.iter_mut().filter(|line| line.reads()).for_each(|line| line.give(&text));
+    }
+    Ok(())
 }
 
 /// Prints each answer on the streams it belongs to; several have headings on standard output.

@@ -53,7 +53,7 @@ enum Verb {
     List(list::Args),
     /// Print the JSON Schema of the scenario language, for editors
     Schema,
-    /// Measure the simulator's speed on this machine (reference workload W1, everything on)
+    /// Measure the simulator's speed and memory on this machine
     Bench(bench::Args),
 }
 

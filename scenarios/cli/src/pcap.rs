@@ -3,7 +3,7 @@
 use crate::options::refuse;
 use crate::run::with_bar;
 use crate::stop::Stop;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use scenarios::load::Loaded;
 use scenarios::recording::{RecordingError, record};
 use scenarios::run::Run;
@@ -61,6 +61,9 @@ struct Target {
 
 impl Target {
     fn open(name: &Path) -> Result<Target> {
+        if name == Path::new("-") {
+            bail!("--pcap needs the name of a file; for a pipe: --quiet --pcap /dev/stdout | tcpdump -r -");
+        }
         let refused = || format!("cannot write the capture {}", name.display());
         let is_special = fs::metadata(name).is_ok_and(|found| !found.is_file());
         if is_special {

@@ -3,7 +3,7 @@
 use crate::options::{Input, refuse};
 use crate::stop::Stop;
 use anyhow::{Context, Result, anyhow, bail};
-use net_model::ipvs::{Chooser, Decision, endpoint};
+use net_model::ipvs::{Chooser, Decision, Refusal, endpoint};
 use net_model::pcap::Reader;
 use scenarios::load::Loaded;
 use scenarios::replay::{Replay, ReplayError, Replayed, ServiceBalance};
@@ -138,7 +138,7 @@ fn decision_json(decision: &Decision, replay: &Replay<'_>) -> Value {
         "server": server.map(|server| endpoint(server.addr, server.port)),
         "name": server.and_then(|server| replay.name_of(server.addr)),
         "chooser": chooser(&decision.chooser),
-        "refusal": decision.outcome.err().map(|refusal| refusal.sentence()),
+        "refusal": decision.outcome.err().map(Refusal::sentence),
     })
 }
 

@@ -46,8 +46,10 @@ impl Facts {
                 Ok(Some(Command::Ip(changes))) => {
                     changes.iter().for_each(|change| facts.change(line, change));
                 }
-                Ok(Some(Command::Iptables(_) | Command::Arptables(_))) => facts.is_opaque = true,
-                Ok(None) => {}
+                Ok(Some(Command::Iptables(_) | Command::Arptables(_) | Command::Call(_))) => {
+                    facts.is_opaque = true;
+                }
+                Ok(Some(Command::Modules(_)) | None) => {}
                 Err(problem) => problems.push(problem),
             }
         }

@@ -8,6 +8,7 @@ mod ifconfig;
 pub mod ip;
 pub mod iptables;
 pub mod ipvsadm;
+mod modules;
 pub mod names;
 pub mod proc;
 mod route;
@@ -19,7 +20,7 @@ pub use words::{ParseError, Word, words};
 use arptables::Arptables;
 use ip::IpCommand;
 use iptables::Iptables;
-use ipvsadm::{Refusal, Request};
+use ipvsadm::{Call, Refusal, Request, Tool};
 use names::Names;
 use sysctl::Sysctl;
 
@@ -28,6 +29,10 @@ use sysctl::Sysctl;
 pub enum Command {
     /// `ipvsadm`
     Ipvsadm(Request),
+    /// `ipvsadm-save`, `ipvsadm-restore`, and `ipvsadm` with files to read from or write to.
+    Call(Call),
+    /// `modprobe`, `rmmod`: is the FTP helper (`ip_vs_ftp`) there from now on? None for modules that are there anyway.
+    Modules(Option<bool>),
     /// `ip`, `ifconfig`, `route`, `arp`: changes in this order.
     Ip(Vec<IpCommand>),
     /// `sysctl -w`, `echo … > /proc/sys/…`
@@ -39,8 +44,22 @@ pub enum Command {
 }
 
 /// The programs that [`Command::parse`] knows.
-pub const PROGRAMS: &[&str] =
-    &["ipvsadm", "ip", "ifconfig", "route", "arp", "sysctl", "echo", "iptables", "ip6tables", "arptables"];
+pub const PROGRAMS: &[&str] = &[
+    "ipvsadm",
+    "ipvsadm-save",
+    "ipvsadm-restore",
+    "ip",
+    "ifconfig",
+    "route",
+    "arp",
+    "sysctl",
+    "echo",
+    "iptables",
+    "ip6tables",
+    "arptables",
+    "modprobe",
+    "rmmod",
+];
 
 impl Command {
     /// Reads a line; none for an empty line or a comment. The program may be given with its path, and after `sudo`.
@@ -53,8 +72,11 @@ impl Command {
         let line = &all[all.iter().take_while(is_prompt).count()..];
         let Some(program) = line.first() else { return Ok(None) };
         let name = program.text.rsplit('/').next().unwrap_or_default();
+        if let Some(tool) = Tool::named(name) {
+            return ipvs_call(tool, line, names).map(Some);
+        }
         Ok(Some(match name {
-            "ipvsadm" => Command::Ipvsadm(ipvsadm_request(line, 1, names)?),
+            "modprobe" | "rmmod" => Command::Modules(modules::parse(line)?),
             "ip" => Command::Ip(ip::parse(line)?),
             "ifconfig" => Command::Ip(ifconfig::parse(line)?),
             "route" => Command::Ip(route::parse(line)?),
@@ -73,7 +95,8 @@ impl Command {
     /// Does the command talk to IPVS?
     pub fn needs_director(&self) -> bool {
         match self {
-            Command::Ipvsadm(_) => true,
+            Command::Ipvsadm(_) | Command::Call(_) => true,
+            Command::Modules(change) => change.is_some(),
             Command::Sysctl(settings) => {
                 settings.iter().any(|setting| setting.path.starts_with("net/ipv4/vs/"))
             }
@@ -101,6 +124,19 @@ impl Command {
             }
         }
     }
+}
+
+/// A call of ipvsadm or a companion; what it reads must come from a file.
+fn ipvs_call(tool: Tool, line: &[Word], names: &Names) -> Result<Command, ParseError> {
+    let call = Call::read(tool, &line[1..])?;
+    if tool == Tool::Restore && call.input.is_none() {
+        let cure = "write ipvsadm-restore < FILE, where FILE was written by ipvsadm-save -n > FILE";
+        return Err(ParseError::at(&line[0], "`ipvsadm-restore' has nothing to read", cure));
+    }
+    if tool == Tool::Ipvsadm && call.input.is_none() && call.output.is_none() {
+        return ipvsadm_request(line, 1, names).map(Command::Ipvsadm);
+    }
+    Ok(Command::Call(call))
 }
 
 /// Reads ipvsadm's arguments, the words from `first` on.

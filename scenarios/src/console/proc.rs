@@ -21,6 +21,7 @@ pub struct File {
 pub const FILES: &[File] = &[
     File { path: "/proc/net/ip_vs", text: |director, _| table(director) },
     File { path: "/proc/net/ip_vs_conn", text: connections },
+    File { path: "/proc/net/ip_vs_conn_sync", text: origins },
     File { path: "/proc/net/ip_vs_stats", text: |director, _| stats(director) },
 ];
 
@@ -75,7 +76,28 @@ fn connections(director: &Director, now: Time) -> String {
     director.connections(now).fold(title, |out, connection| out + &connection_line(&connection))
 }
 
+/// The connection table with who made each entry: this director, or a message of another.
+fn origins(director: &Director, now: Time) -> String {
+    let title = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n".to_string();
+    director.connections(now).fold(title, |out, connection| {
+        let origin = if connection.by_sync { "SYNC" } else { "LOCAL" };
+        let seconds = connection.left.as_nanos() / 1_000_000_000;
+        out + &format!("{}{:<11} {origin:<6} {seconds:>7}\n", endpoints(&connection), connection.state)
+    })
+}
+
 fn connection_line(connection: &ConnectionView) -> String {
+    let seconds = connection.left.as_nanos() / 1_000_000_000;
+    let mut line = format!("{}{:<11} {seconds:>7}", endpoints(connection), connection.state);
+    if let Some(call) = &connection.call {
+        let _ = write!(line, " sip {call}");
+    }
+    line.push('\n');
+    line
+}
+
+/// Protocol and the three endpoints.
+fn endpoints(connection: &ConnectionView) -> String {
     let protocol = match connection.protocol {
         6 => "TCP",
         17 => "UDP",
@@ -83,12 +105,10 @@ fn connection_line(connection: &ConnectionView) -> String {
         // The template of a firewall-mark service.
         _ => "IP",
     };
-    let seconds = connection.left.as_nanos() / 1_000_000_000;
     let mut line = format!("{protocol:<3} ");
     for (addr, port) in [connection.client, connection.virtual_, connection.real] {
         let _ = write!(line, "{} {port:04X} ", address(addr));
     }
-    let _ = writeln!(line, "{:<11} {seconds:>7}", connection.state);
     line
 }
 

@@ -403,7 +403,7 @@ fn ipvsadm_refusals_point_at_the_word() {
         &expect![[r#"
         service ipvsadm save
         ^^^^^^^ the program `service' is not modelled
-        = use one of: ipvsadm, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables"#]],
+        = use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
     );
     check("# a comment", &expect!["nothing"]);
 }

@@ -223,6 +223,35 @@ fn what_the_file_says_itself_is_laid_over() {
 }
 
 #[test]
+fn schedulers_in_commands_can_be_replaced() {
+    let text = "\
+about: t
+duration: 5s
+networks: {lan: {prefix: 10.0.0.0/24}}
+hosts:
+  lb:
+    interfaces: {eth0: {network: lan, address: 10.0.0.1/24}}
+    commands: |
+      iptables -A INPUT -s 10.0.0.9 -j DROP
+      sudo /sbin/ipvsadm -A -t 10.0.0.1:80 -s wlc
+      ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2 -g
+events:
+  - {at: 1s, on: lb, run: \"ipvsadm -E -t 10.0.0.1:80 -s lc\"}
+";
+    let loaded = load_text("t", "t", text, Path::new("")).unwrap();
+    let changes = Changes { scheduler: Some("mh".to_owned()), forwarding: None };
+    let long = loaded.expanded(&changes).unwrap();
+    for line in [
+        "iptables -A INPUT -s 10.0.0.9 -j DROP",
+        "sudo /sbin/ipvsadm -A -t 10.0.0.1:80 -s mh",
+        "ipvsadm -a -t 10.0.0.1:80 -r 10.0.0.2 -g",
+        "ipvsadm -E -t 10.0.0.1:80 -s mh",
+    ] {
+        assert!(long.contains(line), "{line} in\n{long}");
+    }
+}
+
+#[test]
 fn schedulers_of_native_rules_can_be_replaced() {
     let rules = "-A -t 1.2.3.4:80 -s wlc -p 60\n-a -t 1.2.3.4:80 -r 1.2.3.5 -g\nipvsadm -A -f 1\n-E -u 1.2.3.4:53 -s sh -b sh-port\n";
     expect![[r#"

@@ -244,11 +244,13 @@ impl Resolver<'_> {
         match &text.value {
             ArrivalsText::Poisson(rate) => Arrivals::Poisson(self.rate(rate, true)),
             ArrivalsText::Constant(rate) => Arrivals::Constant(self.rate(rate, true)),
-            ArrivalsText::Bursts(bursts) => Arrivals::Bursts {
-                rate: self.rate(&bursts.rate, true),
-                on: self.dist(Some(&bursts.on), 1.0),
-                off: self.dist(Some(&bursts.off), 1.0),
-            },
+            ArrivalsText::Bursts(bursts) => {
+                let rate = self.rate(&bursts.rate, true);
+                let [on, off] = [&bursts.on, &bursts.off].map(|text| self.dist(Some(text), 1.0));
+                let help = "give `on` a length above 0";
+                self.must(on.mean() > 0.0, bursts.on.span, "bursts of no length begin no exchange", help);
+                Arrivals::Bursts { rate, on, off }
+            }
             ArrivalsText::Curve(points) => {
                 let curve: Vec<(Time, f64)> =
                     points.0.iter().map(|p| (Time::ZERO + p.at.value.0, self.rate(&p.rate, false))).collect();

@@ -1,9 +1,9 @@
 //! As much of a shell as the transcripts use: several commands in a line, pipes, redirections, quotes, and the few
 //! small programs beside ipvsadm.
 
-use crate::director::World;
+use crate::director::{Host, World};
 use net_model::ipvs::{Counters, DestinationView, Rates, ServiceView, Shown};
-use scenarios::console::ipvsadm::{self, Console, Request};
+use scenarios::console::ipvsadm::{self, Call, Console, Request, Tool};
 use scenarios::console::{Command, sysctl::Sysctl};
 use std::collections::BTreeMap;
 
@@ -115,8 +115,9 @@ impl Shell {
         let text = |stdout: String| Answer { stdout, ..Answer::default() };
         match program {
             "ipvsadm" => self.ipvsadm(args, stdin, true),
+            "ipvsadm-save" | "ipvsadm-restore" => self.companion(program, args, stdin),
             "unshare" => self.ipvsadm(&args[2..], stdin, false),
-            "printf" => text(unescaped(args[1])),
+            "printf" => text(unescaped(args.last().expect("a format"))),
             "wc" => text(format!("{}\n", stdin.len())),
             "cmp" => Answer { status: i32::from(self.files[args[1]] != stdin), ..Answer::default() },
             "grep" => {
@@ -150,7 +151,24 @@ impl Shell {
             let stdout = ipvsadm::table(services.collect(), &list, &world.names);
             return Answer { stdout, ..Answer::default() };
         }
-        let mut console = Console {
+        let ipvsadm::Output { stdout, stderr, status } =
+            self.console(is_root, |console| console.run(args, stdin));
+        Answer { stdout, stderr, status }
+    }
+
+    fn companion(&mut self, program: &str, args: &[&str], stdin: &str) -> Answer {
+        let tool = Tool::named(program).expect("a companion");
+        let args = args.iter().map(ToString::to_string).collect();
+        let call = Call { tool, args, input: None, output: None };
+        let ipvsadm::Output { stdout, stderr, status } =
+            self.console(true, |console| console.call(&call, stdin));
+        Answer { stdout, stderr, status }
+    }
+
+    fn console<T>(&mut self, is_root: bool, with: impl FnOnce(&mut Console<'_, Host>) -> T) -> T {
+        let world = &mut self.world;
+        world.director.advance(world.now);
+        with(&mut Console {
             director: &mut world.director,
             host: &world.host,
             links: &world.links,
@@ -159,9 +177,7 @@ impl Shell {
             program: "ipvsadm",
             missing_schedulers: &["twos"],
             is_root,
-        };
-        let ipvsadm::Output { stdout, stderr, status } = console.run(args, stdin);
-        Answer { stdout, stderr, status }
+        })
     }
 
     /// Programs that set the scene; what they say is not compared, so one word stands for any message.

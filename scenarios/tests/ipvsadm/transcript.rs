@@ -6,6 +6,8 @@ use sim_core::{Duration, Time};
 
 /// Packets follow one another at this distance.
 const GAP: f64 = 0.02;
+/// SIP messages were sent by a program that waited for an answer.
+const SIP_GAP: f64 = 1.0;
 /// When the first command of a recording without times ran.
 const START: f64 = 1.5;
 
@@ -33,6 +35,9 @@ impl Transcript {
         for line in text.lines() {
             let (mark, rest) = line.split_at(line.len().min(2));
             match mark {
+                "> " if rest.contains(": SIP ") => {
+                    pending.push((SIP_GAP, Some(Step::Send { packet: sip(rest), count: 1 })));
+                }
                 "> " => {
                     let (packet, count) = packet(rest);
                     pending.push((GAP * f64::from(count), Some(Step::Send { packet, count })));
@@ -136,8 +141,22 @@ fn packet(text: &str) -> (Packet, u32) {
         tos: 0,
         payload,
         outer: None,
+        text: None,
     };
     (packet, words.get(8).map_or(1, |n| n.parse().expect("a count")))
+}
+
+/// `host udp from port PORT to ADDRESS:PORT: SIP METHOD, Call-ID ID`
+fn sip(text: &str) -> Packet {
+    let (head, id) = text.split_once(", Call-ID ").expect("a Call-ID");
+    let (head, method) = head.split_once(": SIP ").expect("a method");
+    let words: Vec<&str> = head.split(' ').collect();
+    let [host, "udp", "from", "port", sport, "to", target] = words[..] else { panic!("a message: {text}") };
+    let src = if host == "c" { "10.0.0.11" } else { "10.0.0.12" };
+    let (dst, dport) = target.split_once(':').expect("a port");
+    let (mut packet, _) = packet(&format!("{host} udp {src} {sport} {dst} {dport} - 0"));
+    packet.say(format!("{method} sip:service SIP/2.0\r\nCall-ID: {id}\r\n\r\n").as_bytes());
+    packet
 }
 
 fn tcp_flags(letters: &str) -> Flags {

@@ -187,7 +187,9 @@ impl Lab {
         let command = Command::parse(line, &self.names);
         let command = command.unwrap_or_else(|error| panic!("{line}: {}", error.problem));
         let host = self.host(host);
-        let mut shell = Shell { network: &mut self.network, host, names: &self.names, kernel: Kernel::New };
+        let mut files = BTreeMap::new();
+        let network = &mut self.network;
+        let mut shell = Shell { network, host, names: &self.names, kernel: Kernel::New, files: &mut files };
         match command.map(|command| shell.run(&command)) {
             Some(Ok(printed)) => printed,
             Some(Err(refused)) => format!("{}\n", refused.message),

@@ -49,7 +49,7 @@ impl Printer {
     fn inner(&mut self, packet: &Packet) -> String {
         let protocol = match &packet.payload {
             Payload::Tcp(_) => "TCP",
-            Payload::Udp(_) => "UDP",
+            Payload::Udp(_) | Payload::Sync(_) => "UDP",
             Payload::Icmp(_) => "ICMP",
             Payload::Sctp(_) => "SCTP",
             Payload::Other(_) => "other",

@@ -12,7 +12,7 @@ pub(super) use nat::{translate_icmp_reply, translate_reply};
 
 use super::config;
 use super::connection::flag;
-use super::destination::Destinations;
+use super::destination::Record;
 use super::director::Hook;
 use super::mapping::Mapping;
 use super::verdict::{IcmpError, Path, Surroundings, Verdict};
@@ -22,100 +22,84 @@ use crate::verdict::DropReason;
 use config::{Forwarding, Tunnel};
 use sim_core::Time;
 
-/// What forwarding needs to know besides the packet.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    /// The real server.
-    to: Addr,
-    /// Is it an address of the director?
-    local: bool,
-    /// The route to it, if there is one.
-    path: Option<Path>,
-    hook: Hook,
-    /// Tunnel options of the destination.
-    tunnel: Tunnel,
-    /// Path MTU learnt from ICMP, if any.
-    path_mtu: Option<u16>,
-    /// Do tunnels respect Don't Fragment (`pmtu_disc`)?
-    pmtu_disc: bool,
-}
-
 /// What packets are forwarded with.
 pub(super) struct Forwarder<'a, H> {
     pub(super) now: Time,
     pub(super) hook: Hook,
     pub(super) host: &'a H,
-    pub(super) destinations: &'a Destinations,
+    /// The destination, if the connection has one.
+    pub(super) server: Option<&'a Record>,
     /// Do tunnels respect Don't Fragment (`pmtu_disc`)?
     pub(super) pmtu_disc: bool,
 }
 
+/// The way to a remote real server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    to: Addr,
+    /// The route, if there is one.
+    path: Option<Path>,
+    /// Path MTU learnt from ICMP, if any.
+    path_mtu: Option<u16>,
+}
+
 impl<H: Surroundings> Forwarder<'_, H> {
     /// Sends a client's packet (or an ICMP error about one of the server's) on its way, by the method with this flag.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn transmit(&self, method: u32, mapping: &Mapping, packet: &mut Packet) -> Verdict {
         if method == flag::BYPASS {
-            return direct::send(packet, packet.dst, None, self.host.route(packet.dst));
+            let way = Way { to: packet.dst, path: self.host.route(packet.dst), path_mtu: None };
+            return direct::send(packet, way);
         }
-        let way = self.way(mapping);
-        if packet.src.is_loopback() && !way.local {
+        let (is_local, path) = self.host.look(mapping.real.0);
+        if is_local {
+            return self.deliver(method, mapping, packet);
+        }
+        if packet.src.is_loopback() {
             return Verdict::Drop(DropReason::MartianSource);
         }
+        let path_mtu = self.server.and_then(|server| server.path_mtu.at(self.now));
+        let way = Way { to: mapping.real.0, path, path_mtu };
         match method {
-            flag::MASQUERADE if way.local => local::deliver_translated(packet, mapping, way),
             flag::MASQUERADE => nat::send(packet, mapping, way),
-            _ if way.local => Verdict::Accept,
-            flag::TUNNEL => tunnel::send(packet, way),
-            _ => direct::send(packet, way.to, way.path_mtu, way.path),
+            flag::TUNNEL => tunnel::send(packet, way, self.tunnel(), self.hook, self.pmtu_disc),
+            _ => direct::send(packet, way),
         }
     }
 
-    /// The way to a real server.
-    #[inline(always)] // a part of transmit
-    fn way(&self, mapping: &Mapping) -> Way {
-        let (local, path) = self.host.look(mapping.real.0);
-        let mut way = Way {
-            to: mapping.real.0,
-            local,
-            path,
-            hook: self.hook,
-            tunnel: Tunnel::IpIp,
-            path_mtu: None,
-            pmtu_disc: self.pmtu_disc,
-        };
-        if let Some(destination) = mapping.destination() {
-            let record = self.destinations.get(destination);
-            if let Forwarding::Tunnel(tunnel) = record.config.forwarding {
-                way.tunnel = tunnel;
-            }
-            way.path_mtu = record.path_mtu.filter(|(_, until)| self.now < *until).map(|(mtu, _)| mtu);
+    /// The server is on the director.
+    #[cold]
+    fn deliver(&self, method: u32, mapping: &Mapping, packet: &mut Packet) -> Verdict {
+        match method {
+            flag::MASQUERADE => local::deliver_translated(packet, mapping, self.hook),
+            _ => Verdict::Accept,
         }
-        way
+    }
+
+    fn tunnel(&self) -> Tunnel {
+        match self.server.map(|server| server.config.forwarding) {
+            Some(Forwarding::Tunnel(tunnel)) => tunnel,
+            Some(Forwarding::Masquerade | Forwarding::Route) | None => Tunnel::IpIp,
+        }
     }
 }
 
 /// The part that all methods share: route, time to live, size. `overhead` is what the method adds to the packet.
-fn check(
-    packet: &mut Packet,
-    path: Option<Path>,
-    path_mtu: Option<u16>,
-    overhead: u16,
-    respect_df: bool,
-) -> Result<Path, Verdict> {
-    let Some(path) = path else {
+#[inline(always)] // a part of each method
+fn check(packet: &mut Packet, way: Way, overhead: u16, respect_df: bool) -> Result<Path, Verdict> {
+    let Some(path) = way.path else {
         return Err(Verdict::Reject(DropReason::IpvsNoRoute, unreachable_host(packet.dst)));
     };
     if packet.ttl <= 1 {
         return Err(Verdict::Reject(DropReason::IpvsTtl, time_exceeded(packet.dst)));
     }
     packet.ttl -= 1;
-    let mtu = path_mtu.map_or(path.mtu, |learnt| learnt.min(path.mtu)).saturating_sub(overhead);
-    let smallest = if packet.dst.is_v4() { 68 } else { 1280 };
-    if overhead > 0 && mtu < smallest {
+    let mtu = way.path_mtu.map_or(path.mtu, |learnt| learnt.min(path.mtu)).saturating_sub(overhead);
+    if overhead > 0 && mtu < if packet.dst.is_v4() { 68 } else { 1280 } {
         return Err(Verdict::Drop(DropReason::TunnelMtu));
     }
-    let whole = if packet.dst.is_v4() { packet.df && respect_df } else { true };
-    if whole && packet.len > mtu {
+    let whole = !packet.dst.is_v4() || packet.df && respect_df;
+    if packet.len > mtu && whole {
         return Err(Verdict::Reject(DropReason::IpvsTooBig, too_big(packet.dst, mtu)));
     }
     Ok(path)
@@ -157,6 +141,6 @@ pub(super) fn tunnel_overhead(tunnel: Tunnel, to: Addr) -> u16 {
 fn quote_mut(packet: &mut Packet) -> Option<&mut Packet> {
     match &mut packet.payload {
         Payload::Icmp(icmp) => icmp.quote.as_deref_mut(),
-        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sctp(_) | Payload::Other(_) => None,
+        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sync(_) | Payload::Sctp(_) | Payload::Other(_) => None,
     }
 }

@@ -6,8 +6,9 @@ use super::{Verdict, Way, check, quote_mut};
 use crate::ipvs::mapping::Mapping;
 use crate::packet::{Packet, Payload};
 
+#[inline]
 pub(super) fn send(packet: &mut Packet, mapping: &Mapping, way: Way) -> Verdict {
-    match check(packet, way.path, way.path_mtu, 0, true) {
+    match check(packet, way, 0, true) {
         Ok(_) => {
             translate_request(packet, mapping);
             Verdict::Send { to: way.to }

@@ -3,24 +3,25 @@
 use super::{Verdict, Way, check, flow_hash};
 use crate::addr::Addr;
 use crate::ipvs::config::{GueChecksum, Tunnel};
+use crate::ipvs::director::Hook;
 use crate::packet::{Encapsulation, Outer, Packet};
 
 /// The source ports of GUE packets: an ephemeral port that the flow's hash chooses.
 const EPHEMERAL: std::ops::Range<u64> = 32_768..61_000;
 
-pub(super) fn send(packet: &mut Packet, way: Way) -> Verdict {
-    let overhead = overhead(way.tunnel, way.to);
-    let path = match check(packet, way.path, way.path_mtu, overhead, way.pmtu_disc) {
+pub(super) fn send(packet: &mut Packet, way: Way, tunnel: Tunnel, hook: Hook, pmtu_disc: bool) -> Verdict {
+    let overhead = overhead(tunnel, way.to) + remote_checksum(tunnel, hook);
+    let path = match check(packet, way, overhead, pmtu_disc) {
         Ok(path) => path,
         Err(verdict) => return verdict,
     };
     packet.outer = Some(Outer {
         src: path.source,
         dst: way.to,
-        kind: encapsulation(way.tunnel, packet),
+        kind: encapsulation(tunnel, packet),
         overhead,
         id: 0,
-        df: packet.df && way.pmtu_disc && way.to.is_v4(),
+        df: packet.df && pmtu_disc && way.to.is_v4(),
         ttl: packet.ttl,
         tos: outer_tos(packet.tos),
     });
@@ -36,6 +37,13 @@ pub(super) fn overhead(tunnel: Tunnel, to: Addr) -> u16 {
         Tunnel::Gre { checksum: true } => 8,
         Tunnel::Gue { .. } => 12,
     }
+}
+
+/// `--tun-remcsum` leaves the checksum of the inner packet to the real server: eight bytes more, and only for packets whose
+/// checksum the director would have to compute, those of its own programs (recorded from Linux 6.1).
+fn remote_checksum(tunnel: Tunnel, hook: Hook) -> u16 {
+    let is_remote = matches!(tunnel, Tunnel::Gue { checksum: GueChecksum::Remote, .. });
+    if is_remote && hook == Hook::LocalOut { 8 } else { 0 }
 }
 
 fn encapsulation(tunnel: Tunnel, packet: &Packet) -> Encapsulation {
@@ -73,5 +81,13 @@ mod tests {
         let tunnels = [Tunnel::IpIp, Tunnel::Gre { checksum: false }, Tunnel::Gre { checksum: true }, gue];
         assert_eq!(tunnels.map(|tunnel| 1500 - overhead(tunnel, v4)), [1480, 1476, 1472, 1468]);
         assert_eq!(overhead(Tunnel::IpIp, Addr::v6(1)), 40);
+    }
+
+    #[test]
+    fn a_checksum_left_to_the_server_costs_the_directors_own_packets_eight_bytes() {
+        let with = |checksum| Tunnel::Gue { port: 6080, checksum };
+        assert_eq!(remote_checksum(with(GueChecksum::Remote), Hook::LocalOut), 8);
+        assert_eq!(remote_checksum(with(GueChecksum::Remote), Hook::LocalIn), 0);
+        assert_eq!(remote_checksum(with(GueChecksum::Full), Hook::LocalOut), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! What a backup does with an announcement: it creates or updates an entry, bound to its own destination if it has
 //! one. Nothing more happens at failover: the entries are simply there.
 
-use super::{SyncEntry, SyncMessage};
+use super::{Backup, Heard, SyncEntry, SyncMessage};
 use crate::ipvs::Director;
 use crate::ipvs::connection::{NO_DESTINATION, NewConnection, Slot, Tuple, flag};
 use crate::ipvs::mapping::Mapping;
@@ -14,21 +14,26 @@ use sim_core::Time;
 const TEMPLATE: u32 = 180;
 
 impl Director {
-    /// A message of a master arrives. Without a backup daemon, or with another syncid, nothing happens.
-    pub fn receive_announcement(&mut self, now: Time, message: &SyncMessage) {
+    /// A message of a master arrives.
+    pub fn receive_announcement(&mut self, now: Time, message: &SyncMessage) -> Heard {
         self.advance(now);
-        let Some(config) = &self.sync.backup else { return };
+        let Some(Backup { config, .. }) = &self.sync.backup else { return Heard::Nobody };
+        if config.max_len != 0 && message.bytes() > usize::from(config.max_len) {
+            return Heard::TooLong;
+        }
         if config.sync_id != 0 && config.sync_id != message.sync_id {
-            return;
+            return Heard::OtherSyncId;
         }
         for entry in &message.entries {
             let template = entry.flags & flag::TEMPLATE != 0;
-            let refused =
-                entry.flags & flag::ONE_PACKET != 0 || template && entry.flags & flag::NO_CLIENT_PORT != 0;
+            let refused = entry.flags & flag::ONE_PACKET != 0
+                || template && entry.flags & flag::NO_CLIENT_PORT != 0
+                || !is_state(entry, template);
             if !refused {
                 self.copy(now, entry);
             }
         }
+        Heard::Copied
     }
 
     fn copy(&mut self, now: Time, entry: &SyncEntry) {
@@ -119,6 +124,17 @@ impl Director {
     }
 }
 
+/// Does the protocol have this state?
+fn is_state(entry: &SyncEntry, template: bool) -> bool {
+    let states = match entry.protocol {
+        _ if template => return true,
+        proto::TCP => tcp_state::STATES,
+        proto::SCTP => sctp_state::TIMEOUTS.len(),
+        _ => return true,
+    };
+    usize::from(entry.state) < states
+}
+
 fn tuple(entry: &SyncEntry) -> Tuple {
     Tuple {
         protocol: entry.protocol,
@@ -139,7 +155,7 @@ fn new_copy(entry: &SyncEntry, timeout: u32) -> NewConnection {
             mark: entry.mark,
             destination: NO_DESTINATION,
         },
-        flags: entry.flags & !flag::HASHED | flag::SYNC,
+        flags: entry.flags & !(flag::HASHED | flag::PRIVATE) | flag::SYNC,
         timeout,
     }
 }

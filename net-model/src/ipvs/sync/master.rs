@@ -3,7 +3,7 @@
 
 use super::{LOOK, SyncEntry, SyncMessage};
 use crate::ipvs::Director;
-use crate::ipvs::clock::Alarm;
+use crate::ipvs::clock::{Alarm, Clock};
 use crate::ipvs::config::DaemonConfig;
 use crate::ipvs::connection::{Connection, Slot, flag};
 use crate::ipvs::mapping::Mapping;
@@ -16,8 +16,13 @@ use sim_core::{Duration, Time};
 /// A message is sent at the latest when its first entry is this old (and the thread looks).
 const OLDEST: Duration = Duration::from_secs(2);
 
-/// The payload of a UDP datagram in an Ethernet frame.
+/// How long a full message waits for others, and how many do not wait any longer.
+const GATHERS: Duration = Duration::from_millis(20);
+const BATCH: usize = 8;
+
+/// The payload of a UDP datagram in an Ethernet frame, over IPv4 and IPv6.
 const DATAGRAM: u16 = 1472;
+const DATAGRAM_V6: u16 = 1452;
 
 /// A message on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,29 +35,43 @@ pub struct Announcement {
     pub message: SyncMessage,
 }
 
-/// The master daemon.
+/// The master daemon: a thread for each port.
 #[derive(Debug)]
 pub(super) struct Master {
     config: DaemonConfig,
-    /// One per port.
-    collections: Vec<Collection>,
+    threads: Vec<Thread>,
     sent: Vec<Announcement>,
-    /// When the thread looks next.
-    look: Time,
+    overflowed: u64,
 }
 
-/// Entries that wait for their message to fill.
-#[derive(Debug, Default)]
-struct Collection {
-    since: Time,
-    entries: Vec<SyncEntry>,
+/// A thread sleeps for a second, or until full messages have waited long enough; then it sends what is queued and what
+/// has grown old.
+#[derive(Debug)]
+struct Thread {
+    /// The message that is being filled.
+    filling: SyncMessage,
+    /// Bytes of its entries.
     bytes: usize,
+    /// When its first entry came.
+    since: Time,
+    /// Full messages.
+    queue: Vec<SyncMessage>,
+    /// When the thread looks next. Alarms for other instants are void.
+    wakes: Time,
 }
 
 impl Master {
+    /// A master whose threads look first at `look`.
     pub(super) fn new(config: DaemonConfig, ports: i64, look: Time) -> Master {
-        let collections = (0..ports).map(|_| Collection::default()).collect();
-        Master { config, collections, sent: Vec::new(), look }
+        let thread = || Thread {
+            filling: SyncMessage { version: 1, sync_id: config.sync_id, entries: Vec::new() },
+            bytes: 0,
+            since: Time::ZERO,
+            queue: Vec::new(),
+            wakes: look,
+        };
+        let threads = (0..ports).map(|_| thread()).collect();
+        Master { config, threads, sent: Vec::new(), overflowed: 0 }
     }
 
     pub(super) fn config(&self) -> &DaemonConfig {
@@ -63,46 +82,80 @@ impl Master {
         std::mem::take(&mut self.sent)
     }
 
-    /// Adds an entry to the message of its port, which is sent first if the entry does not fit.
-    fn collect(&mut self, now: Time, entry: SyncEntry, settings: &Settings) {
+    pub(super) fn take_overflowed(&mut self) -> u64 {
+        std::mem::take(&mut self.overflowed)
+    }
+
+    /// Adds an entry to the message of its port; the message is queued first if the entry does not fit. Which entry goes
+    /// to which port is the kernel's secret (it looks at addresses in memory): here the client's port decides.
+    fn collect(&mut self, now: Time, entry: SyncEntry, settings: &Settings, clock: &mut Clock) {
         let version = settings.sync_version as u8;
+        let entry = entry.as_told(version);
         let len = entry.len(version);
         if len == 0 {
             return;
         }
-        let port = usize::from(entry.client.1) % self.collections.len();
-        let limit = usize::from(if self.config.max_len == 0 { DATAGRAM } else { self.config.max_len });
-        let header = SyncMessage::header_len(version);
-        let collection = &self.collections[port];
-        if header + collection.bytes + len > limit || collection.entries.len() == usize::from(u8::MAX) {
-            self.send(now, port, settings);
-        }
-        let collection = &mut self.collections[port];
-        if collection.entries.is_empty() {
-            collection.since = now;
-        }
-        collection.bytes += len;
-        collection.entries.push(entry);
-    }
-
-    /// Sends what has waited long enough.
-    fn send_old(&mut self, now: Time, settings: &Settings) {
-        for port in 0..self.collections.len() {
-            let collection = &self.collections[port];
-            if !collection.entries.is_empty() && now.since(collection.since) >= OLDEST {
-                self.send(now, port, settings);
+        let port = usize::from(entry.client.1) % self.threads.len();
+        let limit = match self.config.max_len {
+            0 if self.config.group.is_v4() => DATAGRAM,
+            0 => DATAGRAM_V6,
+            bytes => bytes,
+        };
+        let thread = &mut self.threads[port];
+        let total = SyncMessage::header_len(version) + thread.bytes + len;
+        let is_full = total > usize::from(limit) || thread.filling.entries.len() == usize::from(u8::MAX);
+        if !thread.filling.entries.is_empty() && (is_full || thread.filling.version != version) {
+            let has_room = (thread.queue.len() as i64) < settings.sync_qlen_max;
+            let message = thread.close();
+            if has_room {
+                thread.queue(now, port, message, clock);
+            } else {
+                self.overflowed += 1;
             }
         }
+        let thread = &mut self.threads[port];
+        if thread.filling.entries.is_empty() {
+            thread.since = now;
+            thread.filling.version = version;
+        }
+        thread.bytes += len;
+        thread.filling.entries.push(entry);
     }
 
-    fn send(&mut self, now: Time, index: usize, settings: &Settings) {
-        let Collection { entries, .. } = std::mem::take(&mut self.collections[index]);
-        if entries.is_empty() || self.sent.len() as i64 >= settings.sync_qlen_max {
-            return;
+    /// A thread is awake: it sends what is queued and what is old, and sleeps again.
+    fn look(&mut self, now: Time, index: usize, clock: &mut Clock) {
+        let Some(thread) = self.threads.get_mut(index).filter(|thread| thread.wakes == now) else { return };
+        let port = self.config.port.wrapping_add(index as u16);
+        let send = |message| Announcement { at: now, port, message };
+        self.sent.extend(thread.queue.drain(..).map(send));
+        if !thread.filling.entries.is_empty() && now.since(thread.since) >= OLDEST {
+            self.sent.push(send(thread.close()));
         }
-        let message =
-            SyncMessage { version: settings.sync_version as u8, sync_id: self.config.sync_id, entries };
-        self.sent.push(Announcement { at: now, port: self.config.port + index as u16, message });
+        thread.wakes = clock.post_after(now, LOOK, Alarm::Announce(index as u32));
+    }
+}
+
+impl Thread {
+    /// Takes the message that was being filled; the next one begins.
+    fn close(&mut self) -> SyncMessage {
+        let next = SyncMessage { entries: Vec::with_capacity(self.filling.entries.len()), ..self.filling };
+        self.bytes = 0;
+        std::mem::replace(&mut self.filling, next)
+    }
+
+    /// Queues a full message and makes sure that the thread wakes for it.
+    fn queue(&mut self, now: Time, port: usize, message: SyncMessage, clock: &mut Clock) {
+        self.queue.push(message);
+        let alarm = Alarm::Announce(port as u32);
+        let wakes = match self.queue.len() {
+            1 => clock.fires(now, now + GATHERS),
+            BATCH => now,
+            _ => return,
+        };
+        if wakes < self.wakes {
+            self.wakes = wakes;
+            clock.post(wakes, alarm);
+        }
     }
 }
 
@@ -126,16 +179,15 @@ impl Director {
         }
     }
 
-    /// The thread's look, once a second; nothing, if the thread has been stopped (and perhaps another was started).
-    pub(in super::super) fn look_at_announcements(&mut self, now: Time) {
-        if let Some(master) = self.sync.master.as_mut().filter(|master| master.look == now) {
-            master.send_old(now, &self.settings);
-            master.look = self.clock.post_after(now, LOOK, Alarm::Announce);
+    /// The look of the thread with this number; nothing, if it has been stopped or has looked in between.
+    pub(in super::super) fn look_at_announcements(&mut self, now: Time, thread: u32) {
+        if let Some(master) = &mut self.sync.master {
+            master.look(now, thread as usize, &mut self.clock);
         }
     }
 
     fn announce_one(&mut self, now: Time, slot: Slot, packets: u32) {
-        let Director { sync, connections, settings, .. } = self;
+        let Director { sync, connections, settings, clock, .. } = self;
         let Some(master) = &mut sync.master else { return };
         let mut announced = connections.announced(slot);
         let connection = connections.get(slot);
@@ -143,7 +195,7 @@ impl Director {
         if is_time {
             announced.state = connection.state;
             announced.due = now + Duration::from_secs(u64::from(connection.timeout));
-            master.collect(now, entry(connection, connections.mapping(connection)), settings);
+            master.collect(now, entry(connection, connections.mapping(connection)), settings, clock);
         }
         connections.set_announced(slot, announced);
     }
@@ -172,7 +224,7 @@ fn is_time(
             return true;
         }
     }
-    let refresh = Duration::from_secs(settings.sync_refresh_period as u64);
+    let refresh = Duration::from_secs(settings.sync_refresh_period.max(0) as u64);
     if refresh > Duration::ZERO && !refreshes(connection, announced, now, refresh, settings.sync_retries) {
         return false;
     }

@@ -4,6 +4,8 @@
 //! of 4 bytes, then entries of 24 bytes, IPv4 only, without timeout and mark.
 
 use crate::addr::Addr;
+use crate::ipvs::connection::flag;
+use crate::ipvs::state;
 
 /// A message of a master.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +45,13 @@ const HEADER: usize = 8;
 const HEADER_V0: usize = 4;
 
 impl SyncMessage {
-    /// Bytes of the message's header.
+    /// Bytes of the message: the payload of its datagram.
+    pub fn bytes(&self) -> usize {
+        let entries = self.entries.iter().map(|entry| entry.len(self.version));
+        Self::header_len(self.version) + entries.sum::<usize>()
+    }
+
+    /// Bytes of a message's header.
     pub(super) fn header_len(version: u8) -> usize {
         if version == 0 { HEADER_V0 } else { HEADER }
     }
@@ -84,12 +92,29 @@ impl SyncMessage {
 impl SyncEntry {
     /// Bytes of the entry; 0 if the version cannot express it.
     pub(super) fn len(&self, version: u8) -> usize {
+        if self.client.0.family() != self.real.0.family() {
+            return 0; // a server of the other family, behind a tunnel: no version has room for it
+        }
         match (version, self.client.0.is_v4()) {
             (0, true) => 24,
             (0, false) => 0,
             (_, true) => 36,
             (_, false) => 72,
         }
+    }
+
+    /// What is left of the entry in a message of this version.
+    pub(super) fn as_told(self, version: u8) -> SyncEntry {
+        match version {
+            0 => SyncEntry { flags: self.flags & 0xffff, mark: 0, timeout: 0, ..self },
+            _ => self,
+        }
+    }
+
+    /// The state by name, as listings have it.
+    pub fn state_name(&self) -> &'static str {
+        let is_template = self.flags & flag::TEMPLATE != 0;
+        state::name_of(self.protocol, is_template, u8::try_from(self.state).unwrap_or(u8::MAX))
     }
 
     fn encode(&self, version: u8) -> Vec<u8> {
@@ -221,7 +246,7 @@ mod tests {
         let bytes = message.encode();
         assert_eq!(bytes[..8], [0, 7, 0, 0x2c, 1, 1, 0, 0]);
         assert_eq!(bytes[8..16], [0, 6, 0, 36, 0, 0, 0, 0x83]);
-        assert_eq!(bytes.len(), 44);
+        assert_eq!((bytes.len(), message.bytes()), (44, 44));
     }
 
     #[test]
@@ -235,6 +260,13 @@ mod tests {
             entries: vec![SyncEntry { timeout: 0, ..entry(Addr::v4) }],
         };
         assert_eq!(SyncMessage::decode(&v0.encode()), Some(v0));
+    }
+
+    /// Found by fuzzing: such an entry was written with addresses of two lengths, and nobody could read the message.
+    #[test]
+    fn a_server_of_the_other_family_cannot_be_announced() {
+        let mixed = SyncEntry { real: (Addr::v6(3), 80), ..entry(Addr::v4) };
+        assert_eq!((mixed.len(0), mixed.len(1)), (0, 0));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Connection synchronisation: a master announces its connections, a backup keeps copies for the day it takes over.
 //!
-//! The core makes and reads messages; carrying them (UDP multicast 224.0.0.81 port 8848) is the host's business.
+//! The core makes and reads messages; carrying them (UDP multicast 224.0.0.81 port 8848) is the host's business
+//! (`host/sync.rs`).
 
 mod backup;
 mod master;
@@ -15,14 +16,38 @@ use super::config::{DaemonConfig, DaemonRole, KernelError};
 use master::Master;
 use sim_core::{Duration, Time};
 
-/// How often the master's thread looks at what it has collected.
+/// The kernel starts no more threads than this, whatever `sync_ports` says.
+const MOST_THREADS: i64 = 64;
+
+/// How often a master's thread looks at what it has collected.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The daemons of a director.
 #[derive(Debug, Default)]
 pub(super) struct Sync {
     master: Option<Master>,
-    backup: Option<DaemonConfig>,
+    backup: Option<Backup>,
+}
+
+/// The backup daemon.
+#[derive(Debug)]
+struct Backup {
+    config: DaemonConfig,
+    /// It listens on this many ports, the configured one and those after it.
+    ports: u16,
+}
+
+/// What a backup daemon makes of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// Its connections are copied.
+    Copied,
+    /// It is from a master with another syncid.
+    OtherSyncId,
+    /// It is longer than the daemon's buffer (`--sync-maxlen`).
+    TooLong,
+    /// No daemon listens.
+    Nobody,
 }
 
 impl Sync {
@@ -48,10 +73,15 @@ impl Director {
         }
         match config.role {
             DaemonRole::Master => {
-                let look = self.clock.post_after(now, LOOK, Alarm::Announce);
-                self.sync.master = Some(Master::new(config, self.settings.sync_ports, look));
+                let ports = self.settings.sync_ports.min(MOST_THREADS);
+                let look = self.clock.fires(now, now + LOOK);
+                (0..ports).for_each(|thread| self.clock.post(look, Alarm::Announce(thread as u32)));
+                self.sync.master = Some(Master::new(config, ports, look));
             }
-            DaemonRole::Backup => self.sync.backup = Some(config),
+            DaemonRole::Backup => {
+                let ports = self.settings.sync_ports.min(MOST_THREADS) as u16;
+                self.sync.backup = Some(Backup { config, ports });
+            }
         }
         Ok(())
     }
@@ -71,11 +101,27 @@ impl Director {
 
     /// The running daemons, master first.
     pub fn daemons(&self) -> impl Iterator<Item = &DaemonConfig> {
-        self.sync.master.iter().map(Master::config).chain(&self.sync.backup)
+        let backup = self.sync.backup.iter().map(|backup| &backup.config);
+        self.sync.master.iter().map(Master::config).chain(backup)
     }
 
     /// The messages that the master has sent since the last call, oldest first.
     pub fn take_announcements(&mut self) -> Vec<Announcement> {
         self.sync.master.as_mut().map(Master::take).unwrap_or_default()
+    }
+
+    /// How many messages were lost since the last call because `sync_qlen_max` others waited.
+    pub fn take_overflowed_announcements(&mut self) -> u64 {
+        self.sync.master.as_mut().map_or(0, Master::take_overflowed)
+    }
+
+    /// How the master's messages travel, if it runs.
+    pub fn sync_master(&self) -> Option<&DaemonConfig> {
+        self.sync.master.as_ref().map(Master::config)
+    }
+
+    /// The backup daemon with the number of its ports, if it runs.
+    pub fn sync_backup(&self) -> Option<(&DaemonConfig, u16)> {
+        self.sync.backup.as_ref().map(|backup| (&backup.config, backup.ports))
     }
 }

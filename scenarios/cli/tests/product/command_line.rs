@@ -164,12 +164,32 @@ fn every_verb_helps() {
 
 #[test]
 fn bench_measures_every_method() {
-    let lines = lvsim(&["bench", "--seconds", "0.02", "--runs", "1", "--json"]).with_status(0).stdout;
+    let args = ["bench", "--only", "w1", "--seconds", "0.02", "--runs", "1", "--json"];
+    let lines = lvsim(&args).with_status(0).stdout;
     let lines: Vec<Value> = lines.lines().map(json).collect();
     assert_eq!(lines.len(), 3);
     for line in lines {
         assert!(line["count"].as_u64() > Some(0) && line["connections"].as_u64() > Some(0), "{line}");
     }
+}
+
+#[test]
+fn bench_measures_the_parts_it_is_asked_for() {
+    let small = ["--runs", "1", "--seconds", "0.01", "--connections", "2000"];
+    let figures = |parts: &str| {
+        let args = [&["bench", "--json", "--only", parts], &small[..]].concat();
+        let lines = lvsim(&args).with_status(0).stdout;
+        let name = |line: &str| json(line)["workload"].as_str().expect("a name").to_owned();
+        lines.lines().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(figures("w2"), ["W2"]);
+    assert_eq!(figures("director"), ["director-new", "director-busy", "director-random", "director-memory"]);
+    assert_eq!(figures("schedulers,memory").len(), 14 + 6);
+    let text = lvsim(&[&["bench"], &small[..]].concat()).with_status(0).stdout;
+    for words in ["W1: ", "W2: ", "The director alone", "Schedulers: ", "Memory: ", "all in"] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    refused(&["bench", "--only", "w3"], &["[possible values: w1, w2, director, schedulers, memory]"]);
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn left_in(folder: &Path) -> Vec<String> {
 fn a_run_that_is_stopped_leaves_nothing_behind() {
     let folder = scratch("stopped-run");
     long_scenario(&folder);
-    let child = start(&folder, &["run", "long.yaml", "--out", "out"]);
+    let child = start(&folder, &["run", "long.yaml", "--out", "out", "--pcap", "packets.pcapng"]);
     wait_until(&child, "status", listens);
     let output = interrupt(child);
     let stderr = String::from_utf8_lossy(&output.stderr);

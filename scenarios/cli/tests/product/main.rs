@@ -5,4 +5,5 @@ mod determinism;
 mod gallery;
 mod interrupted;
 mod lvsim;
+mod pcap;
 mod tidy;

@@ -14,12 +14,12 @@ pub(super) fn table(
             .to_string();
     out += if engine_data { "        pe name          pe_data\n" } else { "\n" };
     for entry in entries {
-        out += &line(&entry, style);
+        out += &line(&entry, engine_data, style);
     }
     out
 }
 
-fn line(entry: &ConnectionView, style: Style) -> String {
+fn line(entry: &ConnectionView, engine_data: bool, style: Style) -> String {
     let (name, protocol) = match entry.protocol {
         6 => ("TCP", Some(Protocol::Tcp)),
         17 => ("UDP", Some(Protocol::Udp)),
@@ -31,5 +31,10 @@ fn line(entry: &ConnectionView, style: Style) -> String {
     let expiry = format!("{:02}:{:02}", seconds / 60, seconds % 60);
     let [source, virtual_, destination] =
         [entry.client, entry.virtual_, entry.real].map(|(addr, port)| style.endpoint(addr, port, protocol));
-    format!("{name:<3} {expiry:<6} {:<11} {source:<18} {virtual_:<18} {destination}\n", entry.state)
+    // The engine's columns stand two too far to the left of their titles.
+    let engine = match entry.call.as_ref().filter(|_| engine_data) {
+        Some(call) => format!("{destination:<16} {:<18} {call}", "sip"),
+        None => destination,
+    };
+    format!("{name:<3} {expiry:<6} {:<11} {source:<18} {virtual_:<18} {engine}\n", entry.state)
 }

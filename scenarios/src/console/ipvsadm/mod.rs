@@ -6,6 +6,7 @@
 
 mod apply;
 mod checks;
+mod companions;
 mod connections;
 mod grammar;
 mod help;
@@ -19,6 +20,7 @@ mod text;
 mod values;
 
 pub use apply::message;
+pub use companions::{Call, Tool};
 pub use grammar::parse;
 pub use list::table;
 pub use request::{Format, List, Refusal, RefusalKind, Request, What};

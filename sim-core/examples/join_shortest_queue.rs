@@ -1,9 +1,9 @@
-//! A complete model in a hundred lines: `cargo run --release -p sim-core --example join_shortest_queue`.
+//! The model of `sim_core::workload`, run: `cargo run --release -p sim-core --example join_shortest_queue`.
 
-mod model;
+use sim_core::workload;
 
 fn main() {
-    let outcome = model::run(1, 10_000_000);
+    let outcome = workload::run(1, 10_000_000);
     println!("requests       {}", outcome.response.count());
     println!("mean response  {:.4} service times", outcome.response.mean().as_secs_f64());
     for q in [0.5, 0.9, 0.99, 0.999] {

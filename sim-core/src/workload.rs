@@ -1,23 +1,26 @@
+//! The reference workload W2, and a complete model in a hundred lines.
+//!
 //! 100 servers, each with its own queue; every request goes to the server with the fewest requests, the first of
 //! them where several have as few. Arrivals are a Poisson process at 90 % of what the servers can do, service times
 //! are exponential with mean 1 (a second).
 
-use sim_core::arrivals::{ArrivalProcess, Pattern};
-use sim_core::{Agenda, Duration, Fingerprint, Histogram, Stream, Time};
+use crate::arrivals::{ArrivalProcess, Pattern};
+use crate::{Agenda, Duration, Fingerprint, Histogram, Stream, Time};
 
 const SERVERS: u32 = 100;
 const LOAD: f64 = 0.9;
 
 /// What a run leaves behind.
-pub(crate) struct Outcome {
+#[derive(Debug)]
+pub struct Outcome {
     /// From the arrival of a request to the end of its service.
-    pub(crate) response: Histogram,
+    pub response: Histogram,
     /// Of all arrivals and departures.
-    pub(crate) fingerprint: Fingerprint,
+    pub fingerprint: Fingerprint,
 }
 
 /// Serves `requests` requests.
-pub(crate) fn run(seed: u64, requests: u64) -> Outcome {
+pub fn run(seed: u64, requests: u64) -> Outcome {
     let mut arrivals_stream = Stream::new(seed, "arrivals");
     let mut service_stream = Stream::new(seed, "service");
     let pattern = Pattern::Poisson(LOAD * f64::from(SERVERS));

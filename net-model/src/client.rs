@@ -102,9 +102,16 @@ impl Host {
             None => self.source_towards(target.addr).ok_or(Failure::Unreachable)?,
         };
         let host = self.id;
-        let group = &mut self.clients[at];
-        let local = (0..PORT_TRIES).map(|_| (source, group.next_port())).find(|local| free(host, *local));
+        let local = (0..PORT_TRIES).map(|_| (source, self.next_port())).find(|local| free(host, *local));
         local.map(|local| (local, target)).ok_or(Failure::NoPort)
+    }
+
+    /// The port that the next connection from here tries first (ip_local_port_range): all programs share the range.
+    fn next_port(&mut self) -> u16 {
+        let (first, last) = self.stack.local_ports();
+        let port = first + self.next_port;
+        self.next_port = if port >= last { 0 } else { self.next_port + 1 };
+        port
     }
 
     /// The handshake is done: ask.

@@ -12,7 +12,9 @@ use crate::spec::TraceRow;
 use crate::tcp::Sockets;
 use crate::verdict::DropReason;
 use crate::wiring::Wiring;
+use rustc_hash::FxHashSet;
 use sim_core::{Agenda, Duration, Time};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Time, future, wires and record: everything that is not a node. No node holds another node.
@@ -34,7 +36,9 @@ pub struct Cx {
     /// Counters and transcript.
     pub recorder: Recorder,
     /// Frames that a host sent to itself: handled right after the present event.
-    pub loopback: Vec<(u32, FrameId)>,
+    pub loopback: VecDeque<(u32, FrameId)>,
+    /// One kernel runs all hosts: the frames that confirm neighbours wherever they pass (`host/confirmation.rs`).
+    pub(crate) confirming: Option<Box<FxHashSet<u32>>>,
     /// What listens at interfaces, if anything does.
     pub(crate) capture: Option<Box<Capture>>,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Head {
     pub(crate) flow: u32,
     /// Total length in bytes.
     pub(crate) len: u16,
+    /// IPv4 identification.
+    pub(crate) id: u16,
     pub(crate) ttl: u8,
 }
 
@@ -42,7 +44,7 @@ impl Head {
             mark: 0,
             flow: self.flow,
             len: self.len,
-            id: 0,
+            id: self.id,
             fragment_offset: 0,
             more_fragments: false,
             df: true,
@@ -105,7 +107,7 @@ impl Frames {
                 payload: Payload::Tcp(old),
             }) => {
                 (*src, *dst, *mark, *flow, *len) = (head.src, head.dst, 0, head.flow, head.len);
-                (*id, *fragment_offset, *more_fragments, *df) = (0, 0, false, true);
+                (*id, *fragment_offset, *more_fragments, *df) = (head.id, 0, false, true);
                 (*ttl, *tos, *outer) = (head.ttl, 0, None);
                 *old = segment;
             }

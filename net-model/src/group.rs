@@ -10,9 +10,6 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GroupId(pub(crate) u32);
 
-/// The ports a client takes for itself (ip_local_port_range).
-const FIRST_PORT: u16 = 32_768;
-const PORTS: u16 = 28_232;
 /// A group of clients and what it saw.
 #[derive(Debug)]
 pub struct ClientGroup {
@@ -23,7 +20,6 @@ pub struct ClientGroup {
     pub(crate) process: Option<ArrivalProcess>,
     /// The row of the trace that begins next.
     pub(crate) row: usize,
-    next_port: u16,
     next_source: u64,
     /// Datagrams that have said something.
     said: usize,
@@ -64,7 +60,7 @@ impl ClientGroup {
             by_interval: Vec::new(),
         };
         let process = crate::arrivals::process(&spec);
-        ClientGroup { id, spec, stream, process, row: 0, next_port: 0, next_source: 0, said: 0, seen }
+        ClientGroup { id, spec, stream, process, row: 0, next_source: 0, said: 0, seen }
     }
 
     /// The row of the trace that an exchange follows, by its number.
@@ -80,12 +76,6 @@ impl ClientGroup {
         let turn = self.said % self.spec.says.len().max(1);
         self.said += 1;
         self.spec.says.get(turn).cloned()
-    }
-
-    pub(crate) fn next_port(&mut self) -> u16 {
-        let port = FIRST_PORT + self.next_port;
-        self.next_port = (self.next_port + 1) % PORTS;
-        port
     }
 
     /// The address the next exchange comes from; none leaves it to routing.

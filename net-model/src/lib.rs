@@ -2,6 +2,7 @@
 
 pub mod addr;
 mod arrivals;
+mod cabling;
 pub mod capture;
 pub mod client;
 pub mod cx;
@@ -18,6 +19,7 @@ pub mod operations;
 pub mod outcome;
 pub mod packet;
 pub mod pcap;
+pub mod ping;
 mod pool;
 pub mod recorder;
 pub mod replay;

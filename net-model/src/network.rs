@@ -6,16 +6,16 @@ use crate::cx::{Cx, Plans};
 use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::group::{ClientGroup, GroupId};
-use crate::host::{Cable, Host, InterfaceId, InterfaceKind, Stack};
-use crate::link::{End, LinkId};
+use crate::host::{Host, InterfaceId, InterfaceKind, Stack};
 use crate::measure::Measure;
 use crate::recorder::Recorder;
 use crate::request::Requests;
 use crate::server::Server;
-use crate::spec::{Arrivals, ClientSpec, LinkSpec, ServerSpec};
+use crate::spec::{Arrivals, ClientSpec, ServerSpec};
 use crate::tcp::Sockets;
 use crate::wiring::{Arrival, Wiring};
 use sim_core::{Agenda, Duration, Fingerprint, Stream, Time, Timers};
+use std::collections::VecDeque;
 
 /// What holds for a whole run.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,13 @@ impl Memory {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HostId(pub(crate) u32);
 
+impl HostId {
+    /// The number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// A switch of the network, by number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SwitchId(pub(crate) u32);
@@ -89,7 +96,8 @@ impl Network {
             requests: Requests::default(),
             plans: Plans::default(),
             recorder,
-            loopback: Vec::new(),
+            loopback: VecDeque::new(),
+            confirming: None,
             capture: None,
         };
         Network {
@@ -127,50 +135,6 @@ impl Network {
         self.host_mut(host).stack.add_interface(name, kind, mac)
     }
 
-    /// Plugs an interface into a switch.
-    pub fn plug(&mut self, host: HostId, interface: InterfaceId, switch: SwitchId, spec: &LinkSpec) {
-        let names = (self.interface_name(host, interface), self.switch_names[switch.0 as usize].clone());
-        let seed = self.options.seed;
-        let incoming = {
-            let name = format!("{} > {}", names.1, names.0);
-            let id = self.cx.wiring.lay(spec, End::Host(host.0, interface.0), true, seed, &name);
-            self.link_names.push(name);
-            id
-        };
-        let port = self.cx.wiring.switches[switch.0 as usize].attach(incoming);
-        let name = format!("{} > {}", names.0, names.1);
-        let outgoing = self.cx.wiring.lay(spec, End::Switch(switch.0, port), false, seed, &name);
-        self.link_names.push(name);
-        self.host_mut(host).plug(interface, Cable { outgoing, incoming });
-    }
-
-    /// Connects two switches.
-    pub fn connect_switches(&mut self, a: SwitchId, b: SwitchId, spec: &LinkSpec) {
-        // Each end's port number is needed before its link exists: links get their numbers in order.
-        let first = self.link_names.len() as u32;
-        let port_a = self.cx.wiring.switches[a.0 as usize].attach(LinkId(first));
-        let port_b = self.cx.wiring.switches[b.0 as usize].attach(LinkId(first + 1));
-        for (from, to, port) in [(a, b, port_b), (b, a, port_a)] {
-            let name =
-                format!("{} > {}", self.switch_names[from.0 as usize], self.switch_names[to.0 as usize]);
-            self.cx.wiring.lay(spec, End::Switch(to.0, port), true, self.options.seed, &name);
-            self.link_names.push(name);
-        }
-    }
-
-    /// Connects two interfaces directly.
-    pub fn connect_hosts(&mut self, a: (HostId, InterfaceId), b: (HostId, InterfaceId), spec: &LinkSpec) {
-        let mut ids = [LinkId(0); 2];
-        for (slot, (from, to)) in [(a, b), (b, a)].into_iter().enumerate() {
-            let name =
-                format!("{} > {}", self.interface_name(from.0, from.1), self.interface_name(to.0, to.1));
-            ids[slot] = self.cx.wiring.lay(spec, End::Host(to.0.0, to.1.0), false, self.options.seed, &name);
-            self.link_names.push(name);
-        }
-        self.host_mut(a.0).plug(a.1, Cable { outgoing: ids[0], incoming: ids[1] });
-        self.host_mut(b.0).plug(b.1, Cable { outgoing: ids[1], incoming: ids[0] });
-    }
-
     /// Starts a server program on a host.
     pub fn add_server(&mut self, host: HostId, spec: ServerSpec) {
         let number = self.servers.len() as u32;
@@ -195,6 +159,9 @@ impl Network {
         on.clients.push(ClientGroup::new(id, spec, seed));
         let index = on.clients.len() - 1;
         self.groups.push((host.0, index));
+        if self.is_started {
+            self.start_clients(host.0, index);
+        }
         id
     }
 
@@ -222,11 +189,6 @@ impl Network {
     pub fn follow(&mut self, number: u32) {
         self.cx.recorder.follow(number);
         self.cx.exchanges.keep_all();
-    }
-
-    fn interface_name(&self, host: HostId, interface: InterfaceId) -> String {
-        let host = self.host(host);
-        format!("{}.{}", host.name, host.stack.interface_at(interface).name)
     }
 }
 
@@ -281,7 +243,7 @@ impl Network {
     /// What hosts have sent to themselves comes in.
     #[inline]
     pub(crate) fn deliver_to_self(&mut self) {
-        while let Some((host, frame)) = self.cx.loopback.pop() {
+        while let Some((host, frame)) = self.cx.loopback.pop_front() {
             let host = &mut self.hosts[host as usize];
             match self.cx.capture {
                 None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
@@ -295,11 +257,15 @@ impl Network {
         self.is_started = true;
         self.cx.agenda.post(Time::ZERO, Event::Sample);
         for (host, index) in self.groups.clone() {
-            let group = &mut self.hosts[host as usize].clients[index];
-            let id = group.id;
-            for at in group.first_arrivals() {
-                self.cx.agenda.post(at, Event::Begin(id));
-            }
+            self.start_clients(host, index);
+        }
+    }
+
+    fn start_clients(&mut self, host: u32, index: usize) {
+        let group = &mut self.hosts[host as usize].clients[index];
+        let id = group.id;
+        for at in group.first_arrivals() {
+            self.cx.agenda.post(at, Event::Begin(id));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What an operator does to a running network: interfaces up and down, cables out and in, hosts that crash and return.
 
 use crate::frames::FrameId;
+use crate::group::{GroupId, Seen};
 use crate::host::arp::ArpSend;
 use crate::host::neighbour::NeighbourId;
 use crate::host::{Host, InterfaceId, Stack};
@@ -10,10 +11,15 @@ use crate::recorder::Place;
 use crate::verdict::DropReason;
 
 impl Network {
-    /// `ip link set DEV up|down`: what waited for neighbours of the interface is lost.
+    /// `ip link set DEV up|down`: what waited for neighbours of the interface is lost, and the switch at the other end of
+    /// its cable sees the link go down and forgets who was there.
     pub fn set_interface_up(&mut self, host: HostId, interface: InterfaceId, up: bool) {
         let Network { hosts, cx, .. } = self;
         let on = &mut hosts[host.0 as usize];
+        let has_carrier = on.stack.interface_at(interface).carrier;
+        if let Some(cable) = on.cable(interface).filter(|_| has_carrier) {
+            cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, up, &mut cx.agenda);
+        }
         let change = on.stack.set_up(interface, up);
         for frame in change.dropped {
             cx.drop(Place::Host(host.0), frame, DropReason::InterfaceDown);
@@ -28,13 +34,23 @@ impl Network {
     pub fn set_cable(&mut self, host: HostId, interface: InterfaceId, plugged: bool) {
         let Network { hosts, cx, .. } = self;
         let on = &mut hosts[host.0 as usize];
-        if let Some(cable) = on.cable(interface) {
+        let is_up = on.stack.interface_at(interface).up;
+        if let Some(cable) = on.cable(interface).filter(|_| is_up) {
             cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, plugged, &mut cx.agenda);
         }
         for frame in on.stack.set_carrier(interface, plugged) {
             cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);
         }
         on.arm_timers(cx);
+    }
+
+    /// What a client group on a host has seen so far.
+    ///
+    /// # Panics
+    /// If the group is on another host.
+    pub fn seen_by(&self, host: HostId, group: GroupId) -> &Seen {
+        let host = self.host(host);
+        &host.clients[host.group_index(group)].seen
     }
 
     /// A host crashes (it neither sends nor receives from now on) or returns. Its state is kept: this is a host that

@@ -111,18 +111,26 @@ pub enum Failure {
     Refused,
     /// ECONNRESET: a reset on an open connection.
     Reset,
-    /// EHOSTUNREACH, ENETUNREACH, ENOPROTOOPT: an ICMP error or failed ARP.
+    /// EHOSTUNREACH, ENETUNREACH: an ICMP error or failed ARP.
     Unreachable,
     /// ETIMEDOUT, or the client's own time-out after its last retry.
     TimedOut,
     /// No source port was free.
     NoPort,
+    /// ENOPROTOOPT: ICMP protocol unreachable answered the SYN.
+    NoProtocol,
 }
 
 impl Failure {
     /// All causes in order.
-    pub const ALL: [Failure; 5] =
-        [Failure::Refused, Failure::Reset, Failure::Unreachable, Failure::TimedOut, Failure::NoPort];
+    pub const ALL: [Failure; 6] = [
+        Failure::Refused,
+        Failure::Reset,
+        Failure::Unreachable,
+        Failure::TimedOut,
+        Failure::NoPort,
+        Failure::NoProtocol,
+    ];
 
     /// A short name for tables and columns.
     pub const fn name(self) -> &'static str {
@@ -132,6 +140,7 @@ impl Failure {
             Failure::Unreachable => "unreachable",
             Failure::TimedOut => "timed-out",
             Failure::NoPort => "no-port",
+            Failure::NoProtocol => "no-protocol",
         }
     }
 }

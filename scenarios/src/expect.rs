@@ -8,7 +8,7 @@
 //! success [GROUP] >= 99.9%         exchanges that ended with the whole answer, of those that ended
 //! answered [GROUP] >= 99%          exchanges that ended with the whole answer, of all that were begun
 //! started [GROUP] > 1000           exchanges begun
-//! failures [CAUSE] [GROUP] = 0     refused, reset, unreachable, timed-out, no-port
+//! failures [CAUSE] [GROUP] = 0     refused, reset, unreachable, timed-out, no-port, no-protocol
 //! latency p99 [GROUP] < 20ms       also p50 p90 p95 p99.9 mean max; first SYN to the last byte
 //! connect p50 [GROUP] < 1ms        first SYN to the established connection
 //! retransmissions [GROUP] = 0      SYN, data and datagrams

@@ -1,6 +1,7 @@
 //! What a received ICMP message does: echo requests are answered, errors reach the socket they are about.
 
 use super::node::{DEFAULT_TTL, Host};
+use super::redirect::Redirected;
 use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::FrameId;
@@ -32,6 +33,12 @@ impl Host {
             cx.deliver(frame);
             return self.answer_echo(cx, &packet, icmp);
         }
+        if icmp.kind == if v4 { 0 } else { 129 } && self.pings.take(cx.now, &packet, icmp) {
+            return cx.deliver(frame);
+        }
+        if v4 && icmp.kind == 5 {
+            return self.redirect_received(cx, frame);
+        }
         let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
         let (Some((_, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
@@ -51,6 +58,41 @@ impl Host {
         }
     }
 
+    /// A router says that packets to the destination of one of this host's had better go to another gateway.
+    #[cold]
+    pub(super) fn redirect_received(&mut self, cx: &mut Cx, frame: FrameId) {
+        let to = cx.wiring.frames.get(&frame).dst;
+        let packet = cx.wiring.frames.packet_mut(&frame).clone();
+        let Payload::Icmp(Icmp { info, quote: Some(quote), .. }) = &packet.payload else {
+            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
+        };
+        let way = self.stack.route_output(quote.routed_dst(), None, 0).map(|route| route.oif);
+        let came_by = way.ok().filter(|oif| self.stack.interface_at(*oif).mac == to);
+        let (Some(iif), true) = (came_by, self.has_live_flow(cx, quote)) else {
+            return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
+        };
+        cx.deliver(frame);
+        let gateway = Addr::v4(*info);
+        let redirected = self.stack.redirect_input(cx.now, iif, packet.src, quote.routed_dst(), gateway);
+        if let Redirected::Resolving(Some(ask)) = redirected {
+            self.send_arp(cx, &ask);
+        }
+        self.arm_timers(cx);
+    }
+
+    /// Does the quoted packet belong to something that is alive here? A half-open connection is not yet.
+    fn has_live_flow(&self, cx: &Cx, quote: &Packet) -> bool {
+        match self.key_of_quote(quote) {
+            None => matches!(quote.payload, Payload::Icmp(_)),
+            Some(key) if key.udp => {
+                cx.sockets.find(&key).is_some() || self.listener(true, key.local.1).is_some()
+            }
+            Some(key) => cx.sockets.find(&key).is_some_and(|socket| {
+                !matches!(cx.sockets.get(socket).state, State::SynReceived | State::TimeWait)
+            }),
+        }
+    }
+
     fn answer_echo(&mut self, cx: &mut Cx, request: &Packet, icmp: &Icmp) {
         let v4 = request.src.is_v4();
         let reply = Packet {
@@ -59,7 +101,7 @@ impl Host {
             mark: 0,
             flow: request.flow,
             len: request.len,
-            id: 0,
+            id: self.stack.next_ip_id(),
             fragment_offset: 0,
             more_fragments: false,
             df: false,
@@ -110,6 +152,7 @@ fn trouble(icmp: &Icmp, v4: bool) -> Option<Trouble> {
     let kind = match (v4, icmp.kind, icmp.code) {
         (true, 3, 4) | (false, 2, _) => return Some(Trouble::TooBig(icmp.info)),
         (true, 3, 3) | (false, 1, 4) => Failure::Refused,
+        (true, 3, 2) | (false, 4, 1) => Failure::NoProtocol,
         (true, 3, _) | (false, 1, _) | (true, 11, _) | (false, 3, _) => Failure::Unreachable,
         _ => return None,
     };

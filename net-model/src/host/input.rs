@@ -88,11 +88,11 @@ impl Host {
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => self.filter_input(cx, iif, frame),
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
-            Ok(Inbound::Forward { route, .. }) => {
+            Ok(Inbound::Forward { route, redirect }) => {
                 let (flow, next_hop) = (packet.flow, route.next_hop);
                 let text = move || format!("for another host: forwarded towards {next_hop}");
                 cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Route, flow, text);
-                self.forward(cx, iif, frame, &route);
+                self.forward(cx, iif, frame, &route, redirect);
             }
             Err(refusal) => self.refused_by_route(cx, frame, refusal),
         }
@@ -150,6 +150,7 @@ impl Host {
         match verdict {
             Verdict::Accept => self.transport_input(cx, frame),
             Verdict::Send { to } => {
+                self.inherit_confirmation(cx, &frame);
                 cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
                 if let Some(frame) = self.leave_as_known(cx, frame, to, None) {
                     self.send_received_towards(cx, frame, to);
@@ -174,7 +175,8 @@ impl Host {
         match verdict {
             Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
             Verdict::Reject(reason, error) => self.refuse(cx, frame, reason, error_of_ipvs(error)),
-            Verdict::Respond(answer) => {
+            Verdict::Respond(mut answer) => {
+                answer.id = self.stack.next_ip_id();
                 cx.deliver(frame);
                 self.send(cx, *answer);
             }
@@ -229,6 +231,7 @@ impl Host {
             return self.ip_input(cx, iif, frame);
         }
         decrement_ttl(packet);
+        self.inherit_confirmation(cx, &frame);
         let Some(frame) = self.director_forward(cx, frame) else { return };
         let len = cx.wiring.frames.packet_mut(&frame).wire_len(); // a director may have made it longer
         let left = if len <= mtu { self.depart(cx, frame, next_hop, len) } else { Some(frame) };
@@ -239,7 +242,7 @@ impl Host {
     }
 
     /// FORWARD: a packet on its way to another host.
-    fn forward(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, route: &Route) {
+    fn forward(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, route: &Route, redirect: bool) {
         let is_group = cx.wiring.frames.get(&frame).dst.is_group();
         if is_group {
             return cx.drop(Place::Host(self.id), frame, DropReason::NotForwardedLinkGroup);
@@ -252,6 +255,11 @@ impl Host {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);
+        if redirect {
+            self.tell_better_way(cx, &frame, route.next_hop);
+        }
+        self.inherit_confirmation(cx, &frame);
+        let packet = cx.wiring.frames.packet_mut(&frame);
         let to = packet.routed_dst();
         let passing = Passing { packet, iif: Some(iif), oif: Some(route.oif) };
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {

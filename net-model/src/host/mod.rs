@@ -10,6 +10,7 @@ pub mod admin;
 pub mod arp;
 pub mod arptables;
 pub mod conf;
+mod confirmation;
 pub mod exception;
 mod exit;
 pub mod fib;

@@ -8,6 +8,7 @@ use crate::frames::FrameId;
 use crate::group::ClientGroup;
 use crate::ipvs::Director;
 use crate::link::LinkId;
+use crate::ping::Pings;
 use crate::server::Server;
 use crate::tcp::input::mss_for;
 use sim_core::{Time, Timers};
@@ -31,7 +32,7 @@ pub struct Host {
     pub id: u32,
     /// A host that is down neither sends nor receives.
     pub is_up: bool,
-    /// The next segment confirms the neighbour it goes to.
+    /// The segment being sent confirms the neighbour it goes to.
     pub(crate) confirms: bool,
     pub(crate) cables: Vec<Option<Cable>>,
     /// IPVS, once the host has been told to be a director.
@@ -44,9 +45,13 @@ pub struct Host {
     pub servers: Vec<Server>,
     /// Client programs.
     pub clients: Vec<ClientGroup>,
+    /// How far the host is in its range of ephemeral ports.
+    pub(crate) next_port: u16,
     pub(crate) timers: Timers,
     /// What the timers of the neighbour cache demand, while they fire.
     pub(crate) actions: Vec<NeighbourAction>,
+    /// What `ping` asked from here.
+    pub(crate) pings: Pings,
     /// Its name.
     pub name: String,
 }
@@ -62,9 +67,11 @@ impl Host {
             servers: Vec::new(),
             clients: Vec::new(),
             is_up: true,
+            next_port: 0,
             cables: Vec::new(),
             timers,
             actions: Vec::new(),
+            pings: Pings::default(),
             timer_posted: Time::NEVER,
             confirms: false,
         }
@@ -133,11 +140,5 @@ impl Host {
     /// The address this host would use towards `addr`.
     pub(crate) fn source_towards(&mut self, addr: crate::addr::Addr) -> Option<crate::addr::Addr> {
         self.stack.route_output(addr, None, 0).ok().map(|route| route.source)
-    }
-
-    /// The other end has acknowledged something: the next segment to it confirms the next hop.
-    #[inline]
-    pub(crate) fn confirm_neighbour(&mut self) {
-        self.confirms = true;
     }
 }

@@ -37,6 +37,7 @@ impl Host {
     /// The same with the packet where it lies.
     #[inline(always)] // the end of every segment
     pub(crate) fn send_frame(&mut self, cx: &mut Cx, frame: FrameId) {
+        self.mark_confirmation(cx, &frame);
         if self.director.is_some() {
             return self.send_past_director(cx, frame);
         }
@@ -138,7 +139,7 @@ impl Host {
     #[inline(never)]
     fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         if route.kind == RouteClass::Local {
-            cx.loopback.push((self.id, frame));
+            cx.loopback.push_back((self.id, frame));
             return;
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
@@ -242,6 +243,15 @@ impl Host {
     /// Sends an ICMP error about `packet`, if one may be sent.
     pub(crate) fn send_error(&mut self, cx: &mut Cx, packet: &Packet, error: Error, cause: Cause) {
         if let Some(message) = self.stack.icmp_error(cx.now, error, cause, packet, false) {
+            self.send(cx, message);
+        }
+    }
+
+    /// A packet is about to leave by the interface it came in on: its sender had better send to the next hop itself.
+    #[cold]
+    pub(super) fn tell_better_way(&mut self, cx: &mut Cx, frame: &FrameId, next_hop: Addr) {
+        let about = cx.wiring.frames.packet_mut(frame);
+        if let Some(message) = self.stack.redirect(cx.now, about, next_hop) {
             self.send(cx, message);
         }
     }

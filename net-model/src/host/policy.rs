@@ -68,6 +68,11 @@ impl<H> Stack<H> {
         }
     }
 
+    /// Settles how long a confirmation lasts on an interface, until the kernel draws again.
+    pub fn set_reachable_time(&mut self, id: InterfaceId, time: Duration) {
+        self.interfaces[id.index()].reachable_time = time;
+    }
+
     pub(super) fn draw_reachable_time(&mut self, id: InterfaceId) {
         let interface = &mut self.interfaces[id.index()];
         let base = interface.neigh.get(NeighKey::BaseReachableTimeMs) as u64 * 1_000_000;

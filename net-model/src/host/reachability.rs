@@ -71,7 +71,8 @@ impl<H> Neighbours<H> {
         }
         let state = match claim.is_proof {
             true => NeighbourState::Reachable,
-            false if !is_new_mac && entry.state == NeighbourState::Reachable => return Updated::Accepted,
+            // What is known already changes nothing, in whatever state.
+            false if !is_new_mac => return Updated::Accepted,
             false => NeighbourState::Stale,
         };
         if is_new_mac || entry.state != state {

@@ -1,10 +1,9 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
-use super::output::timeout_us;
 use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::timer::TIME_WAIT_US;
-use super::transfer::{End, Transfer};
+use super::transfer::{End, Probe, Transfer};
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
@@ -69,7 +68,7 @@ impl Host {
         let id = cx.sockets.insert(&key, State::SynReceived, App::Server(server), flow);
         cx.exchanges.note_server(flow, id);
         let (socket, _) = cx.sockets.busy(id);
-        socket.snd_una = super::output::initial_sequence(local, remote, cx.now.as_nanos());
+        socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = mss;
         self.watch(cx, id);
@@ -97,8 +96,8 @@ impl Host {
         socket.mss = socket.mss.min(segment.mss.saturating_sub(12).max(88));
         socket.state = State::Established;
         let App::Client(exchange) = socket.app() else { unreachable!("only clients connect") };
+        socket.will_confirm();
         cx.deliver(frame);
-        self.confirm_neighbour();
         self.send_ack(cx, id);
         self.exchange_connected(cx, exchange);
     }
@@ -137,7 +136,7 @@ impl Host {
         let (socket, transfer) = cx.sockets.busy(id);
         let acked = socket.take_acknowledgement(transfer, &segment, cx.now);
         let has_more = transfer.has_more();
-        if acked != Acked::Nothing && !self.acknowledged(cx, id, acked) {
+        if acked != Acked::Nothing && !self.acknowledged(cx, id, acked, &segment) {
             return; // the last acknowledgement of a closed connection
         }
         let news = segment.len > 0 || segment.flags.has(Flags::FIN);
@@ -189,32 +188,33 @@ impl Host {
 
     /// What an acknowledgement brings about; false if the socket is gone.
     #[inline]
-    fn acknowledged(&mut self, cx: &mut Cx, id: SocketId, acked: Acked) -> bool {
+    fn acknowledged(&mut self, cx: &mut Cx, id: SocketId, acked: Acked, segment: &Segment) -> bool {
         match acked {
             Acked::Nothing => {}
             Acked::Again => self.duplicate_ack(cx, id),
             Acked::Part => {
-                self.confirm_neighbour();
-                let (socket, transfer) = cx.sockets.busy(id);
-                let timeout = timeout_us(socket.state, transfer);
-                self.start_timer(cx, id, timeout);
+                cx.sockets.get_mut(id).will_confirm();
+                self.arm_retransmission(cx, id);
             }
-            Acked::All => self.confirm_neighbour(),
+            Acked::All => cx.sockets.get_mut(id).will_confirm(),
             Acked::Fin => {
-                self.confirm_neighbour();
-                return self.fin_acknowledged(cx, id);
+                cx.sockets.get_mut(id).will_confirm();
+                return self.fin_acknowledged(cx, id, segment);
             }
         }
         true
     }
 
     /// Everything sent is acknowledged, our FIN among it: the connection moves on. False if it is over.
-    fn fin_acknowledged(&mut self, cx: &mut Cx, id: SocketId) -> bool {
+    fn fin_acknowledged(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         let socket = cx.sockets.get_mut(id);
         match socket.state {
             State::FinWait1 => {
                 socket.state = State::FinWait2;
                 if socket.is_orphan() {
+                    if !segment.flags.has(Flags::FIN) {
+                        socket.shrink();
+                    }
                     self.start_timer(cx, id, TIME_WAIT_US); // tcp_fin_timeout has the same length
                 }
             }
@@ -270,11 +270,11 @@ impl Host {
         }
         let (socket, transfer) = cx.sockets.busy(id);
         transfer.unacked = transfer.unacked.saturating_add(1);
-        let at_once = socket.quick > 0 || transfer.unacked > 1;
+        let at_once = socket.is_quick() || transfer.unacked > 1;
         if segment.flags.has(Flags::FIN) {
             // The FIN's acknowledgement covers the data.
         } else if at_once {
-            socket.quick = socket.quick.saturating_sub(1);
+            socket.take_quick();
             self.send_ack(cx, id);
         } else {
             self.delay_ack(cx, id);
@@ -343,6 +343,7 @@ impl Socket {
         self.open_window(ack.wrapping_sub(self.snd_una));
         self.snd_una = ack;
         (transfer.tries, transfer.duplicates) = (0, 0);
+        transfer.set_probe(Probe::Due);
         transfer.stop_timer();
         if ack != transfer.snd_nxt {
             return Acked::Part;

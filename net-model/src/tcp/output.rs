@@ -22,10 +22,14 @@ pub(crate) struct Say {
     pub(crate) flags: Flags,
 }
 
+/// Bytes that the timestamp option takes from every segment.
+const TIMESTAMPS: u16 = 12;
 /// First retransmission of a SYN or SYN-ACK, in microseconds.
 const SYN_TIMEOUT_US: u32 = 1_000_000;
 /// What Linux adds to the round-trip time, at least.
 const MIN_VARIANCE_US: u32 = 200_000;
+/// The kernel counts the timeout in ticks of its clock before it doubles it.
+const JIFFY_US: u32 = 4000;
 /// No retransmission timer is longer.
 const MAX_TIMEOUT_US: u32 = 120_000_000;
 
@@ -44,7 +48,7 @@ impl Host {
         let id = cx.sockets.insert(&key, State::SynSent, app, flow);
         let (socket, _) = cx.sockets.busy(id);
         socket.mss = mss;
-        socket.snd_una = initial_sequence(local, remote, cx.now.as_nanos());
+        socket.begin_at(initial_sequence(local, remote, cx.now.as_nanos()));
         self.watch(cx, id);
         self.send_syn(cx, id, Flags::SYN);
         id
@@ -99,6 +103,14 @@ impl Host {
     }
 
     fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
+        let before = cx.sockets.busy(id).1.snd_nxt;
+        self.fill_window(cx, id);
+        if cx.sockets.busy(id).1.snd_nxt != before {
+            self.arm_retransmission(cx, id);
+        }
+    }
+
+    fn fill_window(&mut self, cx: &mut Cx, id: SocketId) {
         loop {
             let (socket, transfer) = cx.sockets.busy(id);
             if !transfer.has_more() {
@@ -134,7 +146,7 @@ impl Host {
         transfer.snd_nxt = seq.wrapping_add(len);
         if fin {
             flags = flags.with(Flags::FIN);
-            transfer.end = End::Sent;
+            transfer.note_fin(len > 0);
             transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);
             socket.state = match socket.state {
                 State::Established => State::FinWait1,
@@ -150,10 +162,6 @@ impl Host {
         } else {
             transfer.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
         }
-        if !transfer.is_timed() {
-            let timeout = timeout_us(socket.state, transfer);
-            self.start_timer(cx, id, timeout);
-        }
         self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
     }
 
@@ -164,8 +172,10 @@ impl Host {
 
     /// Builds a segment of a socket and hands it to the network layer.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
-        let (socket, [src, dst], next) = cx.sockets.sender(id);
         let is_syn = say.flags.has(Flags::SYN);
+        // What the way to the other end takes, whatever that end has asked for.
+        let mss = if is_syn { self.mss_towards(cx.sockets.other_end(id)) + TIMESTAMPS } else { 0 };
+        let (socket, [src, dst], next) = cx.sockets.sender(id);
         let (base, header) = if is_syn { (size::SYN, size::SYN_HEADER) } else { (size::PLAIN, size::HEADER) };
         let family = if src.is_v4() { 0 } else { size::V6 };
         let head = Head {
@@ -173,6 +183,7 @@ impl Host {
             dst,
             flow: socket.flow,
             len: base + family + say.len as u16,
+            id: socket.next_id(),
             ttl: crate::host::DEFAULT_TTL,
         };
         let segment = Segment {
@@ -181,13 +192,15 @@ impl Host {
             seq: say.seq.unwrap_or(next),
             ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
             len: say.len as u16,
-            window: window_field(say.flags),
-            mss: if is_syn { socket.mss + 12 } else { 0 },
+            window: window_field(say.flags, mss),
+            mss,
             flags: say.flags,
             header,
         };
+        self.confirms = socket.take_confirmation();
         let frame = cx.wiring.frames.send_segment(head, segment);
         self.send_frame(cx, frame);
+        self.confirms = false;
     }
 
     /// The answer to a segment that no socket wants (RFC 9293, 3.10.7.1).
@@ -207,6 +220,7 @@ impl Host {
             dst: packet.src,
             flow: packet.flow,
             len: size::RST + family,
+            id: 0,
             ttl: crate::host::DEFAULT_TTL,
         };
         let reset = Segment {
@@ -227,7 +241,7 @@ impl Host {
 pub(crate) fn timeout_us(state: State, transfer: &Transfer) -> u32 {
     let first = match state {
         State::SynSent | State::SynReceived => SYN_TIMEOUT_US,
-        _ => transfer.srtt_us.saturating_add(MIN_VARIANCE_US),
+        _ => transfer.srtt_us.saturating_add(MIN_VARIANCE_US).next_multiple_of(JIFFY_US),
     };
     let doubled = u64::from(first) << transfer.tries.min(12);
     doubled.min(u64::from(MAX_TIMEOUT_US)) as u32
@@ -239,13 +253,11 @@ pub(crate) fn stamp(now: Time) -> u32 {
     (now.as_nanos() / 1000) as u32 | 1
 }
 
-/// The window field as Linux shows it at the start of a connection: unscaled in a SYN, scaled by 64 later.
-fn window_field(flags: Flags) -> u16 {
-    match (flags.has(Flags::SYN), flags.has(Flags::ACK)) {
-        (true, false) => 64_240,
-        (true, true) => 65_160,
-        (false, _) => 1_018,
-    }
+/// The window field as Linux shows it at the start of a connection: unscaled in a SYN, as many whole segments as fit into
+/// 16 bits (those of a SYN-ACK carry timestamps); scaled by 64 later.
+fn window_field(flags: Flags, mss: u16) -> u16 {
+    let segment = if flags.has(Flags::ACK) { mss.saturating_sub(TIMESTAMPS) } else { mss };
+    if flags.has(Flags::SYN) { u16::MAX - u16::MAX % segment.max(1) } else { 1_018 }
 }
 
 /// An initial sequence number: a hash of addresses and ports plus a clock of 64 ns, as Linux makes them.

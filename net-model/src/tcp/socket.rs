@@ -2,7 +2,7 @@
 
 use super::short::Short;
 use crate::exchange::ExchangeId;
-use crate::pool::{NONE, Record};
+use crate::pool::Record;
 use crate::request::RequestId;
 
 /// A socket of some host.
@@ -77,8 +77,10 @@ pub struct Socket {
     pub(super) local: Short,
     /// The other end's address.
     pub(super) remote: Short,
-    /// The host; none if the slot is free.
-    pub(crate) host: u32,
+    /// The host; [`NOBODY`] if the slot is free.
+    pub(crate) host: u16,
+    /// IPv4 identification of its last packet: each socket counts its own.
+    ident: u16,
     /// Own port.
     pub lport: u16,
     /// The other end's port.
@@ -102,17 +104,27 @@ pub struct Socket {
     pub(crate) ssthresh: u16,
     /// State.
     pub state: State,
-    /// Segments to be acknowledged at once.
-    pub(crate) quick: u8,
+    /// Segments to be acknowledged at once, and two marks.
+    marks: u8,
 }
+
+/// The host of a free slot.
+pub(super) const NOBODY: u16 = u16::MAX;
+/// In the marks: segments to be acknowledged at once.
+const QUICK: u8 = 0x1f;
+/// In the marks: the other end has acknowledged something, the next segment to it confirms the next hop.
+const CONFIRMS: u8 = 0x80;
+/// In the marks: the kernel has put a small socket into the place of the whole one.
+const MINI: u8 = 0x40;
 
 const _: () = assert!(size_of::<Socket>() <= 44, "there are two for each open connection");
 
 impl Socket {
     /// A socket in `state` that has sent nothing.
     pub(super) fn new(host: u32, local: (Short, u16), remote: (Short, u16), state: State) -> Socket {
+        let host = u16::try_from(host).ok().filter(|host| *host != NOBODY);
         Socket {
-            host,
+            host: host.expect("fewer than 65 535 hosts have sockets"),
             state,
             local: local.0,
             remote: remote.0,
@@ -147,6 +159,54 @@ impl Socket {
         self.owner = kind << NUMBER_BITS | number;
     }
 
+    /// Sets the first sequence number, and with it the first identification, which is as arbitrary.
+    pub(super) fn begin_at(&mut self, sequence: u32) {
+        self.snd_una = sequence;
+        self.ident = (sequence.wrapping_mul(0x9e37_79b9) >> 16) as u16;
+    }
+
+    /// The IPv4 identification of the next packet. While a connection is half open, and once only a small socket is left
+    /// of it, there is nothing that counts.
+    #[inline]
+    pub(super) fn next_id(&mut self) -> u16 {
+        if self.marks & MINI != 0 || matches!(self.state, State::SynReceived | State::TimeWait) {
+            return 0;
+        }
+        self.ident = self.ident.wrapping_add(1);
+        self.ident
+    }
+
+    /// Only a small socket is left: the connection waits for the other end's FIN, and nobody will read.
+    pub(super) fn shrink(&mut self) {
+        self.marks |= MINI;
+    }
+
+    /// Must a data segment be acknowledged at once, because the connection is young?
+    #[inline]
+    pub(super) fn is_quick(&self) -> bool {
+        self.marks & QUICK > 0
+    }
+
+    /// A data segment was acknowledged at once.
+    #[inline]
+    pub(super) fn take_quick(&mut self) {
+        self.marks -= u8::from(self.is_quick());
+    }
+
+    /// The other end has acknowledged something: the next segment to it confirms the next hop.
+    #[inline]
+    pub(super) fn will_confirm(&mut self) {
+        self.marks |= CONFIRMS;
+    }
+
+    /// Does the segment that is about to leave confirm the next hop?
+    #[inline]
+    pub(super) fn take_confirmation(&mut self) -> bool {
+        let confirms = self.marks & CONFIRMS != 0;
+        self.marks &= !CONFIRMS;
+        confirms
+    }
+
     /// Has its program gone?
     #[inline]
     pub(crate) fn is_orphan(&self) -> bool {
@@ -163,7 +223,8 @@ impl Record for Socket {
     const BLANK: Socket = Socket {
         local: Short::BLANK,
         remote: Short::BLANK,
-        host: NONE,
+        host: NOBODY,
+        ident: 0,
         lport: 0,
         rport: 0,
         flow: 0,
@@ -175,7 +236,7 @@ impl Record for Socket {
         cwnd: size::INITIAL_WINDOW,
         ssthresh: u16::MAX,
         state: State::SynSent,
-        quick: size::QUICK_ACKS,
+        marks: size::QUICK_ACKS,
     };
 
     fn link(&mut self) -> &mut u32 {

@@ -6,7 +6,7 @@
 use super::alarm::Alarms;
 use super::index::Index;
 use super::short::{Short, Shorts};
-use super::socket::{App, Socket, SocketId, State};
+use super::socket::{App, NOBODY, Socket, SocketId, State};
 use super::time_wait::Queue;
 use super::transfer::{Rank, Transfer};
 use crate::addr::Addr;
@@ -108,8 +108,8 @@ impl Sockets {
     /// A socket that sends a segment, which acknowledges everything received, its addresses (own one first), and the
     /// next byte it sends.
     #[inline(always)] // a part of send_segment
-    pub(super) fn sender(&mut self, id: SocketId) -> (&Socket, [Addr; 2], u32) {
-        let socket = self.pool.get(id.0);
+    pub(super) fn sender(&mut self, id: SocketId) -> (&mut Socket, [Addr; 2], u32) {
+        let socket = self.pool.get_mut(id.0);
         let mut next = socket.snd_una;
         if let Some(transfer) = self.transfers.guess_mut(socket.rest)
             && transfer.socket == id.0
@@ -117,7 +117,13 @@ impl Sockets {
             transfer.acks_all();
             next = transfer.snd_nxt;
         }
-        (socket, [self.shorts.addr(socket.local), self.shorts.addr(socket.remote)], next)
+        let ends = [self.shorts.addr(socket.local), self.shorts.addr(socket.remote)];
+        (socket, ends, next)
+    }
+
+    /// The address of the other end.
+    pub(super) fn other_end(&self, id: SocketId) -> Addr {
+        self.shorts.addr(self.get(id).remote)
     }
 
     /// Is the other end of socket `a` what `b` calls its own?
@@ -238,7 +244,7 @@ impl Sockets {
         while let Some(id) = self.waiting.pop(now) {
             let socket = self.pool.get_mut(id.0);
             socket.rest -= 1;
-            let (stays, is_gone) = (socket.rest > 0, socket.host == NONE);
+            let (stays, is_gone) = (socket.rest > 0, socket.host == NOBODY);
             if stays {
                 continue;
             }
@@ -256,7 +262,7 @@ impl Sockets {
         self.end_transfer(id);
         let socket = self.pool.get_mut(id.0);
         self.index.remove(hash(&key_of(socket)), id.0);
-        socket.host = NONE; // nobody's: no packet is for it
+        socket.host = NOBODY; // nobody's: no packet is for it
         if socket.state == State::TimeWait && socket.rest > 0 {
             self.left_early += 1; // its slot is free when the queue has forgotten it
         } else {
@@ -288,13 +294,13 @@ fn is_of(socket: &Socket, key: &ShortKey) -> bool {
     // Everything at once: a branch for each part would cost more.
     let ports = u32::from(socket.lport ^ key.local.1 | socket.rport ^ key.remote.1);
     let addresses = socket.local.bits() ^ key.local.0.bits() | socket.remote.bits() ^ key.remote.0.bits();
-    ports | addresses | socket.host ^ key.host == 0 && (socket.state == State::Udp) == key.udp
+    ports | addresses | u32::from(socket.host) ^ key.host == 0 && (socket.state == State::Udp) == key.udp
 }
 
 #[inline]
 fn key_of(socket: &Socket) -> ShortKey {
     ShortKey {
-        host: socket.host,
+        host: u32::from(socket.host),
         udp: socket.state == State::Udp,
         local: (socket.local, socket.lport),
         remote: (socket.remote, socket.rport),

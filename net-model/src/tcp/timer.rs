@@ -4,9 +4,9 @@
 //! alarm ([`Alarms`](super::alarm::Alarms)) no later than they fire. Only an alarm asks when they really fire. Setting a
 //! timer again, as every acknowledgement does, costs some stores.
 
-use super::output::timeout_us;
+use super::output::{Say, timeout_us};
 use super::socket::{SocketId, State};
-use super::transfer::{DELAYED_ACK, Rank, Transfer};
+use super::transfer::{DELAYED_ACK, Probe, Rank, Transfer};
 use crate::cx::Cx;
 use crate::event::Event;
 use crate::host::Host;
@@ -17,6 +17,10 @@ use sim_core::{Duration, Time, Timers};
 
 /// How long the side that closed first remembers a connection, in microseconds.
 pub(crate) const TIME_WAIT_US: u32 = 60_000_000;
+/// How long after two round trips a flight's last segment is sent again, and how long if it is the only one: then its
+/// acknowledgement may be a delayed one. In microseconds.
+const PROBE_US: u32 = 2_000;
+const PROBE_ALONE_US: u32 = 200_000;
 /// A socket that has become busy is looked at so much later, to see whether it is idle again. That is before nearly
 /// all its timers would have to be looked at.
 const BUSY: Duration = Duration::from_millis(200);
@@ -54,7 +58,7 @@ fn fire(cx: &mut Cx, hosts: &mut [Host], timers: Timers, rank: Rank, id: SocketI
         return;
     }
     let host = cx.sockets.get(id).host;
-    hosts[host as usize].socket_timer(cx, id);
+    hosts[usize::from(host)].socket_timer(cx, id);
     if let Some(transfer) = cx.sockets.transfer(id) {
         match transfer.next_due(timers) {
             Time::NEVER => cx.sockets.rest(id),
@@ -119,6 +123,44 @@ impl Host {
         }
     }
 
+    /// Sets the retransmission timer behind what was just sent, or before it that of a probe: a flight whose end got lost
+    /// draws no acknowledgement that would show it, so its last segment is sent again soon, once.
+    pub(super) fn arm_retransmission(&mut self, cx: &mut Cx, id: SocketId) {
+        let (socket, transfer) = cx.sockets.busy(id);
+        let mut delay = timeout_us(socket.state, transfer);
+        if transfer.probe() != Probe::Spent && transfer.tries == 0 && transfer.srtt_us > 0 {
+            let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
+            let is_alone = transfer.in_flight(socket.snd_una) == len + u32::from(fin);
+            let patience = if is_alone { PROBE_ALONE_US } else { PROBE_US };
+            delay = delay.min(transfer.srtt_us.saturating_mul(2).saturating_add(patience));
+            transfer.set_probe(Probe::Armed);
+        } else if transfer.is_timed() && transfer.tries == 0 {
+            return; // the retransmission timer runs from the probe
+        }
+        self.start_timer(cx, id, delay);
+    }
+
+    /// Sends the last segment of the flight again; the retransmission timer starts anew.
+    #[cold]
+    fn send_probe(&mut self, cx: &mut Cx, id: SocketId) {
+        let (socket, transfer) = cx.sockets.busy(id);
+        transfer.set_probe(Probe::Spent);
+        transfer.timed_us = 0;
+        let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
+        let seq = transfer.snd_nxt.wrapping_sub(len + u32::from(fin));
+        let mut flags = Flags::ACK;
+        if len > 0 {
+            flags = flags.with(Flags::PSH);
+        }
+        if fin {
+            flags = flags.with(Flags::FIN);
+        }
+        let delay = timeout_us(socket.state, transfer);
+        self.start_timer(cx, id, delay);
+        self.count_retransmission(cx, id);
+        self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
+    }
+
     /// Sets the timer of the delayed acknowledgement, if it is not running.
     pub(crate) fn delay_ack(&mut self, cx: &mut Cx, id: SocketId) {
         let order = cx.sockets.alarms.number();
@@ -155,6 +197,9 @@ impl Host {
     /// Nothing was acknowledged in time.
     fn retransmission_timer(&mut self, cx: &mut Cx, id: SocketId) {
         let (socket, transfer) = cx.sockets.busy(id);
+        if transfer.probe() == Probe::Armed && transfer.in_flight(socket.snd_una) > 0 {
+            return self.send_probe(cx, id);
+        }
         let limit = match (socket.state, socket.app()) {
             (State::FinWait2, _) => 0,
             (State::SynSent, _) => SYN_RETRIES,

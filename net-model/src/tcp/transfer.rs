@@ -16,7 +16,7 @@ pub(crate) struct Transfer {
     ack_set: Time,
     /// The earliest alarm of this slot, whoever set it: timers are lazy.
     pub(super) posted: Time,
-    /// What the retransmission timer was set to, in microseconds.
+    /// What the retransmission timer was set to, in microseconds; in the highest bits how the flight ends.
     delay_us: u32,
     /// Timers of one instant fire in the order in which they were set: the numbers of both.
     order: u32,
@@ -53,6 +53,24 @@ pub(crate) enum End {
     /// Our FIN was sent (it may be sent again).
     Sent,
 }
+
+/// Whether the end of a flight is sent again soon, before the retransmission timer would fire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Probe {
+    /// When something is sent next, its timer will be that of a probe.
+    Due,
+    /// The timer is that of a probe.
+    Armed,
+    /// The probe was sent: only the retransmission timer is left.
+    Spent,
+}
+
+/// The bits of the delay proper: no timer is longer than two minutes.
+const DELAY: u32 = (1 << 28) - 1;
+/// The timer is that of a probe; the probe was sent; the FIN rode on data.
+const PROBE_ARMED: u32 = 1 << 29;
+const PROBE_SPENT: u32 = 1 << 30;
+const FIN_RODE: u32 = 1 << 31;
 
 const _: () = assert!(size_of::<Transfer>() == 64, "one line of the cache");
 
@@ -143,7 +161,45 @@ impl Transfer {
     /// Sets the retransmission timer. Its number is `order`.
     #[inline]
     pub(super) fn set_timer(&mut self, now: Time, delay_us: u32, order: u32) {
-        (self.set, self.delay_us, self.order) = (now, delay_us, order);
+        (self.set, self.order) = (now, order);
+        self.delay_us = self.delay_us & !DELAY | delay_us;
+    }
+
+    /// The tail loss probe of the present flight.
+    #[inline]
+    pub(super) fn probe(&self) -> Probe {
+        match self.delay_us & (PROBE_ARMED | PROBE_SPENT) {
+            0 => Probe::Due,
+            PROBE_ARMED => Probe::Armed,
+            _ => Probe::Spent,
+        }
+    }
+
+    /// What becomes of the probe.
+    #[inline]
+    pub(super) fn set_probe(&mut self, probe: Probe) {
+        let bits = match probe {
+            Probe::Due => 0,
+            Probe::Armed => PROBE_ARMED,
+            Probe::Spent => PROBE_SPENT,
+        };
+        self.delay_us = self.delay_us & !(PROBE_ARMED | PROBE_SPENT) | bits;
+    }
+
+    /// A FIN is sent, on a segment with data or alone.
+    pub(super) fn note_fin(&mut self, rides: bool) {
+        self.end = End::Sent;
+        self.delay_us = self.delay_us & !FIN_RODE | if rides { FIN_RODE } else { 0 };
+    }
+
+    /// Data bytes of the last segment that was sent, and whether it carries the FIN.
+    pub(super) fn tail(&self, snd_una: u32, mss: u16) -> (u32, bool) {
+        let fin = self.end == End::Sent;
+        let data = self.in_flight(snd_una).saturating_sub(u32::from(fin));
+        if data == 0 || fin && self.delay_us & FIN_RODE == 0 {
+            return (0, fin);
+        }
+        ((data - 1) % u32::from(mss.max(1)) + 1, fin)
     }
 
     /// Turns the retransmission timer off.
@@ -179,7 +235,7 @@ impl Transfer {
 
     /// When the retransmission timer fires, or never.
     pub(super) fn timer_due(&self, timers: Timers) -> Time {
-        due(self.set, timers, Duration::from_micros(u64::from(self.delay_us)))
+        due(self.set, timers, Duration::from_micros(u64::from(self.delay_us & DELAY)))
     }
 
     /// When the first timer fires, or never.

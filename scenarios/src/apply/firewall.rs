@@ -102,11 +102,9 @@ impl Shell<'_> {
     }
 
     fn arp_rule(&self, rule: &Wanted) -> Result<ArpRule, Refused> {
-        let within =
-            |part: Option<(net_model::addr::Prefix, bool)>| part.map(|(prefix, negated)| (prefix, !negated));
         Ok(ArpRule {
-            sender: within(rule.sender),
-            target: within(rule.target),
+            sender: rule.sender,
+            target: rule.target,
             interface: rule.interface.as_ref().map(|dev| self.dev(dev)).transpose()?,
             op: rule.op,
             action: match rule.action {

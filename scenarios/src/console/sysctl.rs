@@ -28,7 +28,10 @@ pub(super) fn parse(words: &[Word]) -> Result<Vec<Sysctl>, ParseError> {
     let mut args = Args::after_program(words);
     let mut out = Vec::new();
     while let Some(word) = args.next() {
-        if matches!(word.text.as_str(), "-w" | "-q" | "-e" | "--write" | "--quiet" | "--ignore") {
+        if matches!(
+            word.text.as_str(),
+            "-w" | "-q" | "-e" | "-qw" | "-wq" | "--write" | "--quiet" | "--ignore"
+        ) {
             continue;
         }
         let Some((name, value)) = word.text.split_once('=') else {

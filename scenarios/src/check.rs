@@ -4,6 +4,8 @@ mod facts;
 mod lvs;
 mod ways;
 
+use crate::console::Command;
+use crate::console::ip::IpCommand;
 use crate::console::names::Names;
 use crate::decode::Spanned;
 use crate::expect::{Expectation, Known};
@@ -50,6 +52,8 @@ struct View<'a> {
     /// Members of a group have the same faults: each is told once a group.
     told: FxHashSet<(Span, &'static str)>,
     topology: Topology<'a>,
+    /// Addresses that hosts get in the course of the run.
+    later: FxHashSet<(usize, Addr)>,
 }
 
 impl<'a> View<'a> {
@@ -74,15 +78,23 @@ impl<'a> View<'a> {
                 None => Arc::new(Facts::new(&host.setup, &names, problems)),
             });
         }
+        let mut later = FxHashSet::default();
         for event in &scenario.events {
-            if let Action::Run(line) = &event.action
-                && let Err(problem) = crate::native::read(line, &names)
-            {
-                problems.push(problem);
+            let Action::Run(line) = &event.action else { continue };
+            match crate::native::read(line, &names) {
+                Ok(Some(Command::Ip(changes))) => {
+                    let added = changes.iter().filter_map(|change| match change {
+                        IpCommand::AddressAdd(added) => Some((event.host, added.addr)),
+                        _ => None,
+                    });
+                    later.extend(added);
+                }
+                Ok(_) => {}
+                Err(problem) => problems.push(problem),
             }
         }
         let topology = Topology::new(&scenario.networks, &scenario.hosts);
-        View { scenario, problems, facts, owners, told: FxHashSet::default(), topology }
+        View { scenario, problems, facts, owners, told: FxHashSet::default(), topology, later }
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {

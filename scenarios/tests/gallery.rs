@@ -6,11 +6,8 @@ use scenarios::load::{Loaded, load, load_text};
 use scenarios::run::run;
 use std::path::{Path, PathBuf};
 
-/// Scenarios that show a fault, or whose events repair one, and what `check` says about them.
-const FAULTY: [(&str, &str); 2] = [
-    ("dr-arp-problem", "answers ARP for the virtual address"),
-    ("failover-without-sync", "has this service but not its address"),
-];
+/// Scenarios that show a fault, and what `check` says about them.
+const FAULTY: [(&str, &str); 1] = [("dr-arp-problem", "answers ARP for the virtual address")];
 
 fn gallery() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("gallery");

@@ -25,6 +25,7 @@ pub(super) fn check(view: &mut View<'_>) {
             if let ServiceKey::Address { addr, .. } = key
                 && !owns(view, director, *addr)
                 && !facts.is_opaque
+                && !view.later.contains(&(director, *addr))
             {
                 let name = &view.scenario.hosts[director].name;
                 let message = format!("{name} has this service but not its address {addr}");

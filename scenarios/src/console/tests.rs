@@ -386,10 +386,7 @@ fn ipvsadm_refusals_point_at_the_word() {
     );
     check(
         "ipvsadm -s > file",
-        &expect![[r#"
-        ipvsadm -s > file
-                ^^ Try `ipvsadm -h' or 'ipvsadm --help' for more information.
-        = the first option must be a command, such as -A, -a, -e or -L; case matters"#]],
+        &expect![[r#"Call(Call { tool: Ipvsadm, args: ["-s"], output: Some("file") })"#]],
     );
     check(
         "ipvsadm -A -t 10.0.0.1:80 -s sh -b mh-port",

@@ -19,6 +19,7 @@ const PROCESS: f64 = 0.025;
 
 /// The first difference between recorded and simulated wires, side by side.
 pub(crate) fn wires(recorded: &[Wire], simulated: &[Wire]) -> Result<(), String> {
+    assert_eq!(recorded.len(), simulated.len(), "every recorded interface was watched");
     let differences: String = recorded
         .iter()
         .zip(simulated)

@@ -186,14 +186,15 @@ impl Link {
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
-        if (self.is_unsafe || self.busy_until.since(ready) > self.longest_wait)
+        let begins = self.busy_until.max(ready);
+        if (self.is_unsafe || begins.since(ready) > self.longest_wait)
             && let Some(reason) = self.refuses(ready)
         {
             self.dropped += 1;
             return Err(reason);
         }
         let busy = occupies(self.ns_per_byte, bytes);
-        let done = self.busy_until.max(ready) + busy;
+        let done = begins + busy;
         self.occupy(bytes, busy, done);
         Ok(done + self.delay)
     }

@@ -187,7 +187,8 @@ impl Link {
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
         let begins = self.busy_until.max(ready);
-        if (self.is_unsafe || begins.since(ready) > self.longest_wait)
+        let wait = begins.as_nanos() - ready.as_nanos();
+        if (self.is_unsafe || wait > self.longest_wait.as_nanos())
             && let Some(reason) = self.refuses(ready)
         {
             self.dropped += 1;
@@ -227,10 +228,11 @@ impl Link {
             return self.push_between(Queued { at, frame, bytes });
         }
         self.last = at;
+        let is_first = self.queue.is_empty();
         // Part by part: written as a whole it would have to be in memory first.
         let slot = self.queue.next_slot();
         (slot.at, slot.frame, slot.bytes) = (at, frame, bytes);
-        self.queue.len() == 1
+        is_first
     }
 
     /// The same where later frames may be in the queue already.

@@ -43,6 +43,7 @@ pub mod table;
 mod testing;
 
 pub(crate) use account::describe;
+pub(crate) use exit::Leaver;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

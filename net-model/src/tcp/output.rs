@@ -8,8 +8,8 @@ use super::table::Key;
 use super::transfer::{End, Transfer};
 use crate::addr::Addr;
 use crate::cx::Cx;
-use crate::host::Host;
-use crate::packet::{Flags, Packet, Segment};
+use crate::host::{DEFAULT_TTL, Host, Leaver};
+use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
 /// What a segment to be sent says.
@@ -208,12 +208,17 @@ impl Host {
     /// Builds a segment where it will lie, and hands it to the network layer.
     #[inline(always)] // a copy for SYNs, one for all others
     fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
-        let (frame, blank) = cx.wiring.frames.send_segment();
-        let (socket, [src, dst], next) = cx.sockets.sender(id);
-        let family = if src.is_v4() { 0 } else { size::V6 };
-        (*blank.src, *blank.dst, *blank.flow) = (src, dst, socket.flow);
-        (*blank.len, *blank.id) = (shape.base + family + say.len as u16, socket.next_id());
-        *blank.ttl = crate::host::DEFAULT_TTL;
+        let Cx { now, agenda, wiring, recorder, sockets, .. } = cx;
+        let (socket, [src, dst], next) = sockets.sender(id);
+        let (flow, family) = (socket.flow, if src.is_v4() { 0 } else { size::V6 });
+        let len = shape.base + family + say.len as u16;
+        self.confirms = socket.take_confirmation();
+        let is_watched = recorder.follows(flow) || cx.confirming.is_some();
+        let leaver = Leaver { to: dst, speaker: Some(src), mark: 0, len };
+        let way = if is_watched { None } else { self.own_way(*now, leaver) };
+        let (frame, blank) = wiring.frames.send_segment();
+        (*blank.src, *blank.dst, *blank.flow) = (src, dst, flow);
+        (*blank.len, *blank.id, *blank.ttl) = (len, socket.next_id(), DEFAULT_TTL);
         *blank.segment = Segment {
             sport: socket.lport,
             dport: socket.rport,
@@ -225,8 +230,16 @@ impl Host {
             flags: say.flags,
             header: shape.header,
         };
-        self.confirms = socket.take_confirmation();
-        self.send_frame(cx, frame);
+        match way {
+            Some((mac, header)) => {
+                (*blank.to, *blank.from) = (mac, header.src);
+                let bytes = ETHERNET_OVERHEAD + u32::from(len);
+                wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+            }
+            None => {
+                self.send_frame(cx, frame);
+            }
+        }
         self.confirms = false;
     }
 
@@ -244,7 +257,7 @@ impl Host {
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
         let (frame, blank) = cx.wiring.frames.send_segment();
         (*blank.src, *blank.dst, *blank.flow) = (packet.dst, packet.src, packet.flow);
-        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, crate::host::DEFAULT_TTL);
+        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, DEFAULT_TTL);
         *blank.segment = Segment {
             sport: segment.dport,
             dport: segment.sport,

@@ -3,7 +3,7 @@
 //! Slow start from ten segments; no pacing, no Nagle delay (requests and answers are single writes). A close after
 //! everything was sent makes a FIN of its own; with data still to send the FIN rides on the last segment.
 
-use super::socket::{App, SocketId, State, before, size};
+use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::transfer::{End, Transfer};
 use crate::addr::Addr;
@@ -125,66 +125,17 @@ impl Host {
     }
 
     fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
-        let before = cx.sockets.busy(id).1.snd_nxt;
-        self.fill_window(cx, id);
-        if cx.sockets.busy(id).1.snd_nxt != before {
-            self.arm_retransmission(cx, id);
-        }
-    }
-
-    fn fill_window(&mut self, cx: &mut Cx, id: SocketId) {
+        let now_us = stamp(cx.now);
+        let mut has_sent = false;
         loop {
             let (socket, transfer) = cx.sockets.busy(id);
-            if !transfer.has_more() {
-                return;
-            }
-            let open = matches!(
-                socket.state,
-                State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
-            );
-            if !open {
-                return;
-            }
-            let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
-            let room = window.saturating_sub(transfer.in_flight(socket.snd_una));
-            let len = transfer.unsent.min(u32::from(socket.mss));
-            let fin = transfer.end == End::Wanted && len == transfer.unsent;
-            if len > 0 && room < len {
-                return;
-            }
-            self.send_next(cx, id, len, fin);
+            let Some(say) = socket.next_segment(transfer, now_us) else { break };
+            self.send_segment(cx, id, say);
+            has_sent = true;
         }
-    }
-
-    fn send_next(&mut self, cx: &mut Cx, id: SocketId, len: u32, fin: bool) {
-        let now_us = stamp(cx.now);
-        let (socket, transfer) = cx.sockets.busy(id);
-        let seq = transfer.snd_nxt;
-        let mut flags = Flags::ACK;
-        if len > 0 && len == transfer.unsent {
-            flags = flags.with(Flags::PSH);
+        if has_sent {
+            self.arm_retransmission(cx, id);
         }
-        transfer.unsent -= len;
-        transfer.snd_nxt = seq.wrapping_add(len);
-        if fin {
-            flags = flags.with(Flags::FIN);
-            transfer.note_fin(len > 0);
-            transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);
-            socket.state = match socket.state {
-                State::Established => State::FinWait1,
-                State::CloseWait => State::LastAck,
-                same => same,
-            };
-        }
-        if before(transfer.snd_max, transfer.snd_nxt) {
-            transfer.snd_max = transfer.snd_nxt;
-            if transfer.timed_us == 0 {
-                transfer.timed_us = now_us;
-            }
-        } else {
-            transfer.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
-        }
-        self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
     }
 
     /// A segment without data, usually an acknowledgement.
@@ -268,6 +219,55 @@ impl Host {
             ..Segment::default()
         };
         self.send_frame(cx, frame);
+    }
+}
+
+impl Socket {
+    /// The next segment that the window allows, or the FIN if it is its turn: it counts as sent.
+    #[inline]
+    fn next_segment(&mut self, transfer: &mut Transfer, now_us: u32) -> Option<Say> {
+        if !(transfer.has_more() && self.may_send()) {
+            return None;
+        }
+        let window = (u32::from(self.cwnd) * u32::from(self.mss)).min(size::WINDOW);
+        let room = window.saturating_sub(transfer.in_flight(self.snd_una));
+        let len = transfer.unsent.min(u32::from(self.mss));
+        if len > 0 && room < len {
+            return None;
+        }
+        let seq = transfer.snd_nxt;
+        let mut flags = Flags::ACK;
+        if len > 0 && len == transfer.unsent {
+            flags = flags.with(Flags::PSH);
+        }
+        transfer.unsent -= len;
+        transfer.snd_nxt = seq.wrapping_add(len);
+        if transfer.end == End::Wanted && transfer.unsent == 0 {
+            flags = flags.with(Flags::FIN);
+            transfer.note_fin(len > 0);
+            transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);
+            self.state = match self.state {
+                State::Established => State::FinWait1,
+                State::CloseWait => State::LastAck,
+                same => same,
+            };
+        }
+        if before(transfer.snd_max, transfer.snd_nxt) {
+            transfer.snd_max = transfer.snd_nxt;
+            if transfer.timed_us == 0 {
+                transfer.timed_us = now_us;
+            }
+        } else {
+            transfer.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
+        }
+        Some(Say { seq: Some(seq), len, flags })
+    }
+
+    /// May data or a FIN be sent (again) in this state?
+    #[inline]
+    fn may_send(&self) -> bool {
+        use State::{CloseWait, Closing, Established, FinWait1, LastAck};
+        matches!(self.state, Established | CloseWait | FinWait1 | Closing | LastAck)
     }
 }
 

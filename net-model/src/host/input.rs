@@ -1,5 +1,6 @@
 //! Receiving: from the frame at the interface to the program, or on to the next host.
 
+use super::exit::Leaver;
 use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
@@ -28,14 +29,31 @@ impl Host {
         let is_heard = interface.up && self.is_up && arrived.dst == interface.mac;
         match &mut arrived.body {
             Body::Ip(packet) if is_heard && !cx.recorder.follows(packet.flow) => {
-                match self.stack.known_input(packet, iif, interface) {
-                    Some(Known::Transport) if self.director.is_none() => self.transport_input(cx, frame),
-                    Some(Known::Transport | Known::Deliver) => self.local_input(cx, frame),
+                if packet.outer.is_some() {
+                    return self.tunnelled_input(cx, iif, frame);
+                }
+                packet.mark = 0;
+                match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+                    Some(Known::Deliver) if self.director.is_none() => self.transport_input(cx, frame),
+                    Some(Known::Deliver) => self.past_director(cx, frame),
                     Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
                     None => self.ip_input(cx, iif, frame),
                 }
             }
             Body::Ip(_) | Body::Arp(_) => self.input_with_care(cx, iif, frame),
+        }
+    }
+
+    /// A packet that nobody follows comes in in a tunnel. What becomes of it may be known as well.
+    #[inline(never)]
+    fn tunnelled_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        packet.mark = 0;
+        match self.stack.known_input(packet.routed_src(), packet.routed_dst(), iif, interface) {
+            Some(Known::Deliver) => self.tunnel_input(cx, frame),
+            Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
+            None => self.ip_input(cx, iif, frame),
         }
     }
 
@@ -61,10 +79,12 @@ impl Host {
     pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
         let packet = cx.wiring.frames.packet_mut(&frame);
-        if !cx.recorder.follows(packet.flow)
-            && let Some(Known::Transport | Known::Deliver) = self.stack.known_input(packet, iif, interface)
-        {
-            return self.local_input(cx, frame);
+        if !cx.recorder.follows(packet.flow) {
+            packet.mark = 0;
+            let (src, dst) = (packet.routed_src(), packet.routed_dst());
+            if let Some(Known::Deliver) = self.stack.known_input(src, dst, iif, interface) {
+                return self.local_input(cx, frame);
+            }
         }
         self.ip_input(cx, iif, frame);
     }
@@ -130,10 +150,16 @@ impl Host {
 
     /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
     fn local_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if packet.outer.is_some() {
+        if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
             return self.tunnel_input(cx, frame);
         }
+        self.past_director(cx, frame);
+    }
+
+    /// LOCAL_IN: the director looks, if there is one, then the transport protocol.
+    #[inline(never)]
+    fn past_director(&mut self, cx: &mut Cx, frame: FrameId) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
         let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
         if !director.intercepts(packet.dst.family()) {
             return self.transport_input(cx, frame);
@@ -143,6 +169,19 @@ impl Host {
             director.record_decisions(true);
         }
         let verdict = director.local_in(cx.now, packet, &self.stack);
+        if let (Verdict::Send { to }, false) = (&verdict, followed) {
+            packet.mark = UNMARKED;
+            let leaver = Leaver { to: *to, speaker: None, mark: UNMARKED, len: packet.wire_len() };
+            self.arm_director(cx);
+            self.inherit_confirmation(cx, &frame);
+            return self.send_received(cx, frame, leaver);
+        }
+        self.follow_verdict(cx, frame, verdict, followed);
+    }
+
+    /// What the director has said about a packet for this host.
+    #[inline(never)]
+    fn follow_verdict(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict, followed: bool) {
         if followed {
             self.tell_decision(cx, &frame, &verdict);
         }
@@ -152,11 +191,21 @@ impl Host {
             Verdict::Send { to } => {
                 self.inherit_confirmation(cx, &frame);
                 cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
-                if let Some(frame) = self.leave_as_known(cx, frame, to, None) {
-                    self.send_received_towards(cx, frame, to);
-                }
+                self.send_received_towards(cx, frame, to);
             }
             other => self.ended_by_ipvs(cx, frame, other),
+        }
+    }
+
+    /// Sends a packet of somebody else towards a real server. Nobody follows it.
+    #[inline(always)] // a part of past_director
+    fn send_received(&mut self, cx: &mut Cx, frame: FrameId, leaver: Leaver) {
+        let left = match self.stack.known_exit(leaver) {
+            Some(next_hop) => self.depart(cx, frame, next_hop, leaver.len),
+            None => Some(frame),
+        };
+        if let Some(frame) = left {
+            self.send_received_towards(cx, frame, leaver.to);
         }
     }
 

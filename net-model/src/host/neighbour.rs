@@ -371,7 +371,11 @@ impl<H> Neighbours<H> {
 
     /// Was a timer set since this was last asked?
     pub(super) fn take_news(&mut self) -> bool {
-        std::mem::take(&mut self.has_news)
+        let has_news = self.has_news;
+        if has_news {
+            self.has_news = false;
+        }
+        has_news
     }
 
     /// No earlier than this does a timer fire.

@@ -177,7 +177,10 @@ impl Sockets {
         let hash = hash(&key_of(&socket));
         let slot = self.pool.insert(socket);
         let pool = &self.pool;
-        self.index.insert(hash, slot, |slot| self::hash(&key_of(pool.get(slot))));
+        self.index.insert(hash, slot, || {
+            let others = pool.iter().filter(|(other, socket)| socket.host != NOBODY && *other != slot);
+            others.map(|(slot, socket)| (self::hash(&key_of(socket)), slot))
+        });
         if !key.udp {
             self.begin_transfer(SocketId(slot));
         }

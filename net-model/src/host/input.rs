@@ -322,7 +322,7 @@ impl Host {
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
             return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
         }
-        let Some(frame) = self.director_forward(cx, frame) else { return };
+        let Some(frame) = self.director_forward_with_care(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
         let left = if is_whole { self.leave_as_known(cx, frame, to, None) } else { Some(frame) };
         if let Some(frame) = left {
@@ -330,8 +330,13 @@ impl Host {
         }
     }
 
+    #[inline(never)] // one copy for the packets that tables and rules have looked at
+    fn director_forward_with_care(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
+        self.director_forward(cx, frame)
+    }
+
     /// The director at FORWARD: the packet, if it goes on.
-    #[inline]
+    #[inline(always)] // and one for all others
     fn director_forward(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
         let Some(director) = &mut self.director else { return Some(frame) };
         let packet = cx.wiring.frames.packet_mut(&frame);
@@ -343,8 +348,16 @@ impl Host {
         let is_translated = packet.src != speaker;
         self.arm_director(cx);
         match verdict {
-            Verdict::Accept if is_translated => return self.forward_reply(cx, frame, speaker),
-            Verdict::Accept => return Some(frame),
+            Verdict::Accept if is_translated => self.forward_reply(cx, frame, speaker),
+            Verdict::Accept => Some(frame),
+            other => self.forwarded_no_further(cx, frame, other),
+        }
+    }
+
+    /// The director sends a packet elsewhere that was to be forwarded, or it ends here.
+    #[inline(never)]
+    fn forwarded_no_further(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict) -> Option<FrameId> {
+        match verdict {
             Verdict::Send { to } => {
                 self.tell_sending(cx, &frame, to);
                 let packet = cx.wiring.frames.packet_mut(&frame).clone();

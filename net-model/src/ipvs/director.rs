@@ -86,7 +86,7 @@ impl Director {
     }
 
     /// LOCAL_IN: replies (priority 98), then requests (99).
-    #[inline]
+    #[inline(always)] // once a packet
     pub fn local_in(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
         self.advance(now);
         if !self.intercepts(packet.dst.family()) {
@@ -106,11 +106,22 @@ impl Director {
     }
 
     /// FORWARD: ICMP errors about virtual services (priority 99), then replies (100).
+    #[inline(always)] // once a packet
     pub fn forward(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
         self.advance(now);
         if !self.intercepts(packet.dst.family()) {
             return Verdict::Accept;
         }
+        let Payload::Tcp(segment) = &packet.payload else {
+            return self.forward_other(now, packet, host);
+        };
+        let seen = Seen::of_segment(packet, segment);
+        self.reply(now, packet, seen).unwrap_or(Verdict::Accept)
+    }
+
+    /// The same for a packet of another protocol.
+    #[inline(never)]
+    fn forward_other(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
         if let Payload::Icmp(_) = packet.payload {
             let verdict = self.icmp_request(now, packet, host, Hook::Forward);
             if verdict != Verdict::Accept {
@@ -138,6 +149,7 @@ impl Director {
         }
     }
 
+    #[inline(never)]
     fn run_alarms(&mut self, now: Time) {
         let mut due = std::mem::take(&mut self.due);
         while let Some((at, alarm)) = self.clock.ring(now) {

@@ -9,7 +9,7 @@ use super::state::{self, Signal};
 use super::tcp_state::Kind;
 use super::verdict::{Surroundings, Verdict};
 use super::{sctp_state, tcp_state};
-use crate::packet::{Flags, Packet, Payload, proto};
+use crate::packet::{Flags, Packet, Payload, Segment, proto};
 use crate::verdict::DropReason;
 use sim_core::Time;
 
@@ -27,6 +27,13 @@ impl Seen {
     pub(super) fn of(packet: &Packet) -> Option<Seen> {
         Some(Seen { tuple: Tuple::of(packet)?, signal: Signal::of(packet), opens: opens(packet) })
     }
+
+    /// The same of a packet with a TCP segment.
+    #[inline(always)] // once a packet
+    pub(super) fn of_segment(packet: &Packet, segment: &Segment) -> Seen {
+        let tuple = Tuple::of_segment(packet, segment);
+        Seen { tuple, signal: Signal::Segment(Kind::of(segment)), opens: segment.flags.has(Flags::SYN) }
+    }
 }
 
 impl Director {
@@ -43,9 +50,8 @@ impl Director {
         let Payload::Tcp(segment) = &packet.payload else {
             return self.other(now, packet, host, hook);
         };
-        let tuple = Tuple::of_segment(packet, segment);
-        let (signal, opens) = (Signal::Segment(Kind::of(segment)), segment.flags.has(Flags::SYN));
-        self.known_or_new(now, packet, Seen { tuple, signal, opens }, host, hook)
+        let seen = Seen::of_segment(packet, segment);
+        self.known_or_new(now, packet, seen, host, hook)
     }
 
     /// A packet of another protocol, or one without ports.

@@ -210,31 +210,34 @@ impl Director {
     #[inline(always)] // once a packet
     pub(super) fn reply(&mut self, now: Time, packet: &mut Packet, seen: Seen) -> Option<Verdict> {
         match self.connections.find_reply(&seen.tuple) {
-            Some(slot) => Some(self.answer(now, packet, seen.signal, slot)),
-            None if self.calls.in_use || self.settings.nat_icmp_send != 0 => {
-                self.first_word(now, packet, seen)
+            Some(slot) => {
+                self.answer(now, packet, seen.signal, slot);
+                Some(Verdict::Accept)
             }
+            None if self.calls.in_use || self.settings.nat_icmp_send != 0 => self.first_word(now, packet),
             None => None,
         }
     }
 
     /// A packet of a server's side that belongs to no connection: a service with a persistence engine lets its servers
     /// speak first, `nat_icmp_send` refuses.
+    #[cold]
     #[inline(never)]
-    fn first_word(&mut self, now: Time, packet: &mut Packet, seen: Seen) -> Option<Verdict> {
+    fn first_word(&mut self, now: Time, packet: &mut Packet) -> Option<Verdict> {
+        let seen = Seen::of(packet)?;
         let Some(slot) = self.originate(now, packet, &seen.tuple) else {
             return if self.settings.nat_icmp_send == 0 { None } else { self.refuse_stray(packet) };
         };
-        let verdict = self.answer(now, packet, seen.signal, slot);
+        self.answer(now, packet, seen.signal, slot);
         if self.connections.get(slot).is(flag::ONE_PACKET) {
             self.remove(slot);
         }
-        Some(verdict)
+        Some(Verdict::Accept)
     }
 
     /// A packet from the server of an entry: source rewritten, state, timer.
     #[inline(always)] // once a packet
-    fn answer(&mut self, now: Time, packet: &mut Packet, signal: Signal, slot: Slot) -> Verdict {
+    fn answer(&mut self, now: Time, packet: &mut Packet, signal: Signal, slot: Slot) {
         if self.connections.get(slot).is(flag::HELPED) {
             self.help_reply(now, slot, packet);
         }
@@ -256,7 +259,6 @@ impl Director {
             let control = connection.control;
             self.assure(control);
         }
-        Verdict::Accept
     }
 
     /// `nat_icmp_send`: a masqueraded server that speaks without a connection is told so.

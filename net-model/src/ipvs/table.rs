@@ -74,7 +74,7 @@ impl Connections {
     }
 
     /// An entry, to be changed, and its mapping.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn both_mut(&mut self, slot: Slot) -> (&mut Connection, &Mapping) {
         let connection = self.entries.get_mut(slot);
         let mapping = self.mappings.get(connection.mapping);
@@ -95,11 +95,11 @@ impl Connections {
         {
             return Some(slot);
         }
-        self.search_request(tuple)
+        self.search_request(*tuple)
     }
 
-    #[inline(never)]
-    fn search_request(&self, tuple: &Tuple) -> Option<Slot> {
+    #[inline(never)] // takes the tuple by value: the caller keeps its own in registers
+    fn search_request(&self, tuple: Tuple) -> Option<Slot> {
         let to = (tuple.dst, tuple.dport);
         let matches = |c: &Connection| self.mapping(c).virtual_ == to && !c.is_template();
         let known = self.search(tuple.protocol, tuple.src, tuple.sport, matches);
@@ -121,7 +121,7 @@ impl Connections {
         {
             return Some(slot);
         }
-        self.search_reply(tuple)
+        self.search_reply(*tuple)
     }
 
     /// Does any client have a port like the one that the packet goes to?
@@ -131,7 +131,7 @@ impl Connections {
     }
 
     #[inline(never)]
-    fn search_reply(&self, tuple: &Tuple) -> Option<Slot> {
+    fn search_reply(&self, tuple: Tuple) -> Option<Slot> {
         let from = (tuple.src, tuple.sport);
         let matches = |c: &Connection| self.answers_as(c) == from && !c.is_template();
         self.search(tuple.protocol, tuple.dst, tuple.dport, matches)

@@ -247,9 +247,7 @@ impl Wiring {
     #[inline(always)] // the end of every way out of a host
     fn enqueue(&mut self, id: LinkId, at: Time, frame: FrameId, bytes: u32, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
-        if link.push(at, frame, bytes)
-            && let Some(due) = link.arm()
-        {
+        if let Some(due) = link.push(at, frame, bytes) {
             agenda.post(due, Event::Arrive(id));
         }
     }

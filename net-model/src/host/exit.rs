@@ -11,6 +11,7 @@ use super::stack::Stack;
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::FrameId;
+use crate::ipvs::Path;
 use crate::link::LinkId;
 use crate::packet::ETHERNET_OVERHEAD;
 use sim_core::Time;
@@ -42,10 +43,11 @@ impl<H> Stack<H> {
         (slot.mtu > 0).then_some(slot.mtu)
     }
 
-    /// The source that the host chooses towards `to`, if it is another host to which the way is remembered.
-    pub(super) fn known_source(&self, to: Addr) -> Option<Addr> {
+    /// The way towards another host, if it is remembered.
+    #[inline(always)] // a director asks for every packet
+    pub(super) fn known_path(&self, to: Addr) -> Option<Path> {
         let (id, slot) = self.cache.find(to, 0, self.epoch())?;
-        (slot.mtu > 0).then(|| self.cache.answer(id).source)
+        (slot.mtu > 0).then(|| Path { mtu: slot.mtu, source: self.cache.answer(id).source })
     }
 
     /// The next hop of the way out that a slot remembers, and the largest packet that fits (0 if none is known).

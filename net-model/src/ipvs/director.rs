@@ -116,7 +116,14 @@ impl Director {
             return self.forward_other(now, packet, host);
         };
         let seen = Seen::of_segment(packet, segment);
-        self.reply(now, packet, seen).unwrap_or(Verdict::Accept)
+        match self.known_reply(&seen) {
+            Some(slot) => self.answer(now, packet, seen.signal(), slot),
+            None if self.hears_first_words() => {
+                return self.first_word(now, packet).unwrap_or(Verdict::Accept);
+            }
+            None => {}
+        }
+        Verdict::Accept
     }
 
     /// The same for a packet of another protocol.

@@ -28,6 +28,12 @@ impl Seen {
         Some(Seen { tuple: Tuple::of(packet)?, signal: Signal::of(packet), opens: opens(packet) })
     }
 
+    /// What moves the state machine.
+    #[inline(always)] // once a packet
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
     /// The same of a packet with a TCP segment.
     #[inline(always)] // once a packet
     pub(super) fn of_segment(packet: &Packet, segment: &Segment) -> Seen {
@@ -209,21 +215,33 @@ impl Director {
     /// A packet from a server: none if it belongs to no connection.
     #[inline(always)] // once a packet
     pub(super) fn reply(&mut self, now: Time, packet: &mut Packet, seen: Seen) -> Option<Verdict> {
-        match self.connections.find_reply(&seen.tuple) {
+        match self.known_reply(&seen) {
             Some(slot) => {
                 self.answer(now, packet, seen.signal, slot);
                 Some(Verdict::Accept)
             }
-            None if self.calls.in_use || self.settings.nat_icmp_send != 0 => self.first_word(now, packet),
+            None if self.hears_first_words() => self.first_word(now, packet),
             None => None,
         }
+    }
+
+    /// The entry to which a server's packet belongs.
+    #[inline(always)] // once a packet
+    pub(super) fn known_reply(&self, seen: &Seen) -> Option<Slot> {
+        self.connections.find_reply(&seen.tuple)
+    }
+
+    /// Does it matter if a packet of a server's side belongs to no connection?
+    #[inline]
+    pub(super) fn hears_first_words(&self) -> bool {
+        self.calls.in_use || self.settings.nat_icmp_send != 0
     }
 
     /// A packet of a server's side that belongs to no connection: a service with a persistence engine lets its servers
     /// speak first, `nat_icmp_send` refuses.
     #[cold]
     #[inline(never)]
-    fn first_word(&mut self, now: Time, packet: &mut Packet) -> Option<Verdict> {
+    pub(super) fn first_word(&mut self, now: Time, packet: &mut Packet) -> Option<Verdict> {
         let seen = Seen::of(packet)?;
         let Some(slot) = self.originate(now, packet, &seen.tuple) else {
             return if self.settings.nat_icmp_send == 0 { None } else { self.refuse_stray(packet) };
@@ -237,7 +255,7 @@ impl Director {
 
     /// A packet from the server of an entry: source rewritten, state, timer.
     #[inline(always)] // once a packet
-    fn answer(&mut self, now: Time, packet: &mut Packet, signal: Signal, slot: Slot) {
+    pub(super) fn answer(&mut self, now: Time, packet: &mut Packet, signal: Signal, slot: Slot) {
         if self.connections.get(slot).is(flag::HELPED) {
             self.help_reply(now, slot, packet);
         }

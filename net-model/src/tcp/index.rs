@@ -194,7 +194,8 @@ mod tests {
     fn a_record_takes_about_six_bytes() {
         let hash = |slot: u32| slot.wrapping_mul(0x9e37_79b9);
         let mut index = Index::default();
-        (0..1_000_000).for_each(|slot| index.insert(hash(slot), slot, || (0..slot).map(|old| (hash(old), old))));
+        (0..1_000_000)
+            .for_each(|slot| index.insert(hash(slot), slot, || (0..slot).map(|old| (hash(old), old))));
         let each = index.memory() as f64 / 1e6;
         assert!((5.3..6.8).contains(&each), "{each} bytes a record");
     }

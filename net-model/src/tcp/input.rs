@@ -21,9 +21,9 @@ impl Host {
         let Payload::Tcp(segment) = packet.payload else {
             unreachable!("the caller dispatched on the protocol")
         };
-        let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
-        let key = Key { host: self.id, udp: false, local, remote };
-        match cx.sockets.find_likely(&key, cx.exchanges.likely_sockets(packet.flow)) {
+        let (addresses, ports) = ([packet.dst, packet.src], [segment.dport, segment.sport]);
+        let likely = cx.exchanges.likely_sockets(packet.flow);
+        match cx.sockets.find_likely(self.id, addresses, ports, likely) {
             Some((id, state)) => self.socket_input(cx, id, state, frame, segment),
             None => self.no_socket(cx, frame, segment),
         }
@@ -31,11 +31,26 @@ impl Host {
 
     #[inline(always)] // a part of tcp_input
     fn socket_input(&mut self, cx: &mut Cx, id: SocketId, state: State, frame: FrameId, segment: Segment) {
+        if matches!(state, State::SynSent | State::SynReceived | State::TimeWait) {
+            return self.in_passing_state(cx, id, state, frame, segment);
+        }
+        self.in_synchronised(cx, id, frame, segment);
+    }
+
+    /// A segment for a socket in a state in which it gets one, or is not expected to get any.
+    #[inline(never)]
+    fn in_passing_state(
+        &mut self,
+        cx: &mut Cx,
+        id: SocketId,
+        state: State,
+        frame: FrameId,
+        segment: Segment,
+    ) {
         match state {
             State::SynSent => self.in_syn_sent(cx, id, frame, segment),
             State::TimeWait => self.in_time_wait(cx, id, frame, segment),
-            State::SynReceived => self.in_syn_received(cx, id, frame, segment),
-            _ => self.in_synchronised(cx, id, frame, segment),
+            _ => self.in_syn_received(cx, id, frame, segment),
         }
     }
 
@@ -72,7 +87,6 @@ impl Host {
         self.send_syn(cx, id, Flags::SYN.with(Flags::ACK), mss);
     }
 
-    #[inline(never)] // once a connection
     fn in_syn_sent(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         let (socket, transfer) = cx.sockets.busy(id);
         let acks_us = segment.flags.has(Flags::ACK) && segment.ack == transfer.snd_nxt;
@@ -101,7 +115,6 @@ impl Host {
     }
 
     /// SYN_RECEIVED: the SYN again, or the third segment of the handshake.
-    #[inline(never)] // once a connection
     fn in_syn_received(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         if segment.flags.has(Flags::SYN) {
             cx.deliver(frame);
@@ -114,7 +127,6 @@ impl Host {
     }
 
     /// TIME_WAIT: a new SYN may begin anew, a late FIN is acknowledged again.
-    #[inline(never)]
     fn in_time_wait(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         let socket = cx.sockets.get(id);
         if segment.flags.has(Flags::RST) {

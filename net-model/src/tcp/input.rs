@@ -131,6 +131,9 @@ impl Host {
         if cx.sockets.get(id).state == State::SynReceived && !self.established(cx, id, &segment) {
             return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
         }
+        if segment.header > size::HEADER {
+            cx.sockets.note_selective(id, cx.wiring.frames.packet_mut(&frame).selective());
+        }
         cx.deliver(frame);
         self.rouse(cx, id);
         let (socket, transfer) = cx.sockets.busy(id);
@@ -244,9 +247,8 @@ impl Host {
     /// Data or FIN; false if there is nothing more to do for this segment.
     fn received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         let socket = cx.sockets.get_mut(id);
-        if segment.seq != socket.rcv_nxt {
-            self.send_ack(cx, id); // a gap, or a repetition: say what is expected
-            return true;
+        if segment.seq != socket.rcv_nxt || socket.has_holes() {
+            return self.received_out_of_order(cx, id, segment);
         }
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(u32::from(segment.len));
         if segment.len > 0 && !self.data_received(cx, id, segment) {
@@ -262,11 +264,7 @@ impl Host {
     /// Acknowledges data by the rules of section 8.3, then hands it to the program. False if the socket is gone.
     fn data_received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         if cx.sockets.get(id).is_orphan() {
-            // Nobody will read it.
-            let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
-            self.send_segment(cx, id, reset);
-            cx.sockets.remove(id);
-            return false;
+            return self.nobody_reads(cx, id, segment);
         }
         let (socket, transfer) = cx.sockets.busy(id);
         transfer.unacked = transfer.unacked.saturating_add(1);
@@ -282,7 +280,16 @@ impl Host {
         self.program_reads(cx, id, u32::from(segment.len))
     }
 
-    fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
+    /// Data came for a socket whose program has gone: a reset, and the socket is gone.
+    #[cold]
+    pub(super) fn nobody_reads(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
+        self.send_segment(cx, id, reset);
+        cx.sockets.remove(id);
+        false
+    }
+
+    pub(super) fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
         let socket = cx.sockets.get_mut(id);
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(1);
         match socket.state {

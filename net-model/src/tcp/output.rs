@@ -8,7 +8,7 @@ use super::table::Key;
 use super::transfer::{End, Transfer};
 use crate::addr::Addr;
 use crate::cx::Cx;
-use crate::frames::Head;
+use crate::frames::{FrameId, Head};
 use crate::host::Host;
 use crate::packet::{Flags, Packet, Segment};
 use sim_core::Time;
@@ -112,6 +112,7 @@ impl Host {
 
     fn fill_window(&mut self, cx: &mut Cx, id: SocketId) {
         loop {
+            let up_to = cx.sockets.next_hole(id);
             let (socket, transfer) = cx.sockets.busy(id);
             if !transfer.has_more() {
                 return;
@@ -125,8 +126,8 @@ impl Host {
             }
             let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
             let room = window.saturating_sub(transfer.in_flight(socket.snd_una));
-            let len = transfer.unsent.min(u32::from(socket.mss));
-            let fin = transfer.end == End::Wanted && len == transfer.unsent;
+            let len = transfer.unsent.min(u32::from(socket.mss)).min(up_to);
+            let fin = transfer.end == End::Wanted && len == transfer.unsent && len < up_to;
             if len > 0 && room < len {
                 return;
             }
@@ -172,6 +173,14 @@ impl Host {
 
     /// Builds a segment of a socket and hands it to the network layer.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
+        let frame = self.build_segment(cx, id, say);
+        self.send_frame(cx, frame);
+        self.confirms = false;
+    }
+
+    /// A segment of a socket, about to be sent.
+    #[inline(always)] // the greater part of send_segment
+    pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) -> FrameId {
         let is_syn = say.flags.has(Flags::SYN);
         // What the way to the other end takes, whatever that end has asked for.
         let mss = if is_syn { self.mss_towards(cx.sockets.other_end(id)) + TIMESTAMPS } else { 0 };
@@ -198,9 +207,7 @@ impl Host {
             header,
         };
         self.confirms = socket.take_confirmation();
-        let frame = cx.wiring.frames.send_segment(head, segment);
-        self.send_frame(cx, frame);
-        self.confirms = false;
+        cx.wiring.frames.send_segment(head, segment)
     }
 
     /// The answer to a segment that no socket wants (RFC 9293, 3.10.7.1).

@@ -57,7 +57,10 @@ impl Packet {
     /// If it is no TCP segment, or the blocks are none or too many.
     pub fn acknowledge_selectively(&mut self, blocks: &[Block]) {
         let Payload::Tcp(segment) = &mut self.payload else { panic!("only TCP acknowledges selectively") };
-        assert!((1..=BLOCKS).contains(&blocks.len()), "one block at least, and no more than there is room for");
+        assert!(
+            (1..=BLOCKS).contains(&blocks.len()),
+            "one block at least, and no more than there is room for"
+        );
         let option = 4 + 8 * blocks.len() as u8;
         segment.header += option;
         self.len += u16::from(option);

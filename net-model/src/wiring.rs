@@ -9,7 +9,7 @@
 use crate::addr::Mac;
 use crate::event::Event;
 use crate::frames::{FrameId, Frames};
-use crate::link::{End, Link, LinkId, Queued, Taken};
+use crate::link::{End, Link, LinkId, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Path, Switch};
@@ -97,7 +97,7 @@ impl Wiring {
             },
             End::Host(..) | End::Tap(..) => id,
         };
-        self.enqueue(next, Queued { at, frame, bytes }, agenda);
+        self.enqueue(next, at, frame, bytes, agenda);
         Some(at)
     }
 
@@ -122,8 +122,25 @@ impl Wiring {
         self.frames.end(frame);
     }
 
+    /// The event of a link whose head arrives at a host's interface: host, interface, frame. Nothing has happened if it
+    /// is another kind of event: then [`Wiring::arrive`] tells.
+    #[inline(always)] // the beginning of every arrival
+    pub(crate) fn arrive_at_host(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        agenda: &mut Agenda<Event>,
+    ) -> Option<(u32, u16, FrameId)> {
+        let link = &mut self.links[id.0 as usize];
+        let End::Host(host, interface) = link.end() else { return None };
+        let (frame, next) = link.next_arrival(now)?;
+        if next != Time::NEVER {
+            agenda.post(next, Event::Arrive(id));
+        }
+        Some((host, interface, frame))
+    }
+
     /// The event of a link: its head arrives.
-    #[inline]
     pub(crate) fn arrive(
         &mut self,
         now: Time,
@@ -138,14 +155,10 @@ impl Wiring {
         if next != Time::NEVER {
             agenda.post(next, Event::Arrive(id));
         }
-        match link.end() {
-            End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
-            End::Tap(..) | End::Switch(..) => self.at_end(now, id, frame, agenda, recorder),
-        }
+        self.at_end(now, id, frame, agenda, recorder)
     }
 
     /// A frame is at the end of a link, whatever there is.
-    #[inline(never)]
     fn at_end(
         &mut self,
         now: Time,
@@ -165,7 +178,6 @@ impl Wiring {
     }
 
     /// The event of a link that may refuse frames, or one that is void.
-    #[inline(never)]
     fn refusing_link_event(
         &mut self,
         now: Time,
@@ -212,7 +224,7 @@ impl Wiring {
                 recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, || {
                     format!("knows the port of {dst}")
                 });
-                self.enqueue(out, Queued { at: now, frame, bytes }, agenda);
+                self.enqueue(out, now, frame, bytes, agenda);
             }
             Decision::Hairpin => {
                 recorder.note_drop(now, Place::Switch(number), self.frames.get(&frame), DropReason::Hairpin);
@@ -225,7 +237,7 @@ impl Wiring {
                 for index in 0..self.switches[number as usize].ports().len() {
                     let Some(out) = self.switches[number as usize].flood(index, port) else { continue };
                     let copy = self.frames.copy(&frame);
-                    self.enqueue(out, Queued { at: now, frame: copy, bytes }, agenda);
+                    self.enqueue(out, now, copy, bytes, agenda);
                 }
                 self.frames.end(frame);
             }
@@ -234,9 +246,9 @@ impl Wiring {
 
     /// A frame takes its place in the queue of a link, and the link its event.
     #[inline(always)] // the end of every way out of a host
-    fn enqueue(&mut self, id: LinkId, queued: Queued, agenda: &mut Agenda<Event>) {
+    fn enqueue(&mut self, id: LinkId, at: Time, frame: FrameId, bytes: u32, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
-        if link.push(queued)
+        if link.push(at, frame, bytes)
             && let Some(due) = link.arm()
         {
             agenda.post(due, Event::Arrive(id));
@@ -257,7 +269,9 @@ impl Wiring {
             }
             for queued in recalled {
                 match self.switches[number as usize].decide(now, u16::MAX, mac) {
-                    Decision::Forward(out) => self.enqueue(out, queued, agenda),
+                    Decision::Forward(out) => {
+                        self.enqueue(out, queued.at, queued.frame, queued.bytes, agenda);
+                    }
                     Decision::Flood | Decision::Hairpin => unreachable!("the address has just been learnt"),
                 }
             }

@@ -6,9 +6,9 @@
 //!
 //! Hardly any socket ever has any of this, so it lies beside the sockets; a mark tells those that wait for a gap.
 
+use super::Sockets;
 use super::socket::{SocketId, before, size};
 use super::transfer::Transfer;
-use super::{Sockets, output::Say};
 use crate::cx::Cx;
 use crate::host::Host;
 use crate::packet::{Flags, Segment};
@@ -129,10 +129,7 @@ impl Host {
         if len == 0 {
             return self.send_ack(cx, id);
         }
-        let frame = self.build_segment(cx, id, Say { seq: None, len: 0, flags: Flags::ACK });
-        cx.wiring.frames.packet_mut(&frame).acknowledge_selectively(&blocks[..len]);
-        self.send_frame(cx, frame);
-        self.confirms = false;
+        self.send_selective_ack(cx, id, &blocks[..len]);
     }
 }
 

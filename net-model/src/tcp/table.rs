@@ -96,6 +96,14 @@ impl Sockets {
         (socket, transfer)
     }
 
+    /// A socket and its transfer, if it is busy.
+    #[inline(always)] // the beginning of everything that a segment does
+    pub(crate) fn if_busy(&mut self, id: SocketId) -> Option<(&mut Socket, &mut Transfer)> {
+        let socket = self.pool.get_mut(id.0);
+        let transfer = self.transfers.guess_mut(socket.rest)?;
+        (transfer.socket == id.0).then_some((socket, transfer))
+    }
+
     /// The transfer of a socket, if it is busy.
     #[inline]
     pub(crate) fn transfer(&mut self, id: SocketId) -> Option<&mut Transfer> {
@@ -136,16 +144,20 @@ impl Sockets {
         (a.remote, a.rport) == (b.local, b.lport)
     }
 
-    /// Finds the socket of a packet, looking first at the two slots where it probably is.
+    /// Finds the socket of a packet and its state, looking first at the two slots where it probably is.
     #[inline(always)] // a part of tcp_input
-    pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<SocketId> {
+    pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<(SocketId, State)> {
         let key = self.short_key(key)?;
         for slot in likely {
-            if slot != NONE && is_of(self.pool.get(slot), &key) {
-                return Some(SocketId(slot));
+            // Nearly always the port alone tells the other end's socket from this one.
+            if let Some(socket) = self.pool.guess(slot)
+                && socket.lport == key.local.1
+                && is_of(socket, &key)
+            {
+                return Some((SocketId(slot), socket.state));
             }
         }
-        self.look_up(&key)
+        self.look_up(&key).map(|id| (id, self.get(id).state))
     }
 
     /// Finds the socket of a packet.
@@ -277,11 +289,12 @@ impl Sockets {
 
     #[inline(always)]
     fn short_key(&self, key: &Key) -> Option<ShortKey> {
+        let [local, remote] = self.shorts.find_both(key.local.0, key.remote.0)?;
         Some(ShortKey {
             host: key.host,
             udp: key.udp,
-            local: (self.shorts.find(key.local.0)?, key.local.1),
-            remote: (self.shorts.find(key.remote.0)?, key.remote.1),
+            local: (local, key.local.1),
+            remote: (remote, key.remote.1),
         })
     }
 }

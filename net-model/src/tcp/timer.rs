@@ -228,10 +228,15 @@ impl Host {
         let state = socket.state;
         self.count_retransmission(cx, id);
         match state {
-            State::SynSent => self.send_syn(cx, id, Flags::SYN),
-            State::SynReceived => self.send_syn(cx, id, Flags::SYN.with(Flags::ACK)),
+            State::SynSent => self.repeat_syn(cx, id, Flags::SYN),
+            State::SynReceived => self.repeat_syn(cx, id, Flags::SYN.with(Flags::ACK)),
             _ => self.go_back(cx, id),
         }
+    }
+
+    fn repeat_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
+        let mss = self.mss_towards(cx.sockets.other_end(id));
+        self.send_syn(cx, id, flags, mss);
     }
 
     /// Sends again from the first byte that was not acknowledged.

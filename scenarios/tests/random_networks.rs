@@ -65,6 +65,13 @@ fn story(stream: &mut Stream) -> Vec<Step> {
             steps.push(Step::Plug(host, 1, stream.below(SWITCHES as u64) as usize));
         }
         steps.push(Step::Command(host, format!("ip addr add 10.0.{}.{}/24 dev eth0", host % 2, host + 1)));
+        if stream.chance(0.5) {
+            steps.push(Step::Command(host, "sysctl -w net.ipv4.ip_forward=1".to_owned()));
+        }
+        if stream.chance(0.7) {
+            let gateway = 1 + host % 2 + 2 * stream.below(3) as usize; // one on the same switch, perhaps the host itself
+            steps.push(Step::Command(host, format!("ip route add default via 10.0.{}.{gateway}", host % 2)));
+        }
     }
     for _ in 0..10 + stream.below(50) {
         let host = stream.below(HOSTS as u64) as usize;

@@ -198,8 +198,10 @@ impl Network {
 
     /// Follows every packet, and keeps the walks of those that are selected: see [`Network::take_walks`].
     pub fn follow_packets(&mut self, selection: crate::trace::Selection) {
+        if selection.exchange.is_some() {
+            self.cx.exchanges.keep_all();
+        }
         self.cx.recorder.follow_packets(selection);
-        self.cx.exchanges.keep_all();
     }
 }
 

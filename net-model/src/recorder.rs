@@ -220,7 +220,14 @@ impl Recorder {
 
     /// A frame ends early.
     #[cold]
-    pub(crate) fn note_drop(&mut self, now: Time, place: Place, id: &FrameId, frame: &Frame, reason: DropReason) {
+    pub(crate) fn note_drop(
+        &mut self,
+        now: Time,
+        place: Place,
+        id: &FrameId,
+        frame: &Frame,
+        reason: DropReason,
+    ) {
         self.dropped_frames += 1;
         self.note_packet_drop(now, place, reason);
         if self.follows(frame.flow()) {
@@ -230,8 +237,16 @@ impl Recorder {
 
     /// Tells of a frame that is followed and ends early.
     #[cold]
-    pub(crate) fn tell_drop(&mut self, time: Time, place: Place, id: &FrameId, frame: &Frame, reason: DropReason) {
-        let text = || format!("{frame}: dropped ({}). {} {}", reason.name(), reason.sentence(), reason.cure());
+    pub(crate) fn tell_drop(
+        &mut self,
+        time: Time,
+        place: Place,
+        id: &FrameId,
+        frame: &Frame,
+        reason: DropReason,
+    ) {
+        let text =
+            || format!("{frame}: dropped ({}). {} {}", reason.name(), reason.sentence(), reason.cure());
         self.tell_or_trace(&Subject::of(id, frame), (time, place, Stage::Drop), Some(reason), text);
     }
 

@@ -121,8 +121,12 @@ impl Subject {
             },
             Body::Ip(packet) => {
                 let (kind, words) = match &packet.payload {
-                    Payload::Icmp(icmp) => (What::Icmp, [u32::from(icmp.kind) << 8, u32::from(icmp.code), icmp.info]),
-                    Payload::Tcp(segment) => (What::Any, [u32::from(segment.flags.0), segment.ack, u32::from(segment.len)]),
+                    Payload::Icmp(icmp) => {
+                        (What::Icmp, [u32::from(icmp.kind) << 8, u32::from(icmp.code), icmp.info])
+                    }
+                    Payload::Tcp(segment) => {
+                        (What::Any, [u32::from(segment.flags.0), segment.ack, u32::from(segment.len)])
+                    }
                     _ => (What::Any, [0, 0, u32::from(packet.len)]),
                 };
                 let id = u32::from(packet.id) << 16 | u32::from(packet.fragment_offset);
@@ -282,7 +286,8 @@ impl Trace {
         self.leave(subject.slot);
         self.count += 1;
         let number = self.count;
-        let held = Held { number, signature: subject.signature, last: (time, at), came_in: stage == Stage::Input };
+        let held =
+            Held { number, signature: subject.signature, last: (time, at), came_in: stage == Stage::Input };
         self.held.insert(subject.slot, held);
         let is_wanted = self.wants(subject, number, time) && !self.is_full();
         self.open.insert(number, Walk { number, lines: Vec::new(), dropped: None, is_wanted, copies: 1 });

@@ -11,6 +11,7 @@ use crate::scenario::{Action, Event, Line, Scenario};
 use crate::units::Period;
 use net_model::Network;
 use net_model::trace::{self, Selection};
+use net_model::transcript::Stage;
 use sim_core::{Duration, Time};
 use std::sync::Arc;
 
@@ -136,13 +137,7 @@ pub fn compare(
     let both = [scenario, &changed];
     let Some(found) = first_difference(both, progress)? else { return Ok(None) };
     let difference = match found {
-        Some((time, packets)) => {
-            let mut walks = [None, None];
-            for index in 0..2 {
-                walks[index] = packets[index].map(|number| walk(both[index], number, time)).transpose()?.flatten();
-            }
-            Some(Difference { time, walks })
-        }
+        Some((time, packets)) => Some(Difference { time, walks: walks_of(both, time, packets)? }),
         None => None,
     };
     Ok(Some(Compared { before: run(scenario)?, after: run(&changed)?, difference }))
@@ -235,14 +230,34 @@ fn reason(one: &Side<'_>, other: &Side<'_>, facts: [Option<usize>; 2]) -> (Time,
     let same = left.iter().zip(&right).take_while(|(a, b)| a.1 == b.1).count();
     let (a, b) = (left.get(same), right.get(same));
     let time = a.iter().chain(b.iter()).map(|(_, step)| step.time).min().unwrap_or(Time::ZERO);
-    match (a, b) {
-        // The same packet at the same place, judged differently; or a packet that one run has first.
-        (Some((x, here)), Some((y, there))) if here.time == there.time || x == y => (time, [Some(*x), Some(*y)]),
-        (Some((x, here)), Some((_, there))) if here.time < there.time => (time, [Some(*x), None]),
-        (Some((x, _)), None) => (time, [Some(*x), None]),
-        (_, Some((y, _))) => (time, [None, Some(*y)]),
-        (None, None) => (time, [None, None]),
+    (time, [a.map(|(packet, _)| *packet), b.map(|(packet, _)| *packet)])
+}
+
+/// The walks to show: of the older packet, which both runs know, if it fares differently; else of the newer one, in the
+/// run that has it.
+fn walks_of(
+    both: [&Scenario; 2],
+    time: Time,
+    packets: Packets,
+) -> Result<[Option<PacketWalk>; 2], Vec<Problem>> {
+    let Some(older) = packets.into_iter().flatten().min() else { return Ok([None, None]) };
+    let [before, after] = both.map(|scenario| walk(scenario, older, time));
+    let (before, after) = (before?, after?);
+    if decisions(before.as_ref()) != decisions(after.as_ref()) {
+        return Ok([before, after]);
     }
+    match packets {
+        [Some(packet), _] if packet != older => Ok([walk(both[0], packet, time)?, None]),
+        [_, Some(packet)] if packet != older => Ok([None, walk(both[1], packet, time)?]),
+        _ => Ok([before, after]),
+    }
+}
+
+/// What hosts made of a packet; when it came and over which wires may be a consequence of something else.
+fn decisions(walk: Option<&PacketWalk>) -> Vec<(&str, Stage, &str)> {
+    let steps = walk.map_or(&[][..], |walk| &walk.steps).iter();
+    let by_hosts = steps.filter(|step| !matches!(step.stage, Stage::Link | Stage::Switch));
+    by_hosts.map(|step| (&*step.place, step.stage, &*step.text)).collect()
 }
 
 /// The walk of a packet that is under way at an instant.

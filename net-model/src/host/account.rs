@@ -59,7 +59,8 @@ impl Host {
     #[cold]
     fn tell_translation(&self, cx: &mut Cx, frame: &FrameId, speaker: Addr) {
         self.tell(cx, Stage::Forwarding, frame, |frame| {
-            let is_error = matches!(&frame.body, Body::Ip(packet) if matches!(packet.payload, Payload::Icmp(_)));
+            let is_error =
+                matches!(&frame.body, Body::Ip(packet) if matches!(packet.payload, Payload::Icmp(_)));
             let what = if is_error { "the error came from" } else { "the reply came from real server" };
             format!("{frame}: {what} {speaker}, its source is now the service")
         });

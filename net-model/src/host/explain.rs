@@ -5,7 +5,7 @@
 use super::arp::{ArpOutcome, ArpSend, ArpVerdict};
 use super::conf::ConfKey;
 use super::fib::{Key, RouteEntry, RouteKind};
-use super::interface::InterfaceId;
+use super::interface::{InterfaceId, InterfaceKind};
 use super::mark::{Chain, Passing};
 use super::neighbour::{NeighbourId, NeighbourState};
 use super::node::Host;
@@ -14,8 +14,10 @@ use super::stack::Stack;
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::FrameId;
+use crate::ipvs::endpoint;
 use crate::packet::{Arp, ArpOp, Body, Frame};
 use crate::recorder::Place;
+use crate::tcp::table::Key as SocketKey;
 use crate::trace::Subject;
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
@@ -30,7 +32,13 @@ pub(super) struct Heard {
 impl Host {
     /// Adds a line about a frame to the transcript, if it is followed.
     #[inline]
-    pub(crate) fn tell(&self, cx: &mut Cx, stage: Stage, frame: &FrameId, text: impl FnOnce(&Frame) -> String) {
+    pub(crate) fn tell(
+        &self,
+        cx: &mut Cx,
+        stage: Stage,
+        frame: &FrameId,
+        text: impl FnOnce(&Frame) -> String,
+    ) {
         if cx.recorder.follows(cx.wiring.frames.get(frame).flow()) {
             self.tell_followed(cx, stage, frame, text);
         }
@@ -47,7 +55,13 @@ impl Host {
     pub(super) fn tell_input(&self, cx: &mut Cx, iif: InterfaceId, frame: &FrameId) {
         let mark = cx.wiring.frames.packet_mut(frame).mark;
         self.tell(cx, Stage::Input, frame, |frame| {
-            format!("{frame}: in on {}", self.stack.interface_at(iif).name)
+            let interface = self.stack.interface_at(iif);
+            let out_of = if interface.kind == InterfaceKind::Tunnel {
+                ", which took it out of its tunnel"
+            } else {
+                ""
+            };
+            format!("{frame}: in on {}{out_of}", interface.name)
         });
         if mark != 0 {
             self.tell(cx, Stage::Mark, frame, |_| format!("firewall mark {mark}"));
@@ -56,11 +70,16 @@ impl Host {
 
     /// A packet is for this host: worth a word where its address is not one of the interface it came in on.
     pub(super) fn tell_delivery(&self, cx: &mut Cx, iif: InterfaceId, frame: &FrameId) {
+        let arrived = cx.wiring.frames.get(frame);
+        if !cx.recorder.follows(arrived.flow()) || self.stack.interface_at(iif).has(destination(arrived)) {
+            return;
+        }
         self.tell(cx, Stage::Route, frame, |frame| {
             let dst = destination(frame);
             match self.stack.interface_of(dst) {
-                Some(name) if self.stack.interface_at(iif).has(dst) => format!("for this host: {dst} is on {name}"),
-                Some(name) => format!("for this host: {dst} is on {name}, and its addresses count on every interface"),
+                Some(name) => {
+                    format!("for this host: {dst} is on {name}, and its addresses count on every interface")
+                }
                 None => format!("for this host: {}", self.stack.deciding_route(dst)),
             }
         });
@@ -90,7 +109,9 @@ impl Host {
                 self.name,
                 self.stack.origin(iif, ConfKey::Forwarding),
             ),
-            DropReason::NotForwarding => format!("{dst} is not an address of {}, which does not forward", self.name),
+            DropReason::NotForwarding => {
+                format!("{dst} is not an address of {}, which does not forward", self.name)
+            }
             DropReason::ReversePath => format!(
                 "{} = {} and the way back to {src} is {}, not by {name}",
                 self.stack.origin(iif, ConfKey::RpFilter),
@@ -126,6 +147,31 @@ impl Host {
                 None => format!("no rule of {} takes it, and the policy is DROP", chain.name()),
             }
         });
+    }
+
+    /// A TCP segment that no socket takes: does somebody else answer for the one that a client here has asked?
+    pub(crate) fn tell_stranger(&self, cx: &mut Cx, frame: &FrameId) {
+        if !cx.recorder.follows(cx.wiring.frames.get(frame).flow()) {
+            return;
+        }
+        let packet = cx.wiring.frames.packet_mut(frame);
+        let Some((sport, dport)) = packet.ports() else { return };
+        let (local, stranger) = ((packet.dst, dport), (packet.src, sport));
+        let asked = self.clients.iter().map(|group| (group.spec.target.addr, group.spec.target.port)).find(
+            |remote| {
+                let key = SocketKey { host: self.id, udp: false, local, remote: *remote };
+                *remote != stranger && cx.sockets.find(&key).is_some()
+            },
+        );
+        if let Some(asked) = asked {
+            let [asked, stranger] = [asked, stranger].map(|(addr, port)| endpoint(addr, port));
+            self.tell(cx, Stage::Route, frame, |_| {
+                format!(
+                    "this port has asked {asked}, and never {stranger}: the answer has not passed the director, \
+                     which would have given it the address of the service"
+                )
+            });
+        }
     }
 
     /// A packet waits for the link address of its next hop.
@@ -196,7 +242,9 @@ impl Host {
         if !cx.recorder.follows_all() {
             return None;
         }
-        self.tell(cx, Stage::Input, frame, |frame| format!("{frame}: in on {}", self.stack.interface_at(iif).name));
+        self.tell(cx, Stage::Input, frame, |frame| {
+            format!("{frame}: in on {}", self.stack.interface_at(iif).name)
+        });
         let before = self.stack.neighbour(arp.sender, iif).map(|known| (known.mac, known.state));
         Some(Heard { subject: Subject::of(frame, cx.wiring.frames.get(frame)), arp: *arp, before })
     }
@@ -205,7 +253,8 @@ impl Host {
     #[cold]
     pub(super) fn tell_arp(&self, cx: &mut Cx, iif: InterfaceId, heard: &Heard, outcome: &ArpOutcome) {
         let place = Place::Host(self.id);
-        cx.recorder.tell(cx.now, place, Stage::Arp, &heard.subject, || self.arp_words(iif, heard, outcome.verdict));
+        cx.recorder
+            .tell(cx.now, place, Stage::Arp, &heard.subject, || self.arp_words(iif, heard, outcome.verdict));
     }
 
     fn arp_words(&self, iif: InterfaceId, heard: &Heard, verdict: ArpVerdict) -> String {
@@ -218,29 +267,39 @@ impl Host {
         match verdict {
             ArpVerdict::Answered if holder == name => format!("answers: {} is on {name}{learnt}", arp.target),
             ArpVerdict::Answered => {
-                format!("answers: {} is on {holder}, and {ignore} = {value} hides it not on {name}{learnt}", arp.target)
+                format!(
+                    "answers: {} is on {holder}, and {ignore} = {value} does not hide it on {name}{learnt}",
+                    arp.target
+                )
             }
             ArpVerdict::AnsweredForOther => format!("answers for another host (proxy_arp){learnt}"),
             ArpVerdict::Hidden => {
-                format!("does not answer: {} is on {holder}, not on {name}, and {ignore} = {value}", arp.target)
+                format!(
+                    "does not answer: {} is on {holder}, not on {name}, and {ignore} = {value}",
+                    arp.target
+                )
             }
             ArpVerdict::Filtered => {
-                format!("does not answer: arp_filter = 1, and the way to {} leaves by another interface", arp.sender)
+                format!(
+                    "does not answer: arp_filter = 1, and the way to {} leaves by another interface",
+                    arp.sender
+                )
             }
             ArpVerdict::RuleDropped => "an arptables rule drops it".into(),
             ArpVerdict::Learnt => format!("hears it{learnt}"),
             ArpVerdict::Distrusted => match before {
-                Some((mac, NeighbourState::Permanent)) => format!(
-                    "does not believe it: {} is at {mac} was set by hand (PERMANENT)",
-                    arp.sender
-                ),
+                Some((mac, NeighbourState::Permanent)) => {
+                    format!("does not believe it: {} is at {mac} was set by hand (PERMANENT)", arp.sender)
+                }
                 Some((mac, _)) => format!(
                     "does not believe it: {} is at {mac} was learnt less than locktime (1 s) ago",
                     arp.sender
                 ),
                 None => "does not believe it".into(),
             },
-            ArpVerdict::Ignored if at.is_none() => format!("not its business: {} is not its address", arp.target),
+            ArpVerdict::Ignored if at.is_none() => {
+                format!("not its business: {} is not its address", arp.target)
+            }
             ArpVerdict::Ignored => "learns nothing from it".into(),
         }
     }
@@ -253,7 +312,9 @@ impl Host {
             (Some((old, state)), Some((new, _))) if state.is_valid() && *old != new => {
                 format!("; from now on {} is at {new}, no longer at {old}", arp.sender)
             }
-            (Some((_, state)), Some((mac, _))) if !state.is_valid() => format!("; learns that {} is at {mac}", arp.sender),
+            (Some((_, state)), Some((mac, _))) if !state.is_valid() => {
+                format!("; learns that {} is at {mac}", arp.sender)
+            }
             (None, Some((mac, _))) => format!("; learns that {} is at {mac}", arp.sender),
             _ => String::new(),
         }

@@ -77,7 +77,9 @@ impl Host {
             let passing = Passing { packet, iif: Some(iif), oif: None };
             match self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
                 Ruling::Accept { mark } => packet.mark = mark,
-                Ruling::Drop => return self.drop_by_rule(cx, frame, Chain::ManglePrerouting, Some(iif), None),
+                Ruling::Drop => {
+                    return self.drop_by_rule(cx, frame, Chain::ManglePrerouting, Some(iif), None);
+                }
             }
         }
         if cx.recorder.follows(packet.flow) {

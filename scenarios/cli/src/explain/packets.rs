@@ -49,7 +49,9 @@ pub(super) fn run(args: &Args, loaded: &Loaded, scenario: &Scenario, stop: &Stop
     };
     print(&text)?;
     if has_more && !args.input.quiet {
-        eprintln!("there are more: raise --limit (it was {limit}), or narrow it down with --at, --until, an address");
+        eprintln!(
+            "there are more: raise --limit (it was {limit}), or narrow it down with --at, --until, an address"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -116,7 +118,9 @@ fn list(walks: &[PacketWalk]) -> String {
     for walk in walks {
         let first = &walk.steps[0];
         let end = match &walk.dropped {
-            Some((place, reason)) if reason.can_be_mended() => format!("  dropped at {place}: {}", reason.name()),
+            Some((place, reason)) if reason.can_be_mended() => {
+                format!("  dropped at {place}: {}", reason.name())
+            }
             _ => String::new(),
         };
         let _ = writeln!(

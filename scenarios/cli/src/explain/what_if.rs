@@ -45,7 +45,12 @@ fn told(difference: &Difference) -> String {
     let mut text = String::new();
     match &difference.walks {
         [Some(before), Some(after)] if before.title() == after.title() => {
-            let _ = writeln!(text, "The first packet with another fate, {} s: {}", difference.time, before.title());
+            let _ = writeln!(
+                text,
+                "The first packet with another fate, {} s: {}",
+                difference.time,
+                before.title()
+            );
             text += "  - as it is, + with the change\n";
             text += &side_by_side(before, after);
         }
@@ -80,33 +85,37 @@ fn side_by_side(before: &PacketWalk, after: &PacketWalk) -> String {
         let _ = writeln!(text, "{mark} {}", line(step, width, "  "));
     };
     before.steps[skipped..same].iter().for_each(|step| put(" ", step));
-    // From here on both are told in order of time, what they share once.
-    let (mut left, mut right) = (before.steps[same..].iter().peekable(), after.steps[same..].iter().peekable());
-    let mut budget = 2 * CONTEXT;
-    while budget > 0 {
-        match (left.peek().copied(), right.peek().copied()) {
-            (Some(a), Some(b)) if a == b => {
-                put(" ", a);
-                left.next();
-                right.next();
-            }
-            (Some(a), Some(b)) if (b.time, &b.place) < (a.time, &a.place) && !before.steps.contains(b) => {
-                put("+", b);
-                right.next();
-            }
-            (Some(a), _) => {
-                put("-", a);
-                left.next();
-            }
-            (None, Some(b)) => {
-                put("+", b);
-                right.next();
-            }
-            (None, None) => break,
-        }
-        budget -= 1;
+    let rest =
+        |walk: &'_ PacketWalk| walk.steps[same..].iter().take(2 * CONTEXT).cloned().collect::<Vec<_>>();
+    for (mark, step) in merged(&rest(before), &rest(after)) {
+        put(mark, &step);
     }
     if skipped > 0 { format!("  … {skipped} steps that are the same …\n{text}") } else { text }
+}
+
+/// Both lists in one, by their longest common part: steps of both, of the first alone (-), of the second alone (+).
+fn merged(left: &[Step], right: &[Step]) -> Vec<(&'static str, Step)> {
+    let mut common = vec![vec![0; right.len() + 1]; left.len() + 1];
+    for (i, a) in left.iter().enumerate().rev() {
+        for (j, b) in right.iter().enumerate().rev() {
+            common[i][j] =
+                if a == b { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j, mut merged) = (0, 0, Vec::new());
+    while i < left.len() || j < right.len() {
+        if i < left.len() && j < right.len() && left[i] == right[j] {
+            merged.push((" ", left[i].clone()));
+            (i, j) = (i + 1, j + 1);
+        } else if i < left.len() && (j == right.len() || common[i + 1][j] >= common[i][j + 1]) {
+            merged.push(("-", left[i].clone()));
+            i += 1;
+        } else {
+            merged.push(("+", right[j].clone()));
+            j += 1;
+        }
+    }
+    merged
 }
 
 fn widest(steps: &[Step]) -> usize {
@@ -117,7 +126,9 @@ fn widest(steps: &[Step]) -> usize {
 fn results(compared: &Compared) -> String {
     let (before, after) = (figures(&compared.before.outcome), figures(&compared.after.outcome));
     let mut names: Vec<&str> = before.iter().map(|(name, _)| &**name).collect();
-    names.extend(after.iter().map(|(name, _)| &**name).filter(|name| before.iter().all(|(known, _)| known != name)));
+    names.extend(
+        after.iter().map(|(name, _)| &**name).filter(|name| before.iter().all(|(known, _)| known != name)),
+    );
     let of = |figures: &[(String, String)], name: &str| {
         figures.iter().find(|(known, _)| known == name).map_or("none".to_owned(), |(_, value)| value.clone())
     };
@@ -142,14 +153,23 @@ fn figures(outcome: &Outcome) -> Vec<(String, String)> {
     let mut rows = vec![
         ("requests answered".to_owned(), format!("{} of {}", summary.succeeded, summary.started)),
         ("success".to_owned(), summary.success.map_or("–".into(), percent)),
-        ("busiest server / fair share".to_owned(), summary.max_over_fair.map_or("–".into(), |x| format!("{x:.2}"))),
+        (
+            "busiest server / fair share".to_owned(),
+            summary.max_over_fair.map_or("–".into(), |x| format!("{x:.2}")),
+        ),
         ("median latency".to_owned(), millis(summary.latency_s(0.5))),
         ("99th percentile".to_owned(), millis(summary.latency_s(0.99))),
     ];
-    rows.extend(summary.causes.iter().map(|(cause, count)| (format!("failed: {}", cause.name()), count.to_string())));
+    rows.extend(
+        summary.causes.iter().map(|(cause, count)| (format!("failed: {}", cause.name()), count.to_string())),
+    );
     let few = outcome.servers.len() <= 8;
     rows.extend(
-        outcome.servers.iter().filter(|_| few).map(|server| (format!("served by {}", server.name), server.accepted.to_string())),
+        outcome
+            .servers
+            .iter()
+            .filter(|_| few)
+            .map(|server| (format!("served by {}", server.name), server.accepted.to_string())),
     );
     for service in outcome.directors.iter().flat_map(|director| &director.services) {
         let conns: u64 = service.destinations.iter().map(|destination| destination.conns).sum();
@@ -159,8 +179,12 @@ fn figures(outcome: &Outcome) -> Vec<(String, String)> {
     addresses.sort_unstable();
     addresses.dedup();
     for addr in addresses {
-        let mut owners: Vec<&str> =
-            outcome.arp_answers.iter().filter(|answer| answer.addr == addr).map(|answer| &*answer.host).collect();
+        let mut owners: Vec<&str> = outcome
+            .arp_answers
+            .iter()
+            .filter(|answer| answer.addr == addr)
+            .map(|answer| &*answer.host)
+            .collect();
         owners.sort_unstable();
         owners.dedup();
         if owners.len() <= 6 {
@@ -168,6 +192,8 @@ fn figures(outcome: &Outcome) -> Vec<(String, String)> {
         }
     }
     let lost = outcome.drops.iter().filter(|drop| !is_harmless(drop.reason));
-    rows.extend(lost.map(|drop| (format!("lost at {}: {}", drop.place, drop.reason.name()), drop.count.to_string())));
+    rows.extend(
+        lost.map(|drop| (format!("lost at {}: {}", drop.place, drop.reason.name()), drop.count.to_string())),
+    );
     rows
 }

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::group::{ClientGroup, GroupId};
 use crate::host::{Host, InterfaceId, InterfaceKind, Stack};
+use crate::link::LinkId;
 use crate::measure::Measure;
 use crate::recorder::Recorder;
 use crate::request::Requests;
@@ -257,10 +258,45 @@ impl Network {
         while let Some((at, event)) = self.cx.agenda.pop_until(until) {
             self.cx.now = at;
             self.events += 1;
-            self.handle(event);
+            // All but a few events are frames that arrive at hosts: they do not leave this loop.
+            let place = match event {
+                Event::Arrive(link) => {
+                    self.arrive(link);
+                    link.0
+                }
+                rare => self.handle(rare),
+            };
+            self.fingerprint.add(at, kind_of(event), place);
             self.deliver_to_self();
         }
         self.cx.now = until;
+    }
+
+    /// The head of a link arrives.
+    #[inline(always)] // the loop is its only caller
+    fn arrive(&mut self, link: LinkId) {
+        let Network { hosts, cx, .. } = self;
+        match cx.wiring.arrive_at_host(cx.now, link, &mut cx.agenda) {
+            Some((host, interface, frame)) => {
+                hosts[host as usize].input(cx, InterfaceId(interface), frame);
+            }
+            None => self.arrive_elsewhere(link),
+        }
+    }
+
+    /// The same where it is not at a host, somebody listens, or the link may refuse frames.
+    #[inline(never)]
+    fn arrive_elsewhere(&mut self, link: LinkId) {
+        let Network { hosts, cx, .. } = self;
+        match cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder) {
+            Arrival::AtHost(host, interface, frame) => {
+                hosts[host as usize].input(cx, InterfaceId(interface), frame);
+            }
+            Arrival::AtTap(host, interface, frame) => {
+                capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
+            }
+            Arrival::Handled => {}
+        }
     }
 
     /// What hosts have sent to themselves comes in.
@@ -292,23 +328,12 @@ impl Network {
         }
     }
 
-    #[inline]
-    fn handle(&mut self, event: Event) {
+    /// An event that is no arrival; where it happens, for the fingerprint.
+    #[inline(never)]
+    fn handle(&mut self, event: Event) -> u32 {
         let Network { hosts, cx, .. } = self;
-        let place = match event {
-            Event::Arrive(link) => {
-                let arrival = cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder);
-                match arrival {
-                    Arrival::AtHost(host, interface, frame) => {
-                        hosts[host as usize].input(cx, InterfaceId(interface), frame);
-                    }
-                    Arrival::AtTap(host, interface, frame) => {
-                        capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
-                    }
-                    Arrival::Handled => {}
-                }
-                link.0
-            }
+        match event {
+            Event::Arrive(_) => unreachable!("the loop handles arrivals itself"),
             Event::Sockets => {
                 crate::tcp::timer::sockets_event(cx, hosts, self.options.timers);
                 0
@@ -343,8 +368,7 @@ impl Network {
                 self.sample();
                 0
             }
-        };
-        self.fingerprint.add(self.cx.now, kind_of(event), place);
+        }
     }
 
     fn sample(&mut self) {

@@ -9,7 +9,7 @@
 use crate::addr::Mac;
 use crate::event::Event;
 use crate::frames::{FrameId, Frames};
-use crate::link::{End, Link, LinkId, Queued, Taken};
+use crate::link::{End, Link, LinkId, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Path, Switch};
@@ -100,7 +100,7 @@ impl Wiring {
             },
             End::Host(..) | End::Tap(..) => id,
         };
-        self.enqueue(next, Queued { at, frame, bytes }, agenda);
+        self.enqueue(next, at, frame, bytes, agenda);
         Some(at)
     }
 
@@ -125,8 +125,25 @@ impl Wiring {
         self.frames.end(frame);
     }
 
+    /// The event of a link whose head arrives at a host's interface: host, interface, frame. Nothing has happened if it
+    /// is another kind of event: then [`Wiring::arrive`] tells.
+    #[inline(always)] // the beginning of every arrival
+    pub(crate) fn arrive_at_host(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        agenda: &mut Agenda<Event>,
+    ) -> Option<(u32, u16, FrameId)> {
+        let link = &mut self.links[id.0 as usize];
+        let End::Host(host, interface) = link.end() else { return None };
+        let (frame, next) = link.next_arrival(now)?;
+        if next != Time::NEVER {
+            agenda.post(next, Event::Arrive(id));
+        }
+        Some((host, interface, frame))
+    }
+
     /// The event of a link: its head arrives.
-    #[inline]
     pub(crate) fn arrive(
         &mut self,
         now: Time,
@@ -141,14 +158,10 @@ impl Wiring {
         if next != Time::NEVER {
             agenda.post(next, Event::Arrive(id));
         }
-        match link.end() {
-            End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
-            End::Tap(..) | End::Switch(..) => self.at_end(now, id, frame, agenda, recorder),
-        }
+        self.at_end(now, id, frame, agenda, recorder)
     }
 
     /// A frame is at the end of a link, whatever there is.
-    #[inline(never)]
     fn at_end(
         &mut self,
         now: Time,
@@ -168,7 +181,6 @@ impl Wiring {
     }
 
     /// The event of a link that may refuse frames, or one that is void.
-    #[inline(never)]
     fn refusing_link_event(
         &mut self,
         now: Time,
@@ -217,7 +229,7 @@ impl Wiring {
                     let text = || format!("knows the port of {dst}");
                     recorder.tell(now, Place::Switch(number), Stage::Switch, &subject, text);
                 }
-                self.enqueue(out, Queued { at: now, frame, bytes }, agenda);
+                self.enqueue(out, now, frame, bytes, agenda);
             }
             Decision::Hairpin => {
                 let dropped = self.frames.get(&frame);
@@ -241,7 +253,7 @@ impl Wiring {
                     if followed {
                         recorder.note_copy(&frame, &copy);
                     }
-                    self.enqueue(out, Queued { at: now, frame: copy, bytes }, agenda);
+                    self.enqueue(out, now, copy, bytes, agenda);
                 }
                 self.frames.end(frame);
             }
@@ -250,9 +262,9 @@ impl Wiring {
 
     /// A frame takes its place in the queue of a link, and the link its event.
     #[inline(always)] // the end of every way out of a host
-    fn enqueue(&mut self, id: LinkId, queued: Queued, agenda: &mut Agenda<Event>) {
+    fn enqueue(&mut self, id: LinkId, at: Time, frame: FrameId, bytes: u32, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
-        if link.push(queued)
+        if link.push(at, frame, bytes)
             && let Some(due) = link.arm()
         {
             agenda.post(due, Event::Arrive(id));
@@ -273,7 +285,9 @@ impl Wiring {
             }
             for queued in recalled {
                 match self.switches[number as usize].decide(now, u16::MAX, mac) {
-                    Decision::Forward(out) => self.enqueue(out, queued, agenda),
+                    Decision::Forward(out) => {
+                        self.enqueue(out, queued.at, queued.frame, queued.bytes, agenda);
+                    }
                     Decision::Flood | Decision::Hairpin => unreachable!("the address has just been learnt"),
                 }
             }

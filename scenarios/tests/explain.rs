@@ -244,18 +244,30 @@ fn changes_that_cannot_be_made() {
         no host is called `wbe1`
           help: did you mean `web1`?"#]],
     );
-    check("web1: ipvsadm -A", expect![[r#"
+    check(
+        "web1: ipvsadm -A",
+        expect![[r#"
         You need to supply the 'service-address' option for the 'add-service' command: ipvsadm -A
-          help: add -t, -u, --sctp-service or -f"#]]);
-    check("web1: rm -rf /", expect![[r#"
+          help: add -t, -u, --sctp-service or -f"#]],
+    );
+    check(
+        "web1: rm -rf /",
+        expect![[r#"
         the program `rm' is not modelled: rm -rf /
-          help: use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]]);
-    check("web1@soon: ip link set eth0 down", expect![[r#"
+          help: use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
+    );
+    check(
+        "web1@soon: ip link set eth0 down",
+        expect![[r#"
         `soon` is not a time
-          help: write a number and a unit: web1@10s"#]]);
-    check("web1: # nothing", expect![[r#"
+          help: write a number and a unit: web1@10s"#]],
+    );
+    check(
+        "web1: # nothing",
+        expect![[r#"
         `web1: # nothing` changes nothing
-          help: write HOST: SETTING=VALUE or HOST: COMMAND, such as 'web1: net.ipv4.conf.all.arp_ignore=1' or 'director@10s: ipvsadm -C'"#]]);
+          help: write HOST: SETTING=VALUE or HOST: COMMAND, such as 'web1: net.ipv4.conf.all.arp_ignore=1' or 'director@10s: ipvsadm -C'"#]],
+    );
 }
 
 /// A setting that the kernel would refuse is an error at the host, as in a scenario.

@@ -215,10 +215,18 @@ impl Host {
     }
 
     /// The transport protocol gets the packet.
+    #[inline]
     pub(crate) fn transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        match &packet.payload {
+        match &cx.wiring.frames.packet_mut(&frame).payload {
             Payload::Tcp(_) => self.tcp_input(cx, frame),
+            _ => self.other_transport_input(cx, frame),
+        }
+    }
+
+    #[inline(never)] // nearly all packets are TCP
+    fn other_transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
+        match &cx.wiring.frames.packet_mut(&frame).payload {
+            Payload::Tcp(_) => unreachable!("the caller has looked"),
             Payload::Udp(_) => self.udp_input(cx, frame),
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),

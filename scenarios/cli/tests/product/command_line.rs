@@ -153,7 +153,7 @@ fn lists_fit_a_terminal() {
 #[test]
 fn every_verb_helps() {
     let help = lvsim(&["--help"]).with_status(0).stdout;
-    for verb in ["run", "compare", "check", "explain", "expand", "list", "schema", "bench"] {
+    for verb in ["run", "compare", "test", "check", "explain", "expand", "list", "schema", "bench"] {
         assert!(help.contains(&format!("  {verb} ")), "{verb}\n{help}");
         let help = lvsim(&[verb, "--help"]).with_status(0).stdout;
         assert!(help.contains(&format!("Usage: lvsim {verb}")), "{help}");

@@ -45,6 +45,7 @@ impl Host {
         if let (true, Some(server)) = (is_open, self.listener(false, segment.dport)) {
             return self.listen_input(cx, server, frame, segment);
         }
+        self.tell_stranger(cx, &frame);
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, DropReason::NoSocket);
         self.send_reset(cx, &packet, &segment);

@@ -7,6 +7,7 @@
 //! Hardly any socket ever has any of this, so it lies beside the sockets; a mark tells those that wait for a gap.
 
 use super::Sockets;
+use super::output::{PLAIN, Say};
 use super::socket::{SocketId, before, size};
 use super::transfer::Transfer;
 use crate::cx::Cx;
@@ -129,7 +130,9 @@ impl Host {
         if len == 0 {
             return self.send_ack(cx, id);
         }
-        self.send_selective_ack(cx, id, &blocks[..len]);
+        let frame = self.build_segment(cx, id, Say { seq: None, len: 0, flags: Flags::ACK }, &PLAIN);
+        cx.wiring.frames.packet_mut(&frame).acknowledge_selectively(&blocks[..len]);
+        self.send_built(cx, frame);
     }
 }
 

@@ -11,7 +11,6 @@ use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
 use crate::packet::{Flags, Packet, Segment};
-use crate::text::Block;
 use sim_core::Time;
 
 /// What a segment to be sent says.
@@ -24,7 +23,7 @@ pub(crate) struct Say {
 }
 
 /// What SYNs and other segments differ in.
-struct Shape {
+pub(super) struct Shape {
     /// IP bytes of one without data, IPv4.
     base: u16,
     /// Bytes of TCP header.
@@ -36,7 +35,7 @@ struct Shape {
 }
 
 /// All segments but SYNs. Their window is the constant one that Linux shows at the start of a connection, scaled by 64.
-const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
+pub(super) const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
 
 /// Bytes that the timestamp option takes from every segment.
 const TIMESTAMPS: u16 = 12;
@@ -211,25 +210,16 @@ impl Host {
         self.send_built(cx, frame);
     }
 
-    /// An acknowledgement that names data which came out of order, or came twice.
-    #[cold]
-    pub(super) fn send_selective_ack(&mut self, cx: &mut Cx, id: SocketId, blocks: &[Block]) {
-        let say = Say { seq: None, len: 0, flags: Flags::ACK };
-        let frame = self.build_segment(cx, id, say, &PLAIN);
-        cx.wiring.frames.packet_mut(&frame).acknowledge_selectively(blocks);
-        self.send_built(cx, frame);
-    }
-
-    /// Hands a segment to the network layer.
-    #[inline(always)] // the last line of each way to send one
-    fn send_built(&mut self, cx: &mut Cx, frame: FrameId) {
+    /// Hands a segment of a socket to the network layer.
+    #[inline(always)] // the end of send_segment
+    pub(super) fn send_built(&mut self, cx: &mut Cx, frame: FrameId) {
         self.send_frame(cx, frame);
         self.confirms = false;
     }
 
     /// Builds a segment where it will lie.
     #[inline(always)] // a copy for SYNs, one for all others
-    fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
+    pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
         let (frame, blank) = cx.wiring.frames.send_segment();
         let (socket, [src, dst], next) = cx.sockets.sender(id);
         let family = if src.is_v4() { 0 } else { size::V6 };

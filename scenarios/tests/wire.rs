@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The recordings that come out frame for frame. What is not among them is run only when it is asked for by name.
-const REPRODUCED: [&str; 27] = [
+const REPRODUCED: [&str; 40] = [
     "01-dr-ok",
     "02-nat-ok",
     "03-tun-ok",
@@ -54,6 +54,19 @@ const REPRODUCED: [&str; 27] = [
     "23-no-route-back",
     "24-arptables-recipe",
     "25-vip-dead-real-server",
+    "26-ipv6-dr-ok",
+    "27-ipv6-nat-ok",
+    "27a-ipv6-nat-one-net",
+    "28-ipv6-tun-ok",
+    "28a-ipv6-tun-vip-speaks",
+    "28b-ipv6-tun-ip6tnl0-down",
+    "28c-ipv6-tun-no-module",
+    "29-ipv6-dr-vip-on-eth0",
+    "30-ipv6-dead-real-server",
+    "31-ipv6-dad",
+    "32-ipv6-ndisc-notify",
+    "33-ipv6-vip-moves",
+    "34-ipv6-static-neighbour",
 ];
 
 fn main() -> ExitCode {

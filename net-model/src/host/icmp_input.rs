@@ -75,7 +75,7 @@ impl Host {
         let gateway = Addr::v4(*info);
         let redirected = self.stack.redirect_input(cx.now, iif, packet.src, quote.routed_dst(), gateway);
         if let Redirected::Resolving(Some(ask)) = redirected {
-            self.send_arp(cx, &ask);
+            self.send_ask(cx, &ask);
         }
         self.arm_timers(cx);
     }

@@ -198,14 +198,19 @@ impl Host {
         self.send_error(cx, &packet, error, Cause::Packet);
     }
 
-    /// A tunnelled packet for this host: tunl0 takes it, if it is up.
+    /// A tunnelled packet for this host: tunl0 takes it if it is up, ip6tnl0 what travels in IPv6.
     #[inline(never)]
     fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let Some(tunnel) = self.stack.interface("tunl0") else {
+        let from = cx.wiring.frames.packet_mut(&frame).routed_src();
+        let name = if from.is_v4() { "tunl0" } else { "ip6tnl0" };
+        let Some(tunnel) = self.stack.interface(name) else {
             return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
         };
         if !self.stack.interface_at(tunnel).up {
             return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
+        }
+        if !from.is_v4() && self.stack.is_local(from) {
+            return cx.drop(Place::Host(self.id), frame, DropReason::TunnelFromSelf);
         }
         cx.wiring.frames.packet_mut(&frame).outer = None;
         if cx.capture.is_some() {
@@ -231,6 +236,7 @@ impl Host {
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
             }
@@ -330,7 +336,7 @@ impl Host {
         }
         if let Some(reply) = outcome.reply {
             cx.note_arp_answer(self.id, reply.arp.sender);
-            self.send_arp(cx, &reply);
+            self.send_ask(cx, &reply.into());
         }
         if let Some(id) = outcome.resolved {
             self.send_waiting(cx, id);

@@ -1,9 +1,10 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
-use super::socket::{App, Socket, SocketId, State, before, size};
+use super::acknowledgement::Acked;
+use super::socket::{App, SocketId, State, before, size};
 use super::table::Key;
 use super::timer::TIME_WAIT_US;
-use super::transfer::{End, Probe, Transfer};
+use super::transfer::End;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
@@ -11,7 +12,6 @@ use crate::outcome::Failure;
 use crate::packet::{Flags, Packet, Payload, Segment};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
-use sim_core::Time;
 
 impl Host {
     /// A TCP packet for one of this host's addresses.
@@ -60,6 +60,7 @@ impl Host {
         if let (true, Some(server)) = (is_open, self.listener(false, segment.dport)) {
             return self.listen_input(cx, server, frame, segment);
         }
+        self.tell_stranger(cx, &frame);
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, DropReason::NoSocket);
         self.send_reset(cx, &packet, &segment);
@@ -152,6 +153,9 @@ impl Host {
     fn in_synchronised(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         if !is_ordinary(&segment) {
             return self.in_synchronised_oddly(cx, id, frame, segment);
+        }
+        if segment.header > size::HEADER {
+            cx.sockets.note_selective(id, cx.wiring.frames.packet_mut(&frame).selective());
         }
         cx.deliver(frame);
         let (acked, has_more) = match cx.sockets.if_busy(id) {
@@ -267,9 +271,8 @@ impl Host {
     /// Data or FIN; false if there is nothing more to do for this segment.
     fn received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         let socket = cx.sockets.get_mut(id);
-        if segment.seq != socket.rcv_nxt {
-            self.send_ack(cx, id); // a gap, or a repetition: say what is expected
-            return true;
+        if segment.seq != socket.rcv_nxt || socket.has_holes() {
+            return self.received_out_of_order(cx, id, segment);
         }
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(u32::from(segment.len));
         if segment.len > 0 && !self.data_received(cx, id, segment) {
@@ -285,11 +288,7 @@ impl Host {
     /// Acknowledges data by the rules of section 8.3, then hands it to the program. False if the socket is gone.
     fn data_received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         if cx.sockets.get(id).is_orphan() {
-            // Nobody will read it.
-            let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
-            self.send_segment(cx, id, reset);
-            cx.sockets.remove(id);
-            return false;
+            return self.nobody_reads(cx, id, segment);
         }
         let (socket, transfer) = cx.sockets.busy(id);
         transfer.unacked = transfer.unacked.saturating_add(1);
@@ -305,7 +304,16 @@ impl Host {
         self.program_reads(cx, id, u32::from(segment.len))
     }
 
-    fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
+    /// Data came for a socket whose program has gone: a reset, and the socket is gone.
+    #[cold]
+    pub(super) fn nobody_reads(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
+        self.send_segment(cx, id, reset);
+        cx.sockets.remove(id);
+        false
+    }
+
+    pub(super) fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
         let socket = cx.sockets.get_mut(id);
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(1);
         match socket.state {
@@ -334,60 +342,6 @@ impl Host {
     fn enter_time_wait(&mut self, cx: &mut Cx, id: SocketId) {
         cx.sockets.get_mut(id).set_app(App::Orphan);
         self.start_time_wait(cx, id);
-    }
-}
-
-/// What a segment acknowledges.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Acked {
-    /// Nothing new.
-    Nothing,
-    /// What was acknowledged before, once more.
-    Again,
-    /// A part of what is under way.
-    Part,
-    /// Everything.
-    All,
-    /// Everything, our FIN included.
-    Fin,
-}
-
-impl Socket {
-    /// Takes the acknowledgement number of a segment; also, is there more to be sent?
-    #[inline(always)] // every segment acknowledges
-    fn take_acknowledgement(
-        &mut self,
-        transfer: &mut Transfer,
-        segment: &Segment,
-        now: Time,
-    ) -> (Acked, bool) {
-        let ack = segment.ack;
-        if !before(self.snd_una, ack) || before(transfer.snd_max, ack) {
-            let repeats = ack == self.snd_una && segment.len == 0 && !segment.flags.has(Flags::FIN);
-            let is_awaited = transfer.in_flight(self.snd_una) > 0;
-            let acked = if repeats && is_awaited { Acked::Again } else { Acked::Nothing };
-            return (acked, transfer.has_more());
-        }
-        transfer.catch_up(ack);
-        self.open_window(ack.wrapping_sub(self.snd_una));
-        self.snd_una = ack;
-        self.will_confirm();
-        (transfer.tries, transfer.duplicates) = (0, 0);
-        transfer.set_probe(Probe::Due);
-        transfer.stop_timer();
-        if ack != transfer.snd_nxt {
-            return (Acked::Part, transfer.has_more());
-        }
-        transfer.time_round_trip(now);
-        if transfer.end == End::Sent { (Acked::Fin, false) } else { (Acked::All, transfer.has_more()) }
-    }
-
-    /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
-    fn open_window(&mut self, acked: u32) {
-        let mss = u32::from(self.mss.max(1));
-        let segments = if acked <= mss { 1 } else { acked.div_ceil(mss).min(u32::from(u16::MAX)) as u16 };
-        let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
-        self.cwnd = self.cwnd.saturating_add(growth);
     }
 }
 

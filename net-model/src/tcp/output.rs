@@ -6,8 +6,9 @@
 use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::transfer::{End, Transfer};
-use crate::addr::Addr;
+use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
+use crate::frames::{FrameId, Frames};
 use crate::host::{DEFAULT_TTL, Host, Leaver};
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
@@ -22,7 +23,7 @@ pub(crate) struct Say {
 }
 
 /// What SYNs and other segments differ in.
-struct Shape {
+pub(super) struct Shape {
     /// IP bytes of one without data, IPv4.
     base: u16,
     /// Bytes of TCP header.
@@ -33,8 +34,17 @@ struct Shape {
     mss: u16,
 }
 
+impl Shape {
+    /// IP bytes of a segment between these ends.
+    #[inline(always)] // a part of every segment
+    fn len(&self, ends: [Addr; 2], say: Say) -> u16 {
+        let family = if ends[0].is_v4() { 0 } else { size::V6 };
+        self.base + family + say.len as u16
+    }
+}
+
 /// All segments but SYNs. Their window is the constant one that Linux shows at the start of a connection, scaled by 64.
-const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
+pub(super) const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
 
 /// Bytes that the timestamp option takes from every segment.
 const TIMESTAMPS: u16 = 12;
@@ -119,21 +129,25 @@ impl Host {
     /// Sends what the window allows, and the FIN if it is its turn.
     #[inline]
     pub(crate) fn push(&mut self, cx: &mut Cx, id: SocketId) {
-        if cx.sockets.transfer(id).is_some_and(|transfer| transfer.has_more()) {
-            self.push_more(cx, id);
+        if let Some(transfer) = cx.sockets.transfer(id)
+            && transfer.has_more()
+        {
+            let from = transfer.snd_nxt;
+            self.push_from(cx, id, from);
         }
     }
 
-    fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
+    fn push_from(&mut self, cx: &mut Cx, id: SocketId, from: u32) {
         let now_us = stamp(cx.now);
-        let mut has_sent = false;
-        loop {
+        let has_moved = loop {
+            let up_to = cx.sockets.next_hole(id);
             let (socket, transfer) = cx.sockets.busy(id);
-            let Some(say) = socket.next_segment(transfer, now_us) else { break };
+            let Some(say) = socket.next_segment(transfer, now_us, up_to) else {
+                break transfer.snd_nxt != from;
+            };
             self.send_segment(cx, id, say);
-            has_sent = true;
-        }
-        if has_sent {
+        };
+        if has_moved {
             self.arm_retransmission(cx, id);
         }
     }
@@ -145,7 +159,7 @@ impl Host {
 
     /// Sends a segment of a socket: any but a SYN.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
-        self.build_segment(cx, id, say, &PLAIN);
+        self.send_shaped(cx, id, say, &PLAIN);
     }
 
     /// Sends a SYN or SYN-ACK.
@@ -153,44 +167,43 @@ impl Host {
     fn send_handshake(&mut self, cx: &mut Cx, id: SocketId, say: Say, mss: u16) {
         let mss = mss + TIMESTAMPS;
         let window = window_of_syn(say.flags, mss);
-        self.build_segment(cx, id, say, &Shape { base: size::SYN, header: size::SYN_HEADER, window, mss });
+        self.send_shaped(cx, id, say, &Shape { base: size::SYN, header: size::SYN_HEADER, window, mss });
     }
 
-    /// Builds a segment where it will lie, and hands it to the network layer.
+    /// Finds the way of a segment, builds it where it will lie, and sends it; if the way is not known by heart, the
+    /// network layer looks closer.
     #[inline(always)] // a copy for SYNs, one for all others
-    fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
+    fn send_shaped(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
         let Cx { now, agenda, wiring, recorder, sockets, .. } = cx;
-        let (socket, [src, dst], next) = sockets.sender(id);
-        let (flow, family) = (socket.flow, if src.is_v4() { 0 } else { size::V6 });
-        let len = shape.base + family + say.len as u16;
+        let (socket, ends, next) = sockets.sender(id);
+        let len = shape.len(ends, say);
         self.confirms = socket.take_confirmation();
-        let is_watched = recorder.follows(flow) || cx.confirming.is_some();
-        let leaver = Leaver { to: dst, speaker: Some(src), mark: 0, len };
+        let is_watched = recorder.follows(socket.flow) || cx.confirming.is_some();
+        let leaver = Leaver { to: ends[1], speaker: Some(ends[0]), mark: 0, len };
         let way = if is_watched { None } else { self.own_way(*now, leaver) };
-        let (frame, blank) = wiring.frames.send_segment();
-        (*blank.src, *blank.dst, *blank.flow) = (src, dst, flow);
-        (*blank.len, *blank.id, *blank.ttl) = (len, socket.next_id(), DEFAULT_TTL);
-        *blank.segment = Segment {
-            sport: socket.lport,
-            dport: socket.rport,
-            seq: say.seq.unwrap_or(next),
-            ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
-            len: say.len as u16,
-            window: shape.window,
-            mss: shape.mss,
-            flags: say.flags,
-            header: shape.header,
-        };
+        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape);
         match way {
             Some((mac, header)) => {
-                (*blank.to, *blank.from) = (mac, header.src);
+                (*to, *from) = (mac, header.src);
                 let bytes = ETHERNET_OVERHEAD + u32::from(len);
                 wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+                self.confirms = false;
             }
-            None => {
-                self.send_frame(cx, frame);
-            }
+            None => self.send_built(cx, frame),
         }
+    }
+
+    /// Builds a segment where it will lie, for somebody who has something to add.
+    pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
+        let (socket, ends, next) = cx.sockets.sender(id);
+        self.confirms = socket.take_confirmation();
+        write(&mut cx.wiring.frames, socket, ends, next, say, shape).0
+    }
+
+    /// Hands a segment of a socket to the network layer.
+    #[inline(never)]
+    pub(super) fn send_built(&mut self, cx: &mut Cx, frame: FrameId) {
+        self.send_frame(cx, frame);
         self.confirms = false;
     }
 
@@ -222,19 +235,48 @@ impl Host {
     }
 }
 
+/// Writes a segment into the pool of frames: the frame, and the places of the link addresses of receiver and sender.
+#[inline(always)] // a part of every segment
+fn write<'a>(
+    frames: &'a mut Frames,
+    socket: &mut Socket,
+    ends: [Addr; 2],
+    next: u32,
+    say: Say,
+    shape: &Shape,
+) -> (FrameId, [&'a mut Mac; 2]) {
+    let (frame, blank) = frames.send_segment();
+    (*blank.src, *blank.dst, *blank.flow) = (ends[0], ends[1], socket.flow);
+    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), DEFAULT_TTL);
+    *blank.segment = Segment {
+        sport: socket.lport,
+        dport: socket.rport,
+        seq: say.seq.unwrap_or(next),
+        ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
+        len: say.len as u16,
+        window: shape.window,
+        mss: shape.mss,
+        flags: say.flags,
+        header: shape.header,
+    };
+    (frame, [blank.to, blank.from])
+}
+
 impl Socket {
-    /// The next segment that the window allows, or the FIN if it is its turn: it counts as sent.
+    /// The next segment that the window allows, or the FIN if it is its turn: it counts as sent. The other end has what
+    /// lies `up_to` bytes ahead.
     #[inline]
-    fn next_segment(&mut self, transfer: &mut Transfer, now_us: u32) -> Option<Say> {
+    fn next_segment(&mut self, transfer: &mut Transfer, now_us: u32, up_to: u32) -> Option<Say> {
         if !(transfer.has_more() && self.may_send()) {
             return None;
         }
         let window = (u32::from(self.cwnd) * u32::from(self.mss)).min(size::WINDOW);
         let room = window.saturating_sub(transfer.in_flight(self.snd_una));
-        let len = transfer.unsent.min(u32::from(self.mss));
+        let len = transfer.unsent.min(u32::from(self.mss)).min(up_to);
         if len > 0 && room < len {
             return None;
         }
+        let fin = transfer.end == End::Wanted && len == transfer.unsent && len < up_to;
         let seq = transfer.snd_nxt;
         let mut flags = Flags::ACK;
         if len > 0 && len == transfer.unsent {
@@ -242,7 +284,7 @@ impl Socket {
         }
         transfer.unsent -= len;
         transfer.snd_nxt = seq.wrapping_add(len);
-        if transfer.end == End::Wanted && transfer.unsent == 0 {
+        if fin {
             flags = flags.with(Flags::FIN);
             transfer.note_fin(len > 0);
             transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);

@@ -19,6 +19,7 @@ pub const ETHERNET_OVERHEAD: u32 = 18;
 
 /// An Ethernet frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C, align(64))] // what every frame has stands in front, in two cache lines; a tunnel header behind them
 pub struct Frame {
     /// The receiver's link address.
     pub dst: Mac,
@@ -88,6 +89,7 @@ pub enum ArpOp {
 
 /// An IP packet. `len` is the total length of the inner packet, header included.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C)] // what every packet has stands in front
 pub struct Packet {
     /// Source address.
     pub src: Addr,
@@ -113,20 +115,17 @@ pub struct Packet {
     pub tos: u8,
     /// The transport protocol's part.
     pub payload: Payload,
-    /// The tunnel header around this packet, if any.
-    pub outer: Option<Outer>,
     /// What it says beside its headers, for the few packets of which that matters (see [`Packet::say`] and
     /// [`Packet::selective`]); `len` counts it.
     pub text: Option<Box<Text>>,
+    /// The tunnel header around this packet, if any.
+    pub outer: Option<Outer>,
 }
 
 /// A tunnel header around a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)] // the kind tells whether there is one
 pub struct Outer {
-    /// Source address of the tunnel: the director.
-    pub src: Addr,
-    /// Destination address of the tunnel: the real server.
-    pub dst: Addr,
     /// Which encapsulation.
     pub kind: Encapsulation,
     /// Bytes that the encapsulation adds, outer IP header included.
@@ -139,6 +138,10 @@ pub struct Outer {
     pub ttl: u8,
     /// Type of service of the outer header.
     pub tos: u8,
+    /// Source address of the tunnel: the director.
+    pub src: Addr,
+    /// Destination address of the tunnel: the real server.
+    pub dst: Addr,
 }
 
 /// The encapsulations that IPVS knows.

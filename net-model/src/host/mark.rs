@@ -154,6 +154,7 @@ struct Rules {
 
 /// The chains of a host.
 #[derive(Clone, Debug, Default)]
+#[repr(C)] // every packet asks whether it is used
 pub struct Netfilter {
     /// Has anybody ever changed a chain? If not, none has anything to say.
     is_used: bool,

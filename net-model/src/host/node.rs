@@ -26,7 +26,7 @@ pub struct Cable {
 }
 
 /// A host: client, router, director, real server, or several of these.
-#[repr(C)] // what every packet needs stands in front, next to the front of the stack
+#[repr(C, align(64))] // what every packet needs stands in front, next to the front of the stack
 pub struct Host {
     /// Its number in the network.
     pub id: u32,

@@ -13,6 +13,7 @@ pub mod group;
 mod holders;
 pub mod host;
 pub mod ipvs;
+pub mod ledger;
 pub mod link;
 mod measure;
 pub mod network;

@@ -7,6 +7,7 @@ pub mod agent;
 pub mod backend;
 pub mod channel;
 pub mod compare;
+pub mod feed;
 pub mod job;
 pub mod plan;
 pub mod rehearse;

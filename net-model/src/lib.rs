@@ -10,6 +10,7 @@ pub mod event;
 pub mod exchange;
 pub mod frames;
 pub mod group;
+mod holders;
 pub mod host;
 pub mod ipvs;
 pub mod ledger;

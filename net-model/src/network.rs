@@ -190,19 +190,6 @@ impl Network {
         self.cx.recorder.follow(number);
         self.cx.exchanges.keep_all();
     }
-
-    /// Follows every packet, and keeps every line until it is fetched: see [`Network::take_steps`].
-    pub fn follow_steps(&mut self) {
-        self.cx.recorder.follow_steps();
-    }
-
-    /// Follows every packet, and keeps the walks of those that are selected: see [`Network::take_walks`].
-    pub fn follow_packets(&mut self, selection: crate::trace::Selection) {
-        if selection.exchange.is_some() {
-            self.cx.exchanges.keep_all();
-        }
-        self.cx.recorder.follow_packets(selection);
-    }
 }
 
 /// Running.
@@ -231,16 +218,6 @@ impl Network {
     /// The transcript of the exchange that [`Network::follow`] named.
     pub fn transcript(&self) -> &[crate::transcript::Line] {
         self.cx.recorder.transcript()
-    }
-
-    /// The lines about all packets since the last call, after [`Network::follow_steps`].
-    pub fn take_steps(&mut self) -> Vec<crate::trace::Step> {
-        self.cx.recorder.take_steps()
-    }
-
-    /// The walks of the packets that [`Network::follow_packets`] selected, in order of their numbers.
-    pub fn take_walks(&mut self) -> Vec<crate::trace::Walk> {
-        self.cx.recorder.take_walks()
     }
 
     /// Bytes of heap memory that what is under way occupies.

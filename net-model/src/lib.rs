@@ -27,6 +27,7 @@ pub mod recorder;
 pub mod replay;
 pub mod request;
 mod ring;
+mod run;
 pub mod server;
 mod sharing;
 pub mod spec;

@@ -80,6 +80,9 @@ impl Host {
         let way = self.stack.route_output(quote.routed_dst(), None, 0).map(|route| route.oif);
         let came_by = way.ok().filter(|oif| self.stack.interface_at(*oif).mac == to);
         let (Some(iif), true) = (came_by, self.has_live_flow(cx, quote)) else {
+            self.tell(cx, Stage::Icmp, &frame, |_| {
+                "does not believe it: it is about no open connection (half-open ones do not count)".into()
+            });
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
         };
         let about = self.remember(cx, &frame);

@@ -65,6 +65,8 @@ drop_reasons! {
     TooBig, "too-big", "The packet is larger than the MTU and must not be fragmented.", "Let ICMP 3/4 through, or lower the MSS.";
     NeighbourFailed, "neighbour-failed", "Nobody answered for the next hop's link address.", "Is the host up, in this network, and allowed to answer (arp_ignore)?";
     NeighbourQueue, "neighbour-queue", "Too many packets already waited for the next hop's link address.", "The oldest is dropped; it is over when the address resolves.";
+    FragmentRepeated, "fragment-repeated", "The fragment had come before, or overlaps another one.", "Look for a loop, or for two hosts that use one address.";
+    FragmentMemory, "fragment-memory", "Fragments that wait for the rest take 4 MB of memory already.", "Look for loss, lower net.ipv4.ipfrag_time, or send smaller datagrams.";
     ReassemblyTimeout, "reassembly-timeout", "Fragments were missing for 30 s.", "Look for loss, or for fragments that take different ways.";
     NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0.";
     NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module (ipip for IP in IP).";

@@ -5,6 +5,7 @@ use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
 use super::output::{UNMARKED, error_of_ipvs};
+use super::reassembly::Purpose;
 use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
@@ -89,7 +90,9 @@ impl Host {
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => {
                 self.tell_delivery(cx, iif, &frame);
-                self.filter_input(cx, iif, frame);
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.filter_input(cx, iif, frame);
+                }
             }
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
@@ -231,6 +234,11 @@ impl Host {
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Fragment(_) => {
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.local_input(cx, frame);
+                }
+            }
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
             }
@@ -265,7 +273,7 @@ impl Host {
         if ttl_of(packet) <= 1 {
             return self.refuse(cx, frame, DropReason::TtlExpired, Error::TimeExceeded);
         }
-        if u32::from(packet.wire_len()) > route.mtu && packet.df {
+        if u32::from(packet.wire_len()) > route.mtu && packet.stays_whole() {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);
@@ -301,7 +309,13 @@ impl Host {
         self.arm_director(cx);
         match verdict {
             Verdict::Accept if is_translated => return self.forward_reply(cx, frame, speaker),
-            Verdict::Accept => return Some(frame),
+            Verdict::Accept => {
+                if let Payload::Fragment(_) = cx.wiring.frames.packet_mut(&frame).payload {
+                    let whole = self.whole(cx, frame, Purpose::ForDirector)?;
+                    return self.director_forward(cx, whole);
+                }
+                return Some(frame);
+            }
             Verdict::Send { to } => {
                 self.tell_sending(cx, &frame, to);
                 let packet = cx.wiring.frames.packet_mut(&frame).clone();

@@ -25,6 +25,7 @@ pub mod recorder;
 pub mod replay;
 pub mod request;
 mod ring;
+mod segment;
 pub mod server;
 mod sharing;
 pub mod spec;

@@ -1,14 +1,18 @@
-//! What travels: Ethernet frames with ARP or IP in them, as typed values.
+//! What travels: Ethernet frames with ARP or IP in them, as typed values; the larger payloads are in `packet/`.
 //!
 //! There are no bytes here: the model is about decisions, and bytes exist only where a capture file is written.
 //! A packet may carry an outer header (it is inside a tunnel) and an ICMP error quotes the packet it is about.
+
+mod ndisc;
+mod segment;
+
+pub use ndisc::{Ndisc, NdiscFlags, NdiscKind};
+pub use segment::{Flags, Segment};
 
 use crate::addr::{Addr, Mac};
 use crate::ipvs::SyncMessage;
 use crate::text::Text;
 use std::sync::Arc;
-
-pub use crate::segment::{Flags, Segment};
 
 /// Ethernet header and frame check sequence, in bytes on the wire.
 pub const ETHERNET_OVERHEAD: u32 = 18;
@@ -173,6 +177,8 @@ pub enum Payload {
     Icmp(Icmp),
     /// A part of a packet that was too large for some link.
     Fragment(Fragment),
+    /// ICMPv6: a question about a neighbour, or the answer
+    Ndisc(Ndisc),
     /// Any other protocol, by number.
     Other(u8),
 }
@@ -267,7 +273,7 @@ impl Packet {
             Payload::Udp(_) | Payload::Sync(_) => proto::UDP,
             Payload::Sctp(_) => proto::SCTP,
             Payload::Icmp(_) if self.src.is_v4() => proto::ICMP,
-            Payload::Icmp(_) => proto::ICMPV6,
+            Payload::Icmp(_) | Payload::Ndisc(_) => proto::ICMPV6,
             Payload::Fragment(fragment) => fragment.protocol,
             Payload::Other(number) => *number,
         }
@@ -284,7 +290,7 @@ impl Packet {
             Payload::Fragment(fragment) => {
                 fragment.whole.as_deref().filter(|whole| whole.outer.is_none()).and_then(Packet::ports)
             }
-            Payload::Icmp(_) | Payload::Other(_) => None,
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => None,
         }
     }
 
@@ -296,7 +302,7 @@ impl Packet {
             Payload::Udp(d) => d.sport = port,
             Payload::Sync(d) => d.sport = port,
             Payload::Sctp(c) => c.sport = port,
-            Payload::Icmp(_) | Payload::Fragment(_) | Payload::Other(_) => {}
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Fragment(_) | Payload::Other(_) => {}
         }
     }
 
@@ -308,7 +314,7 @@ impl Packet {
             Payload::Udp(d) => d.dport = port,
             Payload::Sync(d) => d.dport = port,
             Payload::Sctp(c) => c.dport = port,
-            Payload::Icmp(_) | Payload::Fragment(_) | Payload::Other(_) => {}
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Fragment(_) | Payload::Other(_) => {}
         }
     }
 

@@ -311,6 +311,7 @@ impl World {
         assert!(packet.ttl > 0, "a packet without time to live on the wire: {packet:?}");
         if let (Payload::Icmp(icmp), Direction::Out) = (&packet.payload, seen.direction)
             && matches!(icmp.kind, 0 | 8)
+            && packet.fragment_offset == 0
         {
             let left = self.left.entry((icmp.kind, icmp.info)).or_default();
             *left += 1;

@@ -183,6 +183,7 @@ pub fn is_icmp_error(packet: &Packet) -> bool {
         | Payload::Udp(_)
         | Payload::Sync(_)
         | Payload::Sctp(_)
+        | Payload::Ndisc(_)
         | Payload::Fragment(_)
         | Payload::Other(_) => false,
     }

@@ -5,7 +5,8 @@
 
 use net_model::addr::{Addr, Mac};
 use net_model::packet::{
-    Arp, ArpOp, Body, Datagram, Encapsulation, Flags, Frame, Icmp, Packet, Payload, Segment,
+    Arp, ArpOp, Body, Datagram, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, NdiscKind, Packet,
+    Payload, Segment,
 };
 use std::fmt::{self, Write};
 
@@ -48,6 +49,10 @@ impl Printer {
             protocol: encapsulation(outer.kind),
             len: packet.wire_len(),
         };
+        let head = match outer.src.is_v4() {
+            true => head.to_string(),
+            false => header_v6(outer.tos, outer.ttl, "IPv6", packet.wire_len()),
+        };
         format!("{head} {} > {}: {}", outer.src, outer.dst, self.inner(packet))
     }
 
@@ -61,6 +66,10 @@ impl Printer {
             protocol: protocol_name(packet),
             len: packet.len,
         };
+        let head = match packet.src.is_v4() {
+            true => head.to_string(),
+            false => header_v6(packet.tos, packet.ttl, protocol_name(packet), packet.len),
+        };
         format!("{head} {}", self.body(packet))
     }
 
@@ -69,7 +78,9 @@ impl Printer {
         let ends = format!("{} > {}", packet.src, packet.dst);
         match &packet.payload {
             Payload::Tcp(segment) => self.segment(packet, segment),
-            Payload::Icmp(icmp) => format!("{ends}: {}", self.icmp(packet, icmp)),
+            Payload::Icmp(icmp) if packet.src.is_v4() => format!("{ends}: {}", self.icmp(packet, icmp)),
+            Payload::Icmp(icmp) => format!("{ends}: {}", icmp_v6(icmp)),
+            Payload::Ndisc(message) => format!("{ends}: {}", ndisc(message)),
             Payload::Udp(Datagram { sport, dport }) => {
                 format!("{}.{sport} > {}.{dport}: UDP, length {}", packet.src, packet.dst, packet.len - 28)
             }
@@ -104,7 +115,8 @@ impl Printer {
             write!(text, ", ack {ack}").expect("a string takes it");
         }
         write!(text, ", win {}", segment.window).expect("a string takes it");
-        if flags.has(Flags::SYN) && segment.mss != 1460 {
+        let usual = if packet.src.is_v4() { 1460 } else { 1440 };
+        if flags.has(Flags::SYN) && segment.mss != usual {
             write!(text, ", opt mss {},sackOK,TS,wscale 6", segment.mss).expect("a string takes it");
         }
         let blocks = packet.selective();
@@ -222,8 +234,58 @@ fn protocol_name(packet: &Packet) -> &'static str {
         4 => "IPIP",
         6 => "TCP",
         17 => "UDP",
+        58 => "ICMPv6",
         132 => "SCTP",
         _ => "other",
+    }
+}
+
+fn header_v6(tos: u8, hops: u8, protocol: &str, len: u16) -> String {
+    let class = if tos == 0 { String::new() } else { format!("class {tos:#x}, ") };
+    format!("({class}hlim {hops}, {protocol} {len})")
+}
+
+/// An ICMPv6 message; tcpdump does not print what an error quotes.
+fn icmp_v6(icmp: &Icmp) -> String {
+    let to = icmp.quote.as_ref().map(|quote| quote.routed_dst().to_string()).unwrap_or_default();
+    let what = match (icmp.kind, icmp.code) {
+        (128, _) => format!("echo request, id {}, seq {}", icmp.info >> 16, icmp.info & 0xffff),
+        (129, _) => format!("echo reply, id {}, seq {}", icmp.info >> 16, icmp.info & 0xffff),
+        (1, 0) => format!("destination unreachable, unreachable route {to}"),
+        (1, 3) => format!("destination unreachable, unreachable address {to}"),
+        // Of the ports of a packet in a packet tcpdump knows nothing.
+        (1, 4) if icmp.quote.as_ref().is_some_and(|quote| quote.outer.is_some()) => {
+            "destination unreachable, unreachable port [|icmp6]".to_owned()
+        }
+        (2, _) => format!("packet too big, mtu {}", icmp.info),
+        (4, 1) => format!("parameter problem, next header - octet {}", icmp.info),
+        (kind, code) => format!("type {kind} code {code}"),
+    };
+    format!("ICMP6, {what}")
+}
+
+fn ndisc(message: &Ndisc) -> String {
+    let (target, length) = (message.target, message.bytes());
+    let at = |what: &str| match message.link_address() {
+        Some(mac) => format!(", {what} lladdr {}", short(mac)),
+        None => String::new(),
+    };
+    let asked = format!("ICMP6, neighbor solicitation, length {length}, who has {target}");
+    match message.kind {
+        NdiscKind::Solicitation => format!("{asked}{}", at("source")),
+        NdiscKind::Probe => format!("{asked}, nonce {:012x}", message.probe_number().unwrap_or(0)),
+        NdiscKind::Advertisement => {
+            let names = [
+                (NdiscFlags::ROUTER, "router"),
+                (NdiscFlags::SOLICITED, "solicited"),
+                (NdiscFlags::OVERRIDE, "override"),
+            ];
+            let set: Vec<&str> =
+                names.iter().filter(|(flag, _)| message.flags.has(*flag)).map(|(_, name)| *name).collect();
+            let flags = set.join(", ");
+            let length = format!("length {length}, tgt is {target}, Flags [{flags}]");
+            format!("ICMP6, neighbor advertisement, {length}{}", at("target"))
+        }
     }
 }
 

@@ -145,6 +145,7 @@ fn quote_mut(packet: &mut Packet) -> Option<&mut Packet> {
         | Payload::Udp(_)
         | Payload::Sync(_)
         | Payload::Sctp(_)
+        | Payload::Ndisc(_)
         | Payload::Fragment(_)
         | Payload::Other(_) => None,
     }

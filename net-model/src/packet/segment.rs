@@ -1,4 +1,4 @@
-//! A TCP segment: what its header says.
+//! The TCP part of a packet.
 
 use std::fmt;
 

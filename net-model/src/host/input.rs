@@ -4,6 +4,7 @@ use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
+use super::reassembly::Purpose;
 use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
@@ -105,7 +106,9 @@ impl Host {
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => {
                 self.tell_delivery(cx, iif, &frame);
-                self.filter_input(cx, iif, frame);
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.filter_input(cx, iif, frame);
+                }
             }
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
@@ -204,6 +207,11 @@ impl Host {
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Fragment(_) => {
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.local_input(cx, frame);
+                }
+            }
             Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
@@ -239,7 +247,7 @@ impl Host {
         if ttl_of(packet) <= 1 {
             return self.refuse(cx, frame, DropReason::TtlExpired, Error::TimeExceeded);
         }
-        if u32::from(packet.wire_len()) > route.mtu && packet.df {
+        if u32::from(packet.wire_len()) > route.mtu && packet.stays_whole() {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);

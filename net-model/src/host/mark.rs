@@ -110,6 +110,8 @@ pub enum Condition {
         /// The bits to look at.
         mask: u32,
     },
+    /// `-f`: a fragment other than the first.
+    LaterFragment,
     /// `--syn`: a TCP segment with SYN and none of ACK, RST, FIN.
     Syn,
 }
@@ -249,6 +251,7 @@ impl Condition {
             Condition::DestinationPorts(ranges) => ports.is_some_and(|(_, d)| within(d, ranges)),
             Condition::Ports(ranges) => ports.is_some_and(|(s, d)| within(s, ranges) || within(d, ranges)),
             Condition::Mark { value, mask } => now_mark & mask == *value,
+            Condition::LaterFragment => packet.fragment_offset > 0,
             Condition::Syn => is_syn(packet),
         }
     }
@@ -282,6 +285,7 @@ fn is_syn(packet: &Packet) -> bool {
         | Payload::Sctp(_)
         | Payload::Icmp(_)
         | Payload::Ndisc(_)
+        | Payload::Fragment(_)
         | Payload::Other(_) => false,
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Lab {
     captured: Vec<Captured>,
     /// Programs in the background.
     jobs: Vec<Program>,
+    /// Bytes of answers, by port.
+    answers: BTreeMap<u16, u32>,
     has_ipip: bool,
     has_ip6_tunnel: bool,
     next_ping_id: u16,
@@ -93,6 +95,7 @@ impl Lab {
             taps: Vec::new(),
             captured: Vec::new(),
             jobs: Vec::new(),
+            answers: BTreeMap::new(),
             has_ipip: true,
             has_ip6_tunnel: true,
             next_ping_id: 1,
@@ -145,6 +148,16 @@ impl Lab {
     pub(crate) fn next_ping_id(&mut self) -> u16 {
         self.next_ping_id += 1;
         self.next_ping_id
+    }
+
+    /// A server answers on a port: PORT BYTES.
+    fn note_answer(&mut self, args: &[&str]) {
+        self.answers.insert(args[0].parse().expect("a port"), args[1].parse().expect("bytes"));
+    }
+
+    /// How many bytes the answer from a port has.
+    pub(crate) fn answer_of(&self, port: u16) -> u32 {
+        self.answers.get(&port).copied().unwrap_or(0)
     }
 
     /// `mkns`: a host; the module ipip has made a tunl0 for it, if it is loaded.
@@ -247,6 +260,7 @@ impl Lab {
         let line = words.join(" ");
         match words {
             ["tt", "serve", rest @ ..] => {
+                self.note_answer(rest);
                 programs::serve(&mut self.network, self.hosts[host], rest);
                 String::new()
             }
@@ -256,6 +270,15 @@ impl Lab {
                     self.jobs.push(program);
                     return String::new();
                 }
+                self.wait_for(&program)
+            }
+            ["tt", "udpserve", rest @ ..] => {
+                self.note_answer(rest);
+                programs::serve_datagrams(&mut self.network, self.hosts[host], rest);
+                String::new()
+            }
+            ["tt", "udp", rest @ ..] => {
+                let program = programs::ask(self, host, rest);
                 self.wait_for(&program)
             }
             ["ping", rest @ ..] => programs::ping(self, host, rest),
@@ -402,6 +425,7 @@ impl Lab {
             }
             ["web" | "web6", hosts @ ..] => {
                 for host in hosts {
+                    self.note_answer(&["80", "100"]);
                     programs::serve(&mut self.network, self.hosts[*host], &["80", "100"]);
                 }
             }

@@ -261,7 +261,7 @@ impl Network {
         }
     }
 
-    /// The same where it is not at a host, somebody listens, or the link may refuse frames.
+    /// The same where it is not at a host, somebody listens, frames may be tagged, or the link may refuse them.
     #[inline(never)]
     fn arrive_elsewhere(&mut self, link: LinkId) {
         let Network { hosts, cx, .. } = self;
@@ -271,6 +271,9 @@ impl Network {
             }
             Arrival::AtTap(host, interface, frame) => {
                 capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
+            }
+            Arrival::AtTrunk(host, interface, frame) => {
+                hosts[host as usize].card_input(cx, InterfaceId(interface), frame);
             }
             Arrival::Handled => {}
         }

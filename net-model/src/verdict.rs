@@ -38,6 +38,8 @@ drop_reasons! {
     QueueFull, "queue-full", "The queue in front of the link was full.", "Raise the link's `rate` or `queue`, or lower the load.";
     FrameTooBig, "frame-too-big", "The frame is larger than the MTU of the switch port.", "Use one MTU on all ports of a network.";
     Hairpin, "hairpin", "The switch knows the receiver on the very port the frame came from.", "Usually a stale link address: look at the neighbour cache of the sender.";
+    VlanRefused, "vlan-refused", "The switch port does not carry the frame's VLAN.", "Add the id to `trunk` of both interfaces, or make the untagged one's port `access: ID`.";
+    UnknownVlan, "unknown-vlan", "The frame carries the tag of a VLAN that the host has no sub-interface for.", "On the receiver: ip link add link DEV name DEV.ID type vlan id ID; or make its switch port `access: ID`.";
     OtherHost, "other-host", "The frame is addressed to another link address (a switch flooded it).", "Nothing to mend: flooding stops once the switch has learnt the address.";
     InterfaceDown, "interface-down", "The interface is down.", "ip link set DEV up";
     FilterDrop, "filter-drop", "A packet filter rule dropped the packet.", "Look at the host's iptables rules.";

@@ -133,6 +133,10 @@ pub struct Interface {
     pub(super) forwards: bool,
     /// What kind of device.
     pub kind: InterfaceKind,
+    /// The tag of the frames it sends and takes, 0 for untagged ones.
+    pub vlan: u16,
+    /// The card it is a VLAN on (`host/vlan.rs`).
+    pub lower: Option<InterfaceId>,
     /// Is the cable in? Only `arp_evict_nocarrier` looks at changes of it.
     pub carrier: bool,
     /// Does it speak ARP? False after `ip link set X arp off` (the NOARP flag) and for everything but Ethernet.

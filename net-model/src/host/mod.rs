@@ -41,6 +41,7 @@ pub mod sysctl;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod vlan;
 
 pub(crate) use account::describe;
 pub use interface::{InterfaceId, InterfaceKind};

@@ -136,10 +136,8 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     if !server.gateway().is_some_and(inside) {
         let place = server.default_route.unwrap_or(span);
         let message = format!("answers of {name} do not go through {director_name}");
-        let own = hosts[director]
-            .interfaces
-            .iter()
-            .filter(|i| i.plug.map(|p| p.0) == hosts[host].interfaces[at].plug.map(|p| p.0));
+        let own =
+            hosts[director].interfaces.iter().filter(|i| i.segment == hosts[host].interfaces[at].segment);
         let gateway = own.flat_map(|interface| &interface.addresses).find(|(addr, len)| *len != addr.width());
         let gateway = gateway.map_or_else(|| "the director".to_string(), |(addr, _)| addr.to_string());
         view.warn_once(
@@ -151,7 +149,7 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
     // With a single network the director sees answers leave where they came in, and redirects.
     let outside: Vec<&Interface> =
-        hosts[director].interfaces.iter().filter(|interface| interface.plug.is_some()).collect();
+        hosts[director].interfaces.iter().filter(|interface| interface.segment.is_some()).collect();
     if let [interface] = outside.as_slice() {
         let sends = |key: &str| facts.sysctls.get(key).is_none_or(|value| *value != 0);
         let own = format!("net.ipv4.conf.{}.send_redirects", interface.name);
@@ -225,7 +223,7 @@ fn virtual_address(view: &mut View<'_>, host: usize, vip: Addr) {
         view.warn_once(holder.span, "vip net", message, format!("write {vip}/32"));
     }
     let wires: Vec<Arc<str>> =
-        target.interfaces.iter().filter(|i| i.plug.is_some()).map(|i| Arc::from(&*i.name)).collect();
+        target.interfaces.iter().filter(|i| i.segment.is_some()).map(|i| Arc::from(&*i.name)).collect();
     for wire in wires {
         let ignore = facts.conf(&wire, "arp_ignore");
         if ignore == 0 {
@@ -252,7 +250,6 @@ fn owns(view: &View<'_>, host: usize, addr: Addr) -> bool {
 
 /// Are two hosts plugged into one network?
 fn share_network(view: &View<'_>, one: usize, other: usize) -> bool {
-    let networks =
-        |host: usize| view.scenario.hosts[host].interfaces.iter().filter_map(|i| i.plug.map(|plug| plug.0));
+    let networks = |host: usize| view.scenario.hosts[host].interfaces.iter().filter_map(|i| i.segment);
     networks(one).any(|network| networks(other).any(|n| n == network))
 }

@@ -141,9 +141,9 @@ fn links_and_neighbours() {
     check(
         "ip link add br0 type bridge",
         &expect![[r#"
-        ip link add br0 type bridge
-                             ^^^^^^ devices of type `bridge' are not modelled here
-        = use dummy or ipip; real links and switches belong into the scenario's networks"#]],
+            ip link add br0 type bridge
+                                 ^^^^^^ devices of type `bridge' are not modelled here
+            = use dummy, ipip or vlan; real links and switches belong into the scenario's networks"#]],
     );
     check(
         "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent",
@@ -398,9 +398,9 @@ fn ipvsadm_refusals_point_at_the_word() {
     check(
         "service ipvsadm save",
         &expect![[r#"
-        service ipvsadm save
-        ^^^^^^^ the program `service' is not modelled
-        = use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
+            service ipvsadm save
+            ^^^^^^^ the program `service' is not modelled
+            = use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, vconfig, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
     );
     check("# a comment", &expect!["nothing"]);
 }

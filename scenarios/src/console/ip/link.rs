@@ -1,16 +1,24 @@
 //! `ip link add|set`.
 
-use super::super::words::{Args, ParseError};
+use super::super::words::{Args, ParseError, Word};
 use super::{IpCommand, unknown, verb};
 use net_model::addr::Mac;
+use net_model::host::vlan::MAX_VLAN;
 
 /// The kinds of device that `ip link add` can make here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LinkKind {
     /// A device that drops what it is given; a place for addresses.
     Dummy,
     /// An IP-in-IP tunnel (`tunl0`).
     IpIp,
+    /// A VLAN on a card.
+    Vlan {
+        /// The card: `link eth0`.
+        card: String,
+        /// `id 10`
+        id: u16,
+    },
 }
 
 /// One change of a device.
@@ -60,9 +68,13 @@ pub(super) fn parse(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
     if changes.is_empty() { Err(args.missing("change (such as up)")) } else { Ok(changes) }
 }
 
+/// `ip link add [link CARD] [name] DEV type …`
 fn add(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
-    args.takes("dev");
-    args.takes("name");
+    let card = if args.takes("link") { Some(args.expect("device")?.text.clone()) } else { None };
+    let is_named = args.takes("dev") || args.takes("name");
+    if !is_named && args.peek() == Some("type") {
+        return Err(args.missing("name (name DEV, before the type)"));
+    }
     let dev = args.expect("device")?.text.clone();
     if !args.takes("type") {
         return Err(args.missing("type (type dummy)"));
@@ -71,12 +83,51 @@ fn add(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
     let kind = match word.text.as_str() {
         "dummy" => LinkKind::Dummy,
         "ipip" => LinkKind::IpIp,
+        "vlan" => {
+            LinkKind::Vlan { card: card.ok_or_else(|| args.missing("card (link eth0)"))?, id: vlan_id(args)? }
+        }
         _ => {
             let problem = format!("devices of type `{}' are not modelled here", word.text);
-            let cure = "use dummy or ipip; real links and switches belong into the scenario's networks";
+            let cure = "use dummy, ipip or vlan; real links and switches belong into the scenario's networks";
             return Err(ParseError::at(word, problem, cure));
         }
     };
     args.end()?;
     Ok(vec![IpCommand::LinkAdd(dev, kind)])
+}
+
+/// `id N`, which may follow `protocol 802.1Q`.
+fn vlan_id(args: &mut Args) -> Result<u16, ParseError> {
+    if args.takes("protocol") {
+        let word = args.expect("protocol")?;
+        if !word.text.eq_ignore_ascii_case("802.1q") {
+            let problem = format!("VLANs of protocol `{}' are not modelled", word.text);
+            return Err(ParseError::at(word, problem, "leave it out: 802.1Q"));
+        }
+    }
+    if !args.takes("id") {
+        return Err(args.missing("id (id 10)"));
+    }
+    parse_id(args)
+}
+
+/// `vconfig add CARD ID`
+pub(in super::super) fn parse_vconfig(words: &[Word]) -> Result<Vec<IpCommand>, ParseError> {
+    let mut args = Args::after_program(words);
+    if !args.takes("add") {
+        return Err(args.missing("command (vconfig add eth0 10)"));
+    }
+    let card = args.expect("card")?.text.clone();
+    let id = parse_id(&mut args)?;
+    args.end()?;
+    Ok(vec![IpCommand::LinkAdd(format!("{card}.{id}"), LinkKind::Vlan { card, id })])
+}
+
+fn parse_id(args: &mut Args) -> Result<u16, ParseError> {
+    let word = args.expect("VLAN id")?;
+    let id = word.text.parse().ok().filter(|id| (1..=MAX_VLAN).contains(id));
+    id.ok_or_else(|| {
+        let problem = format!("`{}' is not a VLAN id", word.text);
+        ParseError::at(word, problem, format!("ids are 1 to {MAX_VLAN}"))
+    })
 }

@@ -9,6 +9,7 @@ mod route;
 mod rule;
 
 pub use address::AddressSpec;
+pub(super) use link::parse_vconfig;
 pub use link::{LinkChange, LinkKind};
 pub use neigh::NeighbourSpec;
 pub use net_model::host::fib::RouteKind;

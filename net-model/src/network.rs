@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::group::{ClientGroup, GroupId};
 use crate::host::{Host, InterfaceId, InterfaceKind, Stack};
+use crate::ledger::Ledger;
 use crate::link::LinkId;
 use crate::measure::Measure;
 use crate::recorder::Recorder;
@@ -191,10 +192,34 @@ impl Network {
         self.cx.recorder.follow(number);
         self.cx.exchanges.keep_all();
     }
+
+    /// Follows every packet, and keeps every line until it is fetched: see [`Network::take_steps`].
+    pub fn follow_steps(&mut self) {
+        self.cx.recorder.follow_steps();
+    }
+
+    /// Follows every packet, and keeps the walks of those that are selected: see [`Network::take_walks`].
+    pub fn follow_packets(&mut self, selection: crate::trace::Selection) {
+        if selection.exchange.is_some() {
+            self.cx.exchanges.keep_all();
+        }
+        self.cx.recorder.follow_packets(selection);
+    }
 }
 
 /// Running.
 impl Network {
+    /// Keeps a ledger of all attempts from now on.
+    pub fn keep_ledger(&mut self) {
+        self.cx.recorder.ledger = Some(Box::default());
+        self.cx.exchanges.keep_all();
+    }
+
+    /// The ledger, if one was kept; it ends here.
+    pub fn take_ledger(&mut self) -> Option<Ledger> {
+        self.cx.recorder.ledger.take().map(|ledger| *ledger)
+    }
+
     /// Virtual time.
     pub fn now(&self) -> Time {
         self.cx.now
@@ -208,6 +233,16 @@ impl Network {
     /// The transcript of the exchange that [`Network::follow`] named.
     pub fn transcript(&self) -> &[crate::transcript::Line] {
         self.cx.recorder.transcript()
+    }
+
+    /// The lines about all packets since the last call, after [`Network::follow_steps`].
+    pub fn take_steps(&mut self) -> Vec<crate::trace::Step> {
+        self.cx.recorder.take_steps()
+    }
+
+    /// The walks of the packets that [`Network::follow_packets`] selected, in order of their numbers.
+    pub fn take_walks(&mut self) -> Vec<crate::trace::Walk> {
+        self.cx.recorder.take_walks()
     }
 
     /// Bytes of heap memory that what is under way occupies.

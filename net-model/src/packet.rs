@@ -110,7 +110,8 @@ pub struct Packet {
     pub payload: Payload,
     /// The tunnel header around this packet, if any.
     pub outer: Option<Outer>,
-    /// What it says, for the few packets whose words matter (see [`Packet::say`]); `len` counts it.
+    /// What it says beside its headers, for the few packets of which that matters (see [`Packet::say`] and
+    /// [`Packet::selective`]); `len` counts it.
     pub text: Option<Box<Text>>,
 }
 
@@ -198,17 +199,8 @@ pub struct Segment {
 
 impl Segment {
     /// A segment with nothing in it.
-    pub const NOTHING: Segment = Segment {
-        sport: 0,
-        dport: 0,
-        seq: 0,
-        ack: 0,
-        len: 0,
-        window: 0,
-        mss: 0,
-        flags: Flags(0),
-        header: 0,
-    };
+    pub const NOTHING: Segment =
+        Segment { sport: 0, dport: 0, seq: 0, ack: 0, len: 0, window: 0, mss: 0, flags: Flags(0), header: 0 };
 }
 
 /// TCP flags.

@@ -13,6 +13,7 @@ use crate::link::{End, Link, LinkId, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Path, Switch};
+use crate::trace::Subject;
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
 use sim_core::{Agenda, Time};
@@ -72,13 +73,15 @@ impl Wiring {
     ) {
         let sent = self.frames.get(&frame);
         let (flow, dst, bytes) = (sent.flow(), sent.dst, sent.wire_bytes());
+        let followed = recorder.follows(flow).then(|| Subject::of(&frame, sent));
         let mut path = Path::NONE;
         let Some(at) = self.send(now, id, frame, bytes, &mut path, agenda, recorder) else { return };
-        if recorder.follows(flow) {
-            let text = format!("{bytes} bytes, at the far end at {at}");
-            recorder.tell(now, Place::Link(id), Stage::Link, text);
+        if let Some(subject) = followed {
+            let text = || format!("{bytes} bytes, at the far end at {at}");
+            recorder.tell(now, Place::Link(id), Stage::Link, &subject, text);
             if let (End::Switch(switch, _), true) = (self.links[id.0 as usize].end(), path.is_known()) {
-                recorder.tell(at, Place::Switch(switch), Stage::Switch, format!("knows the port of {dst}"));
+                let text = || format!("knows the port of {dst}");
+                recorder.tell(at, Place::Switch(switch), Stage::Switch, &subject, text);
             }
         }
     }
@@ -134,7 +137,7 @@ impl Wiring {
 
     #[cold]
     fn refuse(&mut self, now: Time, id: LinkId, frame: FrameId, reason: DropReason, recorder: &mut Recorder) {
-        recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
+        recorder.note_drop(now, Place::Link(id), &frame, self.frames.get(&frame), reason);
         self.frames.end(frame);
     }
 
@@ -234,8 +237,8 @@ impl Wiring {
         let (src, dst, tag, flow) = (arrived.src, arrived.dst, arrived.vlan, arrived.flow());
         let switch = &mut self.switches[number as usize];
         let Some(vlan) = switch.vlan_of(port, tag) else {
-            let reason = DropReason::VlanRefused;
-            recorder.note_drop(now, Place::Switch(number), self.frames.get(&frame), reason);
+            let (refused, reason) = (self.frames.get(&frame), DropReason::VlanRefused);
+            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
             return self.frames.end(frame);
         };
         if switch.learn(now, port, vlan, src) {
@@ -243,22 +246,35 @@ impl Wiring {
         }
         match self.switches[number as usize].decide(now, port, vlan, dst) {
             Decision::Forward(out) => {
-                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, || {
-                    format!("knows the port of {dst}")
-                });
+                if recorder.follows(flow) {
+                    let subject = Subject::of(&frame, self.frames.get(&frame));
+                    let text = || format!("knows the port of {dst}");
+                    recorder.tell(now, Place::Switch(number), Stage::Switch, &subject, text);
+                }
                 self.leave_switch(now, (number, out), vlan, frame, agenda);
             }
             Decision::Hairpin => {
-                recorder.note_drop(now, Place::Switch(number), self.frames.get(&frame), DropReason::Hairpin);
+                let dropped = self.frames.get(&frame);
+                recorder.note_drop(now, Place::Switch(number), &frame, dropped, DropReason::Hairpin);
                 self.frames.end(frame);
             }
             Decision::Flood => {
-                let text = || format!("does not know {dst}: a copy to every other port");
-                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, text);
+                let followed = recorder.follows(flow);
+                if followed {
+                    let subject = Subject::of(&frame, self.frames.get(&frame));
+                    let text = || match dst.is_group() {
+                        true => format!("{dst} is for all: a copy to every other port"),
+                        false => format!("does not know {dst}: a copy to every other port"),
+                    };
+                    recorder.tell(now, Place::Switch(number), Stage::Switch, &subject, text);
+                }
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
                 for index in 0..self.switches[number as usize].ports().len() {
                     let Some(out) = self.switches[number as usize].flood(index, port, vlan) else { continue };
                     let copy = self.frames.copy(&frame);
+                    if followed {
+                        recorder.note_copy(&frame, &copy);
+                    }
                     self.leave_switch(now, (number, out), vlan, copy, agenda);
                 }
                 self.frames.end(frame);

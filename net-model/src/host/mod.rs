@@ -13,6 +13,7 @@ pub mod conf;
 mod confirmation;
 pub mod exception;
 mod exit;
+mod explain;
 pub mod fib;
 pub mod icmp;
 mod icmp_input;

@@ -45,6 +45,7 @@ impl Host {
         if let (true, Some(server)) = (is_open, self.listener(false, segment.dport)) {
             return self.listen_input(cx, server, frame, segment);
         }
+        self.tell_stranger(cx, &frame);
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, DropReason::NoSocket);
         self.send_reset(cx, &packet, &segment);
@@ -140,6 +141,9 @@ impl Host {
     fn in_synchronised(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         if !is_ordinary(&segment) {
             return self.in_synchronised_oddly(cx, id, frame, segment);
+        }
+        if segment.header > size::HEADER {
+            cx.sockets.note_selective(id, cx.wiring.frames.packet_mut(&frame).selective());
         }
         cx.deliver(frame);
         let (acked, has_more) = match cx.sockets.if_busy(id) {
@@ -255,9 +259,8 @@ impl Host {
     /// Data or FIN; false if there is nothing more to do for this segment.
     fn received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         let socket = cx.sockets.get_mut(id);
-        if segment.seq != socket.rcv_nxt {
-            self.send_ack(cx, id); // a gap, or a repetition: say what is expected
-            return true;
+        if segment.seq != socket.rcv_nxt || socket.has_holes() {
+            return self.received_out_of_order(cx, id, segment);
         }
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(u32::from(segment.len));
         if segment.len > 0 && !self.data_received(cx, id, segment) {
@@ -273,11 +276,7 @@ impl Host {
     /// Acknowledges data by the rules of section 8.3, then hands it to the program. False if the socket is gone.
     fn data_received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         if cx.sockets.get(id).is_orphan() {
-            // Nobody will read it.
-            let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
-            self.send_segment(cx, id, reset);
-            cx.sockets.remove(id);
-            return false;
+            return self.nobody_reads(cx, id, segment);
         }
         let (socket, transfer) = cx.sockets.busy(id);
         transfer.unacked = transfer.unacked.saturating_add(1);
@@ -293,7 +292,16 @@ impl Host {
         self.program_reads(cx, id, u32::from(segment.len))
     }
 
-    fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
+    /// Data came for a socket whose program has gone: a reset, and the socket is gone.
+    #[cold]
+    pub(super) fn nobody_reads(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
+        self.send_segment(cx, id, reset);
+        cx.sockets.remove(id);
+        false
+    }
+
+    pub(super) fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
         let socket = cx.sockets.get_mut(id);
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(1);
         match socket.state {

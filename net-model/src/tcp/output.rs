@@ -8,6 +8,7 @@ use super::table::Key;
 use super::transfer::{End, Transfer};
 use crate::addr::Addr;
 use crate::cx::Cx;
+use crate::frames::FrameId;
 use crate::host::Host;
 use crate::packet::{Flags, Packet, Segment};
 use sim_core::Time;
@@ -22,7 +23,7 @@ pub(crate) struct Say {
 }
 
 /// What SYNs and other segments differ in.
-struct Shape {
+pub(super) struct Shape {
     /// IP bytes of one without data, IPv4.
     base: u16,
     /// Bytes of TCP header.
@@ -34,7 +35,7 @@ struct Shape {
 }
 
 /// All segments but SYNs. Their window is the constant one that Linux shows at the start of a connection, scaled by 64.
-const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
+pub(super) const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
 
 /// Bytes that the timestamp option takes from every segment.
 const TIMESTAMPS: u16 = 12;
@@ -134,6 +135,7 @@ impl Host {
 
     fn fill_window(&mut self, cx: &mut Cx, id: SocketId) {
         loop {
+            let up_to = cx.sockets.next_hole(id);
             let (socket, transfer) = cx.sockets.busy(id);
             if !transfer.has_more() {
                 return;
@@ -147,8 +149,8 @@ impl Host {
             }
             let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
             let room = window.saturating_sub(transfer.in_flight(socket.snd_una));
-            let len = transfer.unsent.min(u32::from(socket.mss));
-            let fin = transfer.end == End::Wanted && len == transfer.unsent;
+            let len = transfer.unsent.min(u32::from(socket.mss)).min(up_to);
+            let fin = transfer.end == End::Wanted && len == transfer.unsent && len < up_to;
             if len > 0 && room < len {
                 return;
             }
@@ -194,7 +196,8 @@ impl Host {
 
     /// Sends a segment of a socket: any but a SYN.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
-        self.build_segment(cx, id, say, &PLAIN);
+        let frame = self.build_segment(cx, id, say, &PLAIN);
+        self.send_built(cx, frame);
     }
 
     /// Sends a SYN or SYN-ACK.
@@ -202,12 +205,21 @@ impl Host {
     fn send_handshake(&mut self, cx: &mut Cx, id: SocketId, say: Say, mss: u16) {
         let mss = mss + TIMESTAMPS;
         let window = window_of_syn(say.flags, mss);
-        self.build_segment(cx, id, say, &Shape { base: size::SYN, header: size::SYN_HEADER, window, mss });
+        let shape = Shape { base: size::SYN, header: size::SYN_HEADER, window, mss };
+        let frame = self.build_segment(cx, id, say, &shape);
+        self.send_built(cx, frame);
     }
 
-    /// Builds a segment where it will lie, and hands it to the network layer.
+    /// Hands a segment of a socket to the network layer.
+    #[inline(always)] // the end of send_segment
+    pub(super) fn send_built(&mut self, cx: &mut Cx, frame: FrameId) {
+        self.send_frame(cx, frame);
+        self.confirms = false;
+    }
+
+    /// Builds a segment where it will lie.
     #[inline(always)] // a copy for SYNs, one for all others
-    fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
+    pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
         let (frame, blank) = cx.wiring.frames.send_segment();
         let (socket, [src, dst], next) = cx.sockets.sender(id);
         let family = if src.is_v4() { 0 } else { size::V6 };
@@ -226,8 +238,7 @@ impl Host {
             header: shape.header,
         };
         self.confirms = socket.take_confirmation();
-        self.send_frame(cx, frame);
-        self.confirms = false;
+        frame
     }
 
     /// The answer to a segment that no socket wants (RFC 9293, 3.10.7.1).

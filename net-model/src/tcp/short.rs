@@ -65,9 +65,8 @@ impl Shorts {
     #[cold]
     #[inline(never)]
     fn find_listed(&self, one: Addr, other: Addr) -> Option<[Short; 2]> {
-        let find = |addr| {
-            of_itself(addr).or_else(|| self.numbers.get(&addr).map(|number| Short(LISTED + number)))
-        };
+        let find =
+            |addr| of_itself(addr).or_else(|| self.numbers.get(&addr).map(|number| Short(LISTED + number)));
         Some([find(one)?, find(other)?])
     }
 

@@ -5,6 +5,7 @@
 
 use super::alarm::Alarms;
 use super::index::Index;
+use super::out_of_order::Disorder;
 use super::short::{Short, Shorts};
 use super::socket::{App, NOBODY, Socket, SocketId, State};
 use super::time_wait::Queue;
@@ -46,6 +47,8 @@ pub struct Sockets {
     waiting: Queue,
     /// When transfers have to be looked at.
     pub(super) alarms: Alarms,
+    /// What came out of order, at the few sockets of which that can be said.
+    pub(super) disorder: Disorder,
     /// Sockets that left TIME_WAIT early and whose slots are not free yet.
     left_early: usize,
 }
@@ -69,6 +72,7 @@ impl Sockets {
             + self.shorts.memory()
             + self.waiting.memory()
             + self.alarms.memory()
+            + self.disorder.memory()
     }
 
     /// The socket.
@@ -272,6 +276,7 @@ impl Sockets {
     /// Removes a socket.
     pub fn remove(&mut self, id: SocketId) {
         self.end_transfer(id);
+        self.disorder.forget(id);
         let socket = self.pool.get_mut(id.0);
         self.index.remove(hash(&key_of(socket)), id.0);
         socket.host = NOBODY; // nobody's: no packet is for it

@@ -143,9 +143,13 @@ impl Host {
     /// Sends the last segment of the flight again; the retransmission timer starts anew.
     #[cold]
     fn send_probe(&mut self, cx: &mut Cx, id: SocketId) {
-        let (socket, transfer) = cx.sockets.busy(id);
+        let (_, transfer) = cx.sockets.busy(id);
         transfer.set_probe(Probe::Spent);
         transfer.timed_us = 0;
+        if cx.sockets.is_told_of_gap(id) {
+            return self.fill_gaps(cx, id);
+        }
+        let (socket, transfer) = cx.sockets.busy(id);
         let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
         let seq = transfer.snd_nxt.wrapping_sub(len + u32::from(fin));
         let mut flags = Flags::ACK;
@@ -159,6 +163,16 @@ impl Host {
         self.start_timer(cx, id, delay);
         self.count_retransmission(cx, id);
         self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
+    }
+
+    /// The end of the flight has arrived, something before it has not: that is sent again instead.
+    fn fill_gaps(&mut self, cx: &mut Cx, id: SocketId) {
+        let (socket, transfer) = cx.sockets.busy(id);
+        transfer.rewind(socket.snd_una);
+        let delay = timeout_us(socket.state, transfer);
+        self.start_timer(cx, id, delay);
+        self.count_retransmission(cx, id);
+        self.push(cx, id);
     }
 
     /// Sets the timer of the delayed acknowledgement, if it is not running.

@@ -176,7 +176,11 @@ impl Shell<'_> {
                 let rule = self.rule(spec)?;
                 self.network.host_mut(self.host).stack.delete_rule(spec.preference, rule).map_err(kernel)
             }
-            IpCommand::LinkAdd(..) | IpCommand::LinkSet(..) => self.link(change),
+            IpCommand::LinkAdd(..)
+            | IpCommand::LinkSet(..)
+            | IpCommand::LinkLoad(..)
+            | IpCommand::FouAdd(..)
+            | IpCommand::FouDelete(_) => self.link(change),
             IpCommand::NeighbourReplace(_)
             | IpCommand::NeighbourDelete { .. }
             | IpCommand::NeighbourFlush { .. }
@@ -326,6 +330,7 @@ fn kernel(error: AdminError) -> Refused {
         AdminError::AddressNotFound | AdminError::RouteNotFound | AdminError::NotFound => {
             "there is no such thing to delete"
         }
+        AdminError::PortTaken => "one tunnel listens at a port: take another one, or remove this line",
         AdminError::InvalidVlan => "ids are 1 to 4094",
         AdminError::VlanExists => "an id is used once on a card: take another one, or remove this line",
         AdminError::NoVlans => "VLANs are on cards such as eth0",

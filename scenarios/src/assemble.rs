@@ -180,6 +180,7 @@ fn kind(name: &str) -> InterfaceKind {
     match name {
         "lo" => InterfaceKind::Loopback,
         name if name.starts_with("tunl") => InterfaceKind::Tunnel,
+        name if name.starts_with("gre") => InterfaceKind::Gre,
         name if name.starts_with("dummy") => InterfaceKind::Dummy,
         _ => InterfaceKind::Ethernet,
     }

@@ -7,6 +7,7 @@ use super::conf::ConfKey;
 use super::interface::{Interface, InterfaceId, InterfaceKind, SourceCheck};
 use super::neighbour::{Neighbour, NeighbourId, NeighbourState};
 use super::stack::{LinkChange, Stack};
+use super::tunnel::Ends;
 use crate::addr::{Addr, Mac};
 use crate::packet::{Arp, ArpOp};
 use sim_core::{Duration, Time};
@@ -35,6 +36,8 @@ pub enum AdminError {
     InvalidArgument,
     /// The neighbour cache is full.
     TableFull,
+    /// Another tunnel listens at the UDP port.
+    PortTaken,
     /// The id of a VLAN is out of range.
     InvalidVlan,
     /// The card has this VLAN.
@@ -60,6 +63,7 @@ impl fmt::Display for AdminError {
             AdminError::NoDevice => "RTNETLINK answers: No such device",
             AdminError::InvalidArgument => "RTNETLINK answers: Invalid argument",
             AdminError::TableFull => "RTNETLINK answers: No buffer space available",
+            AdminError::PortTaken => "RTNETLINK answers: Address already in use",
             AdminError::InvalidVlan => "Error: 8021q: Invalid VLAN id.",
             AdminError::VlanExists => "Error: 8021q: VLAN device already exists.",
             AdminError::NoVlans => "Error: 8021q: VLANs not supported on device.",
@@ -87,6 +91,7 @@ impl<H> Stack<H> {
             arp: kind == InterfaceKind::Ethernet,
             conf: self.conf_default.inherited(),
             neigh: self.neigh_default.inherited(),
+            ends: Ends::default(),
             reachable_time: Duration::ZERO,
             addresses: Vec::new(),
             source_check: SourceCheck::WayBack,

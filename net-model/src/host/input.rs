@@ -9,7 +9,6 @@ use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
 use crate::addr::{Addr, Mac};
-use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::Verdict;
@@ -196,22 +195,6 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, reason);
         self.send_error(cx, &packet, error, Cause::Packet);
-    }
-
-    /// A tunnelled packet for this host: tunl0 takes it, if it is up.
-    #[inline(never)]
-    fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let Some(tunnel) = self.stack.interface("tunl0") else {
-            return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
-        };
-        if !self.stack.interface_at(tunnel).up {
-            return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
-        }
-        cx.wiring.frames.packet_mut(&frame).outer = None;
-        if cx.capture.is_some() {
-            return capture::input_again(self, cx, tunnel, frame);
-        }
-        self.ip_input_again(cx, tunnel, frame);
     }
 
     /// The transport protocol gets the packet.

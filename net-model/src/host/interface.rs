@@ -5,6 +5,7 @@
 //! here; the routes that an address brings along are made in `address.rs`.
 
 use super::conf::{Conf, NeighbourConf};
+use super::tunnel::Ends;
 use crate::addr::{Addr, Mac, Prefix};
 use sim_core::Duration;
 
@@ -32,8 +33,10 @@ pub enum InterfaceKind {
     Loopback,
     /// `dummy0`: swallows what is sent through it; a place for addresses.
     Dummy,
-    /// `tunl0`: takes IPIP packets for any local address.
+    /// `tunl0`: takes IP in IP packets, those of any local address if nothing else was said.
     Tunnel,
+    /// `gre0`: the same for GRE.
+    Gre,
 }
 
 impl InterfaceKind {
@@ -43,6 +46,7 @@ impl InterfaceKind {
             InterfaceKind::Ethernet | InterfaceKind::Dummy => 1500,
             InterfaceKind::Loopback => 65536,
             InterfaceKind::Tunnel => 1480,
+            InterfaceKind::Gre => 1476,
         }
     }
 }
@@ -147,6 +151,8 @@ pub struct Interface {
     pub conf: Conf,
     /// `net.ipv4.neigh.<name>.*`
     pub neigh: NeighbourConf,
+    /// What a tunnel device expects of the packets it takes.
+    pub ends: Ends,
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
     pub reachable_time: Duration,
     pub(super) addresses: Vec<Address>,

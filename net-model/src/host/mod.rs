@@ -42,6 +42,7 @@ pub mod sysctl;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod tunnel;
 pub mod vlan;
 
 pub(crate) use account::describe;

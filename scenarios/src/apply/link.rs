@@ -1,27 +1,31 @@
-//! `ip link` on a host.
+//! `ip link` and `ip fou` on a host.
 
 use super::{Refused, Shell, kernel};
 use crate::console::ip::{IpCommand, LinkChange, LinkKind};
 use net_model::addr::Mac;
 use net_model::host::InterfaceKind;
 use net_model::host::admin::AdminError;
+use net_model::host::tunnel::Ends;
 
 impl Shell<'_> {
     pub(super) fn link(&mut self, change: &IpCommand) -> Result<(), Refused> {
         match change {
-            IpCommand::LinkAdd(name, kind) => {
-                let kind = match kind {
-                    LinkKind::Dummy => InterfaceKind::Dummy,
-                    LinkKind::IpIp => InterfaceKind::Tunnel,
-                    LinkKind::Vlan { card, id } => {
-                        let card = self.dev(card)?;
-                        return self.network.add_vlan(self.host, card, name, *id).map(drop).map_err(kernel);
-                    }
-                };
-                if self.network.host(self.host).stack.interface(name).is_some() {
-                    return Err(kernel(AdminError::Exists));
+            IpCommand::LinkLoad(name, kind) => {
+                if self.network.host(self.host).stack.interface(name).is_none() {
+                    self.add_link(name, kind)?;
                 }
-                self.network.add_interface(self.host, name, kind, Mac::ZERO);
+            }
+            IpCommand::LinkAdd(name, kind) => self.add_link(name, kind)?,
+            IpCommand::FouAdd(port, listener) => {
+                let stack = &mut self.network.host_mut(self.host).stack;
+                if !stack.add_tunnel_port(*port, *listener) {
+                    return Err(kernel(AdminError::PortTaken));
+                }
+            }
+            IpCommand::FouDelete(port) => {
+                if !self.network.host_mut(self.host).stack.remove_tunnel_port(*port) {
+                    return Err(kernel(AdminError::NotFound));
+                }
             }
             IpCommand::LinkSet(dev, change) => {
                 let dev = self.dev(dev)?;
@@ -48,6 +52,24 @@ impl Shell<'_> {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    fn add_link(&mut self, name: &str, kind: &LinkKind) -> Result<(), Refused> {
+        let (kind, ends) = match kind {
+            LinkKind::Dummy => (InterfaceKind::Dummy, Ends::default()),
+            LinkKind::IpIp(ends) => (InterfaceKind::Tunnel, *ends),
+            LinkKind::Gre(ends) => (InterfaceKind::Gre, *ends),
+            LinkKind::Vlan { card, id } => {
+                let card = self.dev(card)?;
+                return self.network.add_vlan(self.host, card, name, *id).map(drop).map_err(kernel);
+            }
+        };
+        if self.network.host(self.host).stack.interface(name).is_some() {
+            return Err(kernel(AdminError::Exists));
+        }
+        let id = self.network.add_interface(self.host, name, kind, Mac::ZERO);
+        self.network.host_mut(self.host).stack.set_ends(id, ends);
         Ok(())
     }
 }

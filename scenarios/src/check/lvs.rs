@@ -9,7 +9,7 @@ use crate::problem::Problem;
 use crate::scenario::{Interface, Line};
 use crate::source::Span;
 use net_model::addr::Addr;
-use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey};
+use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey, Tunnel};
 use std::sync::Arc;
 
 pub(super) fn check(view: &mut View<'_>) {
@@ -98,7 +98,7 @@ fn destination(
                 view.warn_once(span, "not adjacent", message, help);
             }
         }
-        Forwarding::Tunnel(_) => tunnel(view, host, &name, span),
+        Forwarding::Tunnel(kind) => tunnel(view, host, kind, &name, span),
     }
     if let (Some(vip), false) = (vip, is_nat) {
         virtual_address(view, host, vip);
@@ -180,27 +180,47 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
 }
 
-fn tunnel(view: &mut View<'_>, host: usize, name: &str, span: Span) {
+fn tunnel(view: &mut View<'_>, host: usize, kind: Tunnel, name: &str, span: Span) {
+    let facts = view.facts[host].clone();
+    if let Tunnel::Gue { port, .. } = kind
+        && !facts.tunnel_ports.contains(&port)
+    {
+        let message = format!("no tunnel of {name} ends at UDP port {port}: it refuses what comes there");
+        view.warn_once(span, "fou", message, format!("add the command `ip fou add port {port} gue`"));
+    }
+    let (device, module) = match kind {
+        Tunnel::IpIp | Tunnel::Gue { .. } => ("tunl", "ipip"),
+        Tunnel::Gre { .. } => ("gre", "ip_gre"),
+    };
     let interfaces = &view.scenario.hosts[host].interfaces;
-    match interfaces.iter().find(|interface| interface.name.starts_with("tunl")) {
+    match interfaces.iter().find(|interface| interface.name.starts_with(device)) {
         Some(tunnel) if tunnel.up => {
-            let facts = view.facts[host].clone();
             if facts.conf(&tunnel.name, "rp_filter") == 1 {
                 let message =
                     format!("{name} drops what comes out of the tunnel: strict reverse-path filtering");
-                let help = "set rp_filter to 0 for `all` and tunl0 (the larger counts), or tunl0 to 2";
+                let help = format!(
+                    "set rp_filter to 0 for `all` and {0} (the larger counts), or {0} to 2",
+                    tunnel.name
+                );
                 view.warn_once(span, "rp_filter", message, help);
             }
         }
         Some(tunnel) => {
             let message = format!("{} of {name} is down: it refuses what comes in a tunnel", tunnel.name);
-            view.warn_once(span, "tunl0", message, "remove `up: false`, or run `ip link set tunl0 up`");
+            let help = format!("remove `up: false`, or run `ip link set {} up`", tunnel.name);
+            view.warn_once(span, "tunl0", message, help);
         }
+        None if facts.is_opaque || !facts.loaded.is_empty() => {} // commands may make one
         None => {
             let message = format!(
-                "{name} has no tunl0 (the ipip module is not loaded): it refuses what comes in a tunnel"
+                "{name} has no {device}0 (the {module} module is not loaded): it refuses what comes in a tunnel"
             );
-            view.warn_once(span, "tunl0", message, "add `tunl0: {address: VIP/32}` to its interfaces");
+            view.warn_once(
+                span,
+                "tunl0",
+                message,
+                format!("add `{device}0: {{address: VIP/32}}` to its interfaces"),
+            );
         }
     }
 }

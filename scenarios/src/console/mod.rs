@@ -77,7 +77,7 @@ impl Command {
             return ipvs_call(tool, line, names).map(Some);
         }
         Ok(Some(match name {
-            "modprobe" | "rmmod" => Command::Modules(modules::parse(line)?),
+            "modprobe" | "rmmod" => modules::parse(line)?,
             "ip" => Command::Ip(ip::parse(line)?),
             "vconfig" => Command::Ip(ip::parse_vconfig(line)?),
             "ifconfig" => Command::Ip(ifconfig::parse(line)?),

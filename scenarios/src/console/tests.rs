@@ -143,7 +143,7 @@ fn links_and_neighbours() {
         &expect![[r#"
             ip link add br0 type bridge
                                  ^^^^^^ devices of type `bridge' are not modelled here
-            = use dummy, ipip or vlan; real links and switches belong into the scenario's networks"#]],
+            = use dummy, ipip, gre or vlan; real links and switches belong into the scenario's networks"#]],
     );
     check(
         "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent",
@@ -164,9 +164,9 @@ fn links_and_neighbours() {
     check(
         "ip tunnel add x",
         &expect![[r#"
-        ip tunnel add x
-           ^^^^^^ `ip tunnel' is not modelled
-        = use ip addr, route, rule, link or neigh"#]],
+            ip tunnel add x
+               ^^^^^^ `ip tunnel' is not modelled
+            = use ip addr, route, rule, link, neigh or fou"#]],
     );
 }
 

@@ -44,6 +44,7 @@ pub(crate) struct Lab {
     /// Programs in the background.
     jobs: Vec<Program>,
     has_ipip: bool,
+    has_gre: bool,
     next_ping_id: u16,
     printed: String,
 }
@@ -91,6 +92,7 @@ impl Lab {
             captured: Vec::new(),
             jobs: Vec::new(),
             has_ipip: true,
+            has_gre: false,
             next_ping_id: 1,
             printed: String::new(),
         }
@@ -143,11 +145,14 @@ impl Lab {
         self.next_ping_id
     }
 
-    /// `mkns`: a host; the module ipip has made a tunl0 for it, if it is loaded.
+    /// `mkns`: a host; the modules ipip and ip_gre have made a tunl0 and a gre0 for it, if they are loaded.
     fn make_host(&mut self, name: &str) {
         let id = self.network.add_host(name);
         if self.has_ipip {
             self.network.add_interface(id, "tunl0", InterfaceKind::Tunnel, Mac::ZERO);
+        }
+        if self.has_gre {
+            self.network.add_interface(id, "gre0", InterfaceKind::Gre, Mac::ZERO);
         }
         self.hosts.insert(name.to_owned(), id);
     }
@@ -302,7 +307,7 @@ impl Lab {
             .collect();
         seen.sort_by_key(|(at, _)| *at);
         let mut printer = Printer::default();
-        let is_tunnel = name.ends_with("tunl0");
+        let is_tunnel = name.ends_with("tunl0") || name.ends_with("gre0");
         let line = |(at, seen): (Time, &Captured)| Line {
             at: seconds(at),
             text: printer.line(&seen.frame, is_tunnel),
@@ -383,6 +388,7 @@ impl Lab {
             ["echo", text] => return format!("{text}\n"),
             ["modprobe", "-r", "ipip"] => self.has_ipip = false,
             ["dump"] => self.reach(self.network.now() + Duration::from_secs(1)),
+            ["modprobe", "ip_gre"] => self.has_gre = true,
             ["modprobe", ..] | [".", _] => {}
             ["lsmod"] => {
                 return "ip_tunnel              36864  1 ip_gre\n"

@@ -4,7 +4,9 @@
 //! numbers relative to it; the SYN and whatever acknowledges nothing keep their absolute ones.
 
 use net_model::addr::{Addr, Mac};
-use net_model::packet::{Arp, ArpOp, Body, Encapsulation, Flags, Frame, Icmp, Packet, Payload, Segment};
+use net_model::packet::{
+    Arp, ArpOp, Body, Encapsulation, Flags, Frame, Icmp, Outer, Packet, Payload, Segment,
+};
 use std::fmt::Write;
 
 /// What tcpdump remembers of a conversation: addresses and ports (lower address first), and both first numbers.
@@ -37,13 +39,21 @@ impl Printer {
     /// A packet, its tunnel header first.
     fn packet(&mut self, packet: &Packet) -> String {
         let Some(outer) = &packet.outer else { return self.inner(packet) };
-        let protocol = match outer.kind {
-            Encapsulation::IpIp => "IPIP",
-            Encapsulation::Gre { .. } => "GRE",
-            Encapsulation::Gue { .. } => "UDP",
-        };
-        let head = header(outer.tos, outer.ttl, outer.id, outer.df, protocol, packet.wire_len());
-        format!("{head} {} > {}: {}", outer.src, outer.dst, self.inner(packet))
+        let len = packet.wire_len();
+        let head = |protocol| header(outer.tos, outer.ttl, outer.id, outer.df, protocol, len);
+        let (src, dst) = (outer.src, outer.dst);
+        match outer.kind {
+            Encapsulation::IpIp => format!("{} {src} > {dst}: {}", head("IPIP"), self.inner(packet)),
+            Encapsulation::Gre { checksum } => {
+                let checksum = if checksum { ", checksum" } else { "" };
+                let inner = self.inner(packet);
+                format!("{} {src} > {dst}: GREv0{checksum}, length {} {inner}", head("GRE"), len - 20)
+            }
+            // tcpdump does not look into it.
+            Encapsulation::Gue { sport, dport, .. } => {
+                format!("{} {src}.{sport} > {dst}.{dport}: UDP, length {}", head("UDP"), len - 28)
+            }
+        }
     }
 
     fn inner(&mut self, packet: &Packet) -> String {
@@ -141,7 +151,14 @@ impl Printer {
             (3, 3) => match (&quote.outer, &quote.payload) {
                 (None, Payload::Tcp(segment)) => format!("{to} tcp port {} unreachable", segment.dport),
                 (None, Payload::Udp(datagram)) => format!("{to} udp port {} unreachable", datagram.dport),
-                // tcpdump takes the inner packet's length for a port.
+                (Some(Outer { kind: Encapsulation::Gue { dport, .. }, .. }), _) => {
+                    format!("{to} udp port {dport} unreachable")
+                }
+                // tcpdump takes for a port what stands where TCP has it: the type of what is in GRE, IPv4 …
+                (Some(Outer { kind: Encapsulation::Gre { .. }, .. }), _) => {
+                    format!("{to} protocol 47 port {} unreachable", 0x0800)
+                }
+                // … and in IP in IP the length of the inner packet.
                 _ => format!("{to} protocol {} port {} unreachable", protocol_of(quote), quote.len),
             },
             (3, 4) => format!("{to} unreachable - need to frag (mtu {})", icmp.info),

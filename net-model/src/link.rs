@@ -196,7 +196,8 @@ impl Link {
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
         let begins = self.busy_until.max(ready);
-        if (self.is_unsafe || begins.since(ready) > self.longest_wait)
+        let wait = begins.as_nanos() - ready.as_nanos();
+        if (self.is_unsafe || wait > self.longest_wait.as_nanos())
             && let Some(reason) = self.refuses(ready)
         {
             self.dropped += 1;
@@ -229,34 +230,47 @@ impl Link {
         (loss.stream.uniform() < loss.probability).then_some(DropReason::LinkLoss)
     }
 
-    /// Queues a frame under its instant, behind all frames of the same instant; true if it is the new head.
+    /// Queues a frame of `bytes` under its instant, behind all frames of the same instant. The instant of the event that
+    /// the link needs now, if it needs another one: the link is armed for it.
     #[inline(always)] // a part of every way out of a host
-    pub(crate) fn push(&mut self, at: Time, frame: FrameId, bytes: u32) -> bool {
+    pub(crate) fn push(&mut self, at: Time, frame: FrameId, bytes: u32) -> Option<Time> {
         if at < self.last {
             return self.push_between(Queued { at, frame, bytes });
         }
         self.last = at;
+        let is_first = self.queue.is_empty();
         // Part by part: written as a whole it would have to be in memory first.
         let slot = self.queue.next_slot();
         (slot.at, slot.frame, slot.bytes) = (at, frame, bytes);
-        self.queue.len() == 1
+        if !is_first {
+            return None;
+        }
+        let due = if self.may_refuse { self.next_step() } else { self.arrival_of_head(at, bytes) };
+        self.arm_for(due)
     }
 
     /// The same where later frames may be in the queue already.
     #[inline(never)]
-    fn push_between(&mut self, queued: Queued) -> bool {
+    fn push_between(&mut self, queued: Queued) -> Option<Time> {
         let at = queued.at;
-        self.queue.insert_behind(queued, |earlier| earlier.at <= at) == 0
+        if self.queue.insert_behind(queued, |earlier| earlier.at <= at) > 0 {
+            return None;
+        }
+        self.arm()
     }
 
     /// The instant of the event that a changed link needs, if it needs one: the link is armed for it.
-    #[inline(always)] // a part of every way out of a host
     pub(crate) fn arm(&mut self) -> Option<Time> {
         let due = match self.queue.front() {
             _ if self.may_refuse => self.next_step(),
             None => Time::NEVER,
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),
         };
+        self.arm_for(due)
+    }
+
+    #[inline(always)] // a part of push
+    fn arm_for(&mut self, due: Time) -> Option<Time> {
         if due == self.armed {
             return None;
         }

@@ -28,6 +28,8 @@ pub struct Switch {
 pub(crate) struct Path {
     /// The state of the table for which it holds; 0 for none.
     epoch: u32,
+    /// The switch, by number: whoever asked it knows.
+    pub(crate) switch: u32,
     /// The entry of the sender.
     from: u32,
     /// The link to the receiver.
@@ -38,7 +40,7 @@ pub(crate) struct Path {
 
 impl Path {
     /// No way is known.
-    pub(crate) const NONE: Path = Path { epoch: 0, from: 0, out: LinkId(0), until: Time::ZERO };
+    pub(crate) const NONE: Path = Path { epoch: 0, switch: 0, from: 0, out: LinkId(0), until: Time::ZERO };
 
     pub(crate) fn is_known(&self) -> bool {
         self.epoch != 0
@@ -170,7 +172,7 @@ impl Switch {
         from.seen = from.seen.max(at);
         let until = from.seen.min(to.seen) + AGEING;
         let (epoch, out) = (self.table.epoch, self.ports[to.port as usize]);
-        Some(Path { epoch, from: place as u32, out, until })
+        Some(Path { epoch, from: place as u32, out, until, ..Path::NONE })
     }
 
     /// The same for a frame whose like went this way before.

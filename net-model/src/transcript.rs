@@ -1,6 +1,6 @@
 //! The transcript of one exchange: a line for each step of each packet's walk.
 
-use crate::packet::{Arp, ArpOp, Body, Frame, Icmp, Outer, Packet, Payload};
+use crate::packet::{Arp, ArpOp, Body, Frame, Icmp, Ndisc, NdiscKind, Outer, Packet, Payload};
 use crate::recorder::Place;
 use sim_core::Time;
 use std::fmt;
@@ -161,9 +161,20 @@ impl fmt::Display for Packet {
             Payload::Sync(sync) => write!(f, ": UDP, {} connections", sync.message.entries.len())?,
             Payload::Sctp(chunks) => write!(f, ": SCTP chunk {}", chunks.first)?,
             Payload::Icmp(icmp) => write!(f, ": {}", IcmpName(icmp, self.src.is_v4()))?,
+            Payload::Ndisc(message) => write!(f, ": {message}")?,
             Payload::Other(number) => write!(f, ": protocol {number}")?,
         }
         write!(f, ", len {}", self.len)
+    }
+}
+
+impl fmt::Display for Ndisc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            NdiscKind::Solicitation => write!(f, "who has {}?", self.target),
+            NdiscKind::Probe => write!(f, "has anybody {}?", self.target),
+            NdiscKind::Advertisement => write!(f, "{} is here", self.target),
+        }
     }
 }
 

@@ -235,8 +235,14 @@ impl Shell<'_> {
             scope: spec.scope,
             broadcast: spec.broadcast,
             label: spec.label.clone(),
+            deprecated: spec.deprecated,
+            nodad: spec.nodad,
         };
-        self.network.host_mut(self.host).stack.add_address(dev, address).map_err(Trouble::Kernel)
+        let now = self.network.now();
+        let stack = &mut self.network.host_mut(self.host).stack;
+        let told = stack.assign(now, dev, address).map_err(Trouble::Kernel)?;
+        self.network.announce(self.host, &told);
+        Ok(())
     }
 
     /// Deletes the addresses whose label is chosen.

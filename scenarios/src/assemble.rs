@@ -181,6 +181,7 @@ fn kind(name: &str) -> InterfaceKind {
         "lo" => InterfaceKind::Loopback,
         name if name.starts_with("tunl") => InterfaceKind::Tunnel,
         name if name.starts_with("gre") => InterfaceKind::Gre,
+        name if name.starts_with("ip6tnl") => InterfaceKind::TunnelV6,
         name if name.starts_with("dummy") => InterfaceKind::Dummy,
         _ => InterfaceKind::Ethernet,
     }

@@ -264,7 +264,7 @@ impl Resolver<'_> {
         let Some(network) = &text.network else {
             if !is_virtual && !name.contains('.') {
                 let message = format!("`{}` is not plugged into a network", name.value);
-                let cure = "add `network: NAME`; only lo, tunl0, gre0, dummy0 and VLANs (eth0.10) have none";
+                let cure = "add `network: NAME`; only lo, tunl0, gre0, ip6tnl0, dummy0 and VLANs (eth0.10) have none";
                 self.error(name.span, message, cure);
             }
             return None;
@@ -373,9 +373,9 @@ impl Resolver<'_> {
     }
 }
 
-/// `lo`, `tunl0`, `gre0`, `dummy0`: interfaces without a cable.
+/// `lo`, `tunl0`, `gre0`, `ip6tnl0`, `dummy0`: interfaces without a cable.
 fn is_virtual(name: &str) -> bool {
-    name == "lo" || ["tunl", "gre", "dummy"].iter().any(|kind| name.starts_with(kind))
+    name == "lo" || ["tunl", "gre", "ip6tnl", "dummy"].iter().any(|kind| name.starts_with(kind))
 }
 
 fn member_address(address: &Spanned<crate::units::Cidr>, index: u32) -> (Addr, u8) {

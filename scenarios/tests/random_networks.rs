@@ -309,12 +309,13 @@ impl World {
     fn count(&mut self, seen: &Captured) {
         let Body::Ip(packet) = &seen.frame.body else { return };
         assert!(packet.ttl > 0, "a packet without time to live on the wire: {packet:?}");
-        if let (Payload::Icmp(icmp), Direction::Out) = (&packet.payload, seen.direction) {
-            if matches!(icmp.kind, 0 | 8) && packet.fragment_offset == 0 {
-                let left = self.left.entry((icmp.kind, icmp.info)).or_default();
-                *left += 1;
-                assert!(*left <= TTL, "it goes round and round: {packet:?}");
-            }
+        if let (Payload::Icmp(icmp), Direction::Out) = (&packet.payload, seen.direction)
+            && matches!(icmp.kind, 0 | 8)
+            && packet.fragment_offset == 0
+        {
+            let left = self.left.entry((icmp.kind, icmp.info)).or_default();
+            *left += 1;
+            assert!(*left <= TTL, "it goes round and round: {packet:?}");
         }
     }
 }

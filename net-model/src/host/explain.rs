@@ -3,6 +3,7 @@
 //! All of it is said only about what somebody follows, and none of it changes anything.
 
 use super::arp::{ArpOutcome, ArpSend, ArpVerdict};
+use super::ask::Ask;
 use super::conf::ConfKey;
 use super::fib::{Key, RouteEntry, RouteKind};
 use super::interface::{InterfaceId, InterfaceKind};
@@ -175,11 +176,12 @@ impl Host {
     }
 
     /// A packet waits for the link address of its next hop.
-    pub(super) fn tell_waiting(&self, cx: &mut Cx, frame: &FrameId, next_hop: Addr, ask: Option<&ArpSend>) {
+    pub(super) fn tell_waiting(&self, cx: &mut Cx, frame: &FrameId, next_hop: Addr, ask: Option<&Ask>) {
         self.tell(cx, Stage::Neighbour, frame, |_| {
             let unknown = format!("link address of {next_hop} unknown: the packet waits");
             match ask {
-                Some(ask) => format!("{unknown} for the answer to \"{}\"", ask.arp),
+                Some(Ask::Arp(ask)) => format!("{unknown} for the answer to \"{}\"", ask.arp),
+                Some(Ask::Ndisc(ask)) => format!("{unknown} for the answer to \"{}\"", ask.frame()),
                 None => unknown,
             }
         });
@@ -192,8 +194,18 @@ impl Host {
         });
     }
 
+    /// A question about a neighbour leaves, or an answer.
+    pub(super) fn tell_ask(&self, cx: &mut Cx, frame: &FrameId, ask: &Ask) {
+        match ask {
+            Ask::Arp(send) => self.tell_arp_output(cx, frame, send),
+            Ask::Ndisc(send) => self.tell(cx, Stage::Output, frame, |frame| {
+                format!("{frame}: out of {}", self.stack.interface_at(send.interface).name)
+            }),
+        }
+    }
+
     /// An ARP packet leaves.
-    pub(super) fn tell_arp_output(&self, cx: &mut Cx, frame: &FrameId, send: &ArpSend) {
+    fn tell_arp_output(&self, cx: &mut Cx, frame: &FrameId, send: &ArpSend) {
         self.tell(cx, Stage::Output, frame, |frame| {
             let name = &self.stack.interface_at(send.interface).name;
             let to = if send.to.is_group() { "everybody".into() } else { send.to.to_string() };

@@ -92,7 +92,7 @@ impl Host {
             Redirected::Ignored => "does not believe it".into(),
         });
         if let Redirected::Resolving(Some(ask)) = redirected {
-            self.send_arp(cx, &ask);
+            self.send_ask(cx, &ask);
         }
         self.arm_timers(cx);
     }

@@ -280,6 +280,7 @@ fn is_syn(packet: &Packet) -> bool {
         | Payload::Sync(_)
         | Payload::Sctp(_)
         | Payload::Icmp(_)
+        | Payload::Ndisc(_)
         | Payload::Other(_) => false,
     }
 }

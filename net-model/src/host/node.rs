@@ -141,8 +141,7 @@ impl Host {
 
     /// The address this host would use towards `addr`.
     pub(crate) fn source_towards(&mut self, addr: crate::addr::Addr) -> Option<crate::addr::Addr> {
-        self.stack
-            .known_source(addr)
-            .or_else(|| self.stack.route_output(addr, None, 0).ok().map(|route| route.source))
+        let known = self.stack.known_path(addr).map(|path| path.source);
+        known.or_else(|| self.stack.route_output(addr, None, 0).ok().map(|route| route.source))
     }
 }

@@ -3,7 +3,6 @@
 //! Own packets are routed, pass LOCAL_OUT with its IPVS hooks, and then, like forwarded ones, are given the link address
 //! of the next hop and put on the wire. A packet for the host itself comes back in at once.
 
-use super::arp::ArpSend;
 use super::icmp::{Cause, Error};
 use super::neighbour::NeighbourId;
 use super::node::Host;
@@ -137,7 +136,7 @@ impl Host {
 
     /// Puts a frame on its way that stays here, is too big, is followed, or whose next hop is unknown or not trusted.
     #[inline(never)]
-    fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
+    pub(super) fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         if route.kind == RouteClass::Local {
             self.tell(cx, Stage::Output, &frame, |frame| format!("{frame}: to this host itself, out of lo"));
             cx.loopback.push_back((self.id, frame));
@@ -159,7 +158,7 @@ impl Host {
             Resolution::Wait { id, ask } => {
                 self.tell_waiting(cx, &frame, route.next_hop, ask.as_ref());
                 if let Some(ask) = ask {
-                    self.send_arp(cx, &ask);
+                    self.send_ask(cx, &ask);
                 }
                 let mut dropped = Vec::new();
                 self.stack.hold(id, frame, source, truesize(len), &mut dropped);
@@ -192,13 +191,6 @@ impl Host {
         cx.drop(Place::Host(self.id), frame, reason);
     }
 
-    /// Sends an ARP packet.
-    pub(crate) fn send_arp(&mut self, cx: &mut Cx, ask: &ArpSend) {
-        let frame = cx.wiring.frames.send(ask.frame());
-        self.tell_arp_output(cx, &frame, ask);
-        self.put_on_wire(cx, frame, ask.interface, ask.to);
-    }
-
     /// A neighbour's link address is known: what waited for it goes.
     pub(crate) fn send_waiting(&mut self, cx: &mut Cx, id: NeighbourId) {
         let interface = self.stack.neighbour_at(id).interface;
@@ -214,7 +206,7 @@ impl Host {
         self.stack.on_timer(cx.now, &mut actions);
         for action in actions.drain(..) {
             match action {
-                NeighbourAction::Ask(ask) => self.send_arp(cx, &ask),
+                NeighbourAction::Ask(ask) => self.send_ask(cx, &ask),
                 NeighbourAction::Failed(id) => self.neighbour_failed(cx, id),
             }
         }

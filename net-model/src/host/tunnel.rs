@@ -1,6 +1,7 @@
 //! Where tunnels end: which device takes a packet out of its tunnel, and what happens if none does.
 //!
-//! IP in IP goes to `tunl0` or another device of type ipip, GRE to `gre0` or another one of type gre; of several that are
+//! IP in IP goes to `tunl0` or another device of type ipip (what travels in IPv6 to `ip6tnl0`, which takes nothing from an
+//! address of its own host), GRE to `gre0` or another one of type gre; of several that are
 //! up the one that names most of the packet's outer addresses takes it, and `tunl0` and `gre0` name none. Generic UDP
 //! encapsulation needs a port that listens (`ip fou add port P gue`), which hands what is inside to the ipip devices.
 //! Without the module the sender is told "protocol unreachable", without a device or port "port unreachable"; a GRE
@@ -48,6 +49,7 @@ enum Missing {
     Port,
     Checksum,
     Header,
+    Peer,
 }
 
 impl<H> Stack<H> {
@@ -79,7 +81,8 @@ impl<H> Stack<H> {
     /// The device that takes a packet out of this header.
     fn tunnel_end(&self, outer: &Outer) -> Result<InterfaceId, Missing> {
         let (kind, has_checksum) = match outer.kind {
-            Encapsulation::IpIp => (InterfaceKind::Tunnel, false),
+            Encapsulation::IpIp if outer.src.is_v4() => (InterfaceKind::Tunnel, false),
+            Encapsulation::IpIp => (InterfaceKind::TunnelV6, false),
             Encapsulation::Gre { checksum } => (InterfaceKind::Gre, checksum),
             Encapsulation::Gue { dport, .. } => match self.tunnel_port(dport) {
                 None => return Err(Missing::Port),
@@ -91,6 +94,7 @@ impl<H> Stack<H> {
         if of_kind().next().is_none() {
             return Err(Missing::Module);
         }
+        let is_for_v6 = kind == InterfaceKind::TunnelV6;
         let fits = |wanted: Option<Addr>, addr| wanted.is_none_or(|wanted| wanted == addr);
         let taking = of_kind().filter(|(_, interface)| {
             let Ends { local, remote, has_key, .. } = interface.ends;
@@ -99,6 +103,9 @@ impl<H> Stack<H> {
         let exactness = |ends: &Ends| 2 * u8::from(ends.remote.is_some()) + u8::from(ends.local.is_some());
         let (id, device) =
             taking.max_by_key(|(_, interface)| exactness(&interface.ends)).ok_or(Missing::Device)?;
+        if is_for_v6 && self.is_local(outer.src) {
+            return Err(Missing::Peer);
+        }
         if device.ends.has_checksum == has_checksum { Ok(id) } else { Err(Missing::Checksum) }
     }
 }
@@ -131,6 +138,7 @@ impl Host {
             Missing::Checksum => {
                 return cx.drop(Place::Host(self.id), frame, DropReason::TunnelChecksum);
             }
+            Missing::Peer => return cx.drop(Place::Host(self.id), frame, DropReason::TunnelFromSelf),
             Missing::Header => return cx.drop(Place::Host(self.id), frame, DropReason::TunnelHeader),
         };
         self.refuse(cx, frame, reason, error);

@@ -60,6 +60,7 @@ impl Shell<'_> {
             LinkKind::Dummy => (InterfaceKind::Dummy, Ends::default()),
             LinkKind::IpIp(ends) => (InterfaceKind::Tunnel, *ends),
             LinkKind::Gre(ends) => (InterfaceKind::Gre, *ends),
+            LinkKind::Ip6Tnl => (InterfaceKind::TunnelV6, Ends::default()),
             LinkKind::Vlan { card, id } => {
                 let card = self.dev(card)?;
                 return self.network.add_vlan(self.host, card, name, *id).map(drop).map_err(kernel);

@@ -23,6 +23,7 @@ const BUILT_IN: &[&str] = &[
     "arptable_filter",
     "8021q",
     "ipip",
+    "ip6_tunnel",
     "ip_gre",
     "fou",
     "dummy",

@@ -3,7 +3,8 @@
 //! Every frame must be there, in the same order on each interface, with the same link and network addresses, protocol,
 //! flags, lengths, time to live, ARP and ICMP contents. What the kernel chooses at random is replaced by names, the same
 //! number by the same name: initial sequence numbers (`A`, `A+1`), IP identifications (`i1`, `i1+1`; those of a TCP
-//! socket count from its first), ephemeral ports (`p1`), the identifiers of echoes. Windows of segments other than SYN
+//! socket count from its first), ephemeral ports (`p1`), the identifiers of echoes, the numbers of questions about
+//! duplicate addresses; labels of IPv6 flows are left out. Windows of segments other than SYN
 //! follow the memory accounting of receive buffers and are not compared.
 
 use crate::recording::{Line, Wire};
@@ -107,6 +108,7 @@ struct Masked {
     identifications: BTreeMap<String, u16>,
     ports: Vec<String>,
     pings: Vec<String>,
+    nonces: Vec<String>,
 }
 
 impl Masked {
@@ -121,6 +123,7 @@ impl Masked {
         let text = self.identifications(&text);
         let text = self.sequences(&text);
         let text = self.echoes(&text);
+        let text = self.nonces(&text);
         without_windows(&text)
     }
 
@@ -129,7 +132,8 @@ impl Masked {
             let (body, tail) = split_tail(word);
             let dots = body.bytes().filter(|b| *b == b'.').count();
             let (addr, port) = body.rsplit_once('.')?;
-            let is_ephemeral = dots == 4 && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
+            let has_port = dots == 4 || dots == 1 && addr.contains(':');
+            let is_ephemeral = has_port && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
             if !is_ephemeral {
                 return None;
             }
@@ -140,8 +144,9 @@ impl Masked {
     /// `ADDRESS:PORT` in a list of connections.
     fn endpoints(&mut self, text: &str) -> String {
         words(text, |word, _| {
-            let (addr, port) = word.split_once(':')?;
-            let is_ephemeral = addr.contains('.') && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
+            let (addr, port) = word.rsplit_once(':')?;
+            let is_ephemeral = (addr.contains('.') || addr.ends_with(']'))
+                && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
             is_ephemeral.then(|| format!("{addr}:{}", name(&mut self.ports, word.to_owned(), "p")))
         })
     }
@@ -184,13 +189,20 @@ impl Masked {
 
     /// `echo request, id N`: the number of a ping program.
     fn echoes(&mut self, text: &str) -> String {
-        let Some(at) = text.find("ICMP echo ") else { return text.to_owned() };
+        let Some(at) = text.find("echo re") else { return text.to_owned() };
         let (head, tail) = text.split_at(at);
         let tail = words(tail, |word, previous| {
             let (body, comma) = split_tail(word);
             (previous == "id").then(|| format!("{}{comma}", name(&mut self.pings, body.to_owned(), "ping")))
         });
         format!("{head}{tail}")
+    }
+
+    /// `nonce N`: the number by which a host knows its own question about an address.
+    fn nonces(&mut self, text: &str) -> String {
+        words(text, |word, previous| {
+            (previous == "nonce").then(|| name(&mut self.nonces, word.to_owned(), "nonce"))
+        })
     }
 
     fn sequences(&mut self, text: &str) -> String {
@@ -306,7 +318,10 @@ fn tidied(lines: &[String]) -> Vec<String> {
 
 /// Numbers, kinds and link addresses of devices depend on what else the recording machine had.
 fn is_about_device(line: &str) -> bool {
-    line.starts_with("    link/") || line.starts_with("    ipip ") || line.contains(": <")
+    line.starts_with("    link/")
+        || line.starts_with("       valid_lft")
+        || line.starts_with("    ipip ")
+        || line.contains(": <")
 }
 
 /// The clock of the kernel's log is not that of its timers.

@@ -27,6 +27,8 @@ pub(crate) const ZERO: Duration = Duration::from_millis(1300);
 const DELAY: Duration = Duration::from_micros(150);
 /// The virtual address of all set-ups.
 const VIP: &str = "10.0.0.100";
+/// That of the set-ups with IPv6.
+const VIP6: &str = "2001:db8::100";
 
 /// The simulated machine.
 pub(crate) struct Lab {
@@ -45,6 +47,7 @@ pub(crate) struct Lab {
     jobs: Vec<Program>,
     has_ipip: bool,
     has_gre: bool,
+    has_ip6_tunnel: bool,
     next_ping_id: u16,
     printed: String,
 }
@@ -93,6 +96,7 @@ impl Lab {
             jobs: Vec::new(),
             has_ipip: true,
             has_gre: false,
+            has_ip6_tunnel: true,
             next_ping_id: 1,
             printed: String::new(),
         }
@@ -157,6 +161,15 @@ impl Lab {
         self.hosts.insert(name.to_owned(), id);
     }
 
+    /// `mkns6`: the module ip6_tunnel makes an ip6tnl0; addresses are used at once.
+    fn make_host_v6(&mut self, name: &str) {
+        self.make_host(name);
+        if self.has_ip6_tunnel {
+            self.network.add_interface(self.host(name), "ip6tnl0", InterfaceKind::TunnelV6, Mac::ZERO);
+        }
+        self.command(name, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
+    }
+
     fn make_switch(&mut self, name: &str) {
         let id = self.network.add_switch(name);
         self.switches.insert(name.to_owned(), id);
@@ -174,7 +187,9 @@ impl Lab {
         stack.set_up(device, true);
         let (addr, len) = address.split_once('/').expect("ADDRESS/LENGTH");
         let mut spec = AddressSpec::new(addr.parse().expect("an address"), len.parse().expect("a length"));
-        spec.broadcast = Some(Prefix::new(spec.addr, spec.len).last());
+        if spec.addr.is_v4() {
+            spec.broadcast = Some(Prefix::new(spec.addr, spec.len).last());
+        }
         stack.add_address(device, spec).expect("the address is new");
     }
 
@@ -192,6 +207,23 @@ impl Lab {
         self.command("c", "ip route add default via 192.168.1.1");
         for host in ["d", "r1", "r2"] {
             self.command(host, "ip route add default via 10.0.0.254");
+        }
+    }
+
+    /// `topo6`: the same with IPv6.
+    fn topology_v6(&mut self) {
+        ["c", "rt", "d", "r1", "r2"].iter().for_each(|name| self.make_host_v6(name));
+        ["swc", "swl"].iter().for_each(|name| self.make_switch(name));
+        self.plug("c", "eth0", "swc", "0c", "2001:db8:1::10/64");
+        self.plug("rt", "eth0", "swc", "1e", "2001:db8:1::1/64");
+        self.plug("rt", "eth1", "swl", "fe", "2001:db8::fe/64");
+        self.plug("d", "eth0", "swl", "0d", "2001:db8::1/64");
+        self.plug("r1", "eth0", "swl", "11", "2001:db8::11/64");
+        self.plug("r2", "eth0", "swl", "12", "2001:db8::12/64");
+        self.command("rt", "sysctl -qw net.ipv6.conf.all.forwarding=1");
+        self.command("c", "ip route add default via 2001:db8:1::1");
+        for host in ["d", "r1", "r2"] {
+            self.command(host, "ip route add default via 2001:db8::fe");
         }
     }
 
@@ -242,6 +274,26 @@ impl Lab {
                 listing::ip(&mut self.network, self.hosts[host], rest)
             }
             _ => self.command(host, &line),
+        }
+    }
+
+    /// Does a command make a host tell its neighbours of an address (`ndisc_notify`)?
+    fn speaks_up(&self, host: &str, words: &[&str]) -> bool {
+        let (["addr", "add", _, "dev", dev] | ["link", "set", dev, "up"]) = words else { return false };
+        let stack = &self.network.host(self.host(host)).stack;
+        let is_on = |place: &str| stack.sysctl_get(&format!("net.ipv6.conf.{place}.ndisc_notify"));
+        is_on("all").is_ok_and(|value| value == "1") || is_on(dev).is_ok_and(|value| value == "1")
+    }
+
+    /// The kernel draws the instant at which it asks for a new address: the recording tells it.
+    fn settle_first_question(&mut self, host: &str, words: &[&str]) {
+        let &["addr", "add", address, ..] = words else { return };
+        let addr = crate::lab::address(address.split('/').next().unwrap_or_default());
+        let id = self.host(host);
+        if self.network.host(id).stack.is_asking_for(addr) {
+            let begin = self.next_begin();
+            self.network.host_mut(id).stack.set_first_question(addr, begin);
+            self.network.settle(id);
         }
     }
 
@@ -307,7 +359,7 @@ impl Lab {
             .collect();
         seen.sort_by_key(|(at, _)| *at);
         let mut printer = Printer::default();
-        let is_tunnel = name.ends_with("tunl0") || name.ends_with("gre0");
+        let is_tunnel = ["tunl0", "gre0", "ip6tnl0"].iter().any(|device| name.ends_with(device));
         let line = |(at, seen): (Time, &Captured)| Line {
             at: seconds(at),
             text: printer.line(&seen.frame, is_tunnel),
@@ -317,7 +369,7 @@ impl Lab {
 
     /// `capall HOST.IF …`
     fn listen(&mut self, interfaces: &[&str]) {
-        for name in interfaces {
+        for name in interfaces.iter().flat_map(|names| names.split(' ')) {
             let (host, interface) = name.split_once('.').expect("HOST.IF");
             let host = self.host(host);
             let device = self.network.host(host).stack.interface(interface).expect("the interface exists");
@@ -335,13 +387,25 @@ impl Lab {
             ["plug", host, interface, switch, mac, address] => {
                 self.plug(host, interface, switch, mac, address);
             }
+            ["topo6"] => self.topology_v6(),
+            ["mkns6", hosts @ ..] => hosts.iter().for_each(|host| self.make_host_v6(host)),
+            ["plug6", host, interface, switch, mac, address] => {
+                self.plug(host, interface, switch, mac, address);
+            }
+            ["dirvip6"] => return self.command("d", &format!("ip addr add {VIP6}/128 dev eth0")),
+            ["vs6", scheduler, method] => {
+                self.command("d", &format!("ipvsadm -A -t [{VIP6}]:80 -s {scheduler}"));
+                for server in ["2001:db8::11", "2001:db8::12"] {
+                    self.command("d", &format!("ipvsadm -a -t [{VIP6}]:80 -r [{server}]:80 {method}"));
+                }
+            }
             ["dirvip"] => return self.command("d", &format!("ip addr add {VIP}/32 dev eth0")),
             ["rsarp", host] => self.quieten(host),
             ["rsdr", host] => {
                 self.quieten(host);
                 return self.command(host, &format!("ip addr add {VIP}/32 dev lo"));
             }
-            ["web", hosts @ ..] => {
+            ["web" | "web6", hosts @ ..] => {
                 for host in hosts {
                     programs::serve(&mut self.network, self.hosts[*host], &["80", "100"]);
                 }
@@ -366,7 +430,7 @@ impl Lab {
                 };
                 return format!("{printed}(exit {status})\n");
             }
-            ["neigh", hosts @ ..] => {
+            ["neigh" | "neigh6", hosts @ ..] => {
                 let list = |host: &&str| {
                     let stack = &self.network.host(self.host(host)).stack;
                     format!("-- neigh {host}\n{}", listing::neighbours(stack, None))
@@ -375,7 +439,13 @@ impl Lab {
             }
             ["ip", "-n", host, rest @ ..] => {
                 let words: Vec<&str> = [&["ip"], rest].concat();
-                return self.execute(host, &words, None, false);
+                if self.speaks_up(host, rest) {
+                    let begin = self.next_begin();
+                    self.reach(begin);
+                }
+                let printed = self.execute(host, &words, None, false);
+                self.settle_first_question(host, rest);
+                return printed;
             }
             ["capall", interfaces @ ..] => self.listen(interfaces),
             ["mark", title] => return self.mark(title),
@@ -387,6 +457,7 @@ impl Lab {
             }
             ["echo", text] => return format!("{text}\n"),
             ["modprobe", "-r", "ipip"] => self.has_ipip = false,
+            ["modprobe", "-r", "ip6_tunnel"] => self.has_ip6_tunnel = false,
             ["dump"] => self.reach(self.network.now() + Duration::from_secs(1)),
             ["modprobe", "ip_gre"] => self.has_gre = true,
             ["modprobe", ..] | [".", _] => {}

@@ -22,6 +22,8 @@ pub enum LinkKind {
         /// `id 10`
         id: u16,
     },
+    /// A tunnel in IPv6 (`ip6tnl0`).
+    Ip6Tnl,
 }
 
 /// One change of a device.
@@ -87,13 +89,13 @@ fn add(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
         "dummy" => LinkKind::Dummy,
         "ipip" => LinkKind::IpIp(ends(args)?),
         "gre" => LinkKind::Gre(ends(args)?),
+        "ip6tnl" => LinkKind::Ip6Tnl,
         "vlan" => {
             LinkKind::Vlan { card: card.ok_or_else(|| args.missing("card (link eth0)"))?, id: vlan_id(args)? }
         }
         _ => {
             let problem = format!("devices of type `{}' are not modelled here", word.text);
-            let cure =
-                "use dummy, ipip, gre or vlan; real links and switches belong into the scenario's networks";
+            let cure = "use dummy, ipip, gre, ip6tnl or vlan; real links and switches belong into the scenario's networks";
             return Err(ParseError::at(word, problem, cure));
         }
     };

@@ -8,7 +8,7 @@ FNR == 1 { flush_frame(); wires = 0; is_second = NR != FNR }
 }
 /^=== end/ { flush_frame(); next }
 /^=== / { flush_frame(); wires = 1; if (is_second) { if (!begun++) print ""; print }; next }
-!wires { if (is_second) print; next }
+!wires { sub(/ \(os error [0-9]+\)/, ""); if (is_second) print; next }
 /^[0-9]+\.[0-9]+ / { flush_frame(); frame = $0; next }
 { sub(/^[ \t]+/, " "); frame = frame $0 }
 END { flush_frame() }

@@ -308,7 +308,10 @@ impl<H> Stack<H> {
     pub(super) fn mapped_mac(&self, oif: InterfaceId, next_hop: Addr) -> Option<Mac> {
         let interface = &self.interfaces[oif.index()];
         match interface.kind {
-            InterfaceKind::Loopback | InterfaceKind::Tunnel | InterfaceKind::TunnelV6 => Some(Mac::ZERO),
+            InterfaceKind::Loopback
+            | InterfaceKind::Tunnel
+            | InterfaceKind::TunnelV6
+            | InterfaceKind::Gre => Some(Mac::ZERO),
             InterfaceKind::Ethernet | InterfaceKind::Dummy if !interface.arp => Some(interface.mac),
             InterfaceKind::Ethernet | InterfaceKind::Dummy => {
                 let is_broadcast =

@@ -49,6 +49,8 @@ pub mod sysctl;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod tunnel;
+pub mod vlan;
 
 pub(crate) use account::describe;
 pub(crate) use exit::Leaver;

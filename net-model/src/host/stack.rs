@@ -18,6 +18,7 @@ use super::policy::{Policy, Thresholds};
 use super::reachability::Expired;
 use super::route_cache::RouteCache;
 use super::surroundings::Remembered;
+use super::tunnel::Listener;
 use crate::addr::{Addr, Mac};
 use sim_core::{Stream, Time, Timers};
 
@@ -49,6 +50,8 @@ pub struct Stack<H> {
     pub(super) claimed: Vec<Claimed>,
     /// Addresses published by hand (`ip neigh add proxy`).
     pub(super) published: Vec<(Addr, InterfaceId)>,
+    /// UDP ports where tunnels end (`ip fou`).
+    pub(super) tunnel_ports: Vec<(u16, Listener)>,
     pub(super) limits: Limits,
     pub(super) conf_all: Conf,
     pub(super) conf_default: Conf,
@@ -116,6 +119,7 @@ impl<H> Stack<H> {
             neighbours: Neighbours::new(timers),
             claimed: Vec::new(),
             published: Vec::new(),
+            tunnel_ports: Vec::new(),
             limits: Limits::new(),
             conf_all: Conf::all(),
             conf_default: Conf::new(),

@@ -16,7 +16,7 @@ use sim_core::{Duration, Time};
 pub(super) struct Connections {
     entries: Entries,
     mappings: Mappings,
-    index: Index,
+    pub(super) index: Index,
     /// Entries in the table.
     len: usize,
     /// Entries whose client port is not known.
@@ -74,7 +74,7 @@ impl Connections {
     }
 
     /// An entry, to be changed, and its mapping.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn both_mut(&mut self, slot: Slot) -> (&mut Connection, &Mapping) {
         let connection = self.entries.get_mut(slot);
         let mapping = self.mappings.get(connection.mapping);
@@ -95,24 +95,25 @@ impl Connections {
         {
             return Some(slot);
         }
-        self.search_request(tuple)
+        let Tuple { protocol, src, sport, dst, dport } = *tuple;
+        self.search_request(protocol, src, sport, dst, dport)
     }
 
+    /// Gets the tuple in parts, so that the caller can keep it in registers.
     #[inline(never)]
-    fn search_request(&self, tuple: &Tuple) -> Option<Slot> {
-        let to = (tuple.dst, tuple.dport);
-        let matches = |c: &Connection| self.mapping(c).virtual_ == to && !c.is_template();
-        let known = self.search(tuple.protocol, tuple.src, tuple.sport, matches);
+    fn search_request(&self, protocol: u8, src: Addr, sport: u16, dst: Addr, dport: u16) -> Option<Slot> {
+        let matches = |c: &Connection| self.mapping(c).virtual_ == (dst, dport) && !c.is_template();
+        let known = self.search(protocol, src, sport, matches);
         if known.is_some() || self.portless == 0 {
             return known;
         }
-        self.search(tuple.protocol, tuple.src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c))
+        self.search(protocol, src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c))
     }
 
     /// The entry of a server's packet: masquerading servers answer as themselves, all others as the service.
     #[inline(always)] // once a packet
     pub(super) fn find_reply(&self, tuple: &Tuple) -> Option<Slot> {
-        if self.by_port[usize::from(tuple.dport >> 8)] == 0 {
+        if !self.may_be_reply(tuple) {
             return None;
         }
         if let Some((slot, connection)) = self.likely(tuple.protocol, tuple.dst, tuple.dport)
@@ -121,14 +122,21 @@ impl Connections {
         {
             return Some(slot);
         }
-        self.search_reply(tuple)
+        let Tuple { protocol, src, sport, dst, dport } = *tuple;
+        self.search_reply(protocol, src, sport, dst, dport)
     }
 
+    /// Does any client have a port like the one that the packet goes to?
+    #[inline(always)] // once a packet
+    pub(super) fn may_be_reply(&self, tuple: &Tuple) -> bool {
+        self.by_port[usize::from(tuple.dport >> 8)] != 0
+    }
+
+    /// Gets the tuple in parts, so that the caller can keep it in registers.
     #[inline(never)]
-    fn search_reply(&self, tuple: &Tuple) -> Option<Slot> {
-        let from = (tuple.src, tuple.sport);
-        let matches = |c: &Connection| self.answers_as(c) == from && !c.is_template();
-        self.search(tuple.protocol, tuple.dst, tuple.dport, matches)
+    fn search_reply(&self, protocol: u8, src: Addr, sport: u16, dst: Addr, dport: u16) -> Option<Slot> {
+        let matches = |c: &Connection| self.answers_as(c) == (src, sport) && !c.is_template();
+        self.search(protocol, dst, dport, matches)
     }
 
     /// The source of the packets of an entry's server.
@@ -360,7 +368,7 @@ fn has_key(c: &Connection, protocol: u8, client: Addr, port: u16) -> bool {
 /// Two multiplications' worth of mixing; the same on every machine. Clients take ports in turn: two neighbouring ones
 /// have their cells side by side, in one cache line, where the next connection finds its own.
 #[inline]
-fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
+pub(super) fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
     let [high, low] = client.words();
     let key = low ^ u64::from(port >> 1) << 48 ^ u64::from(protocol) << 40;
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);

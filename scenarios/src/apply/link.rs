@@ -11,9 +11,8 @@ impl Shell<'_> {
     pub(super) fn link(&mut self, change: &IpCommand) -> Result<(), Refused> {
         match change {
             IpCommand::LinkLoad(name, kind) => {
-                if self.network.host(self.host).stack.interface(name).is_none() {
-                    self.add_link(name, kind)?;
-                }
+                let is_there = self.network.host(self.host).stack.interface(name).is_some();
+                return if is_there { Ok(()) } else { self.add_link(name, kind) };
             }
             IpCommand::LinkAdd(name, kind) => self.add_link(name, kind)?,
             IpCommand::FouAdd(port, listener) => {
@@ -23,7 +22,8 @@ impl Shell<'_> {
                 }
             }
             IpCommand::FouDelete(port) => {
-                if !self.network.host_mut(self.host).stack.remove_tunnel_port(*port) {
+                let stack = &mut self.network.host_mut(self.host).stack;
+                if !stack.remove_tunnel_port(*port) {
                     return Err(kernel(AdminError::NotFound));
                 }
             }

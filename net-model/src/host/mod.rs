@@ -36,6 +36,7 @@ mod policy;
 mod reachability;
 pub mod redirect;
 mod reply;
+mod resolution;
 pub mod route;
 mod route_cache;
 pub mod route_input;

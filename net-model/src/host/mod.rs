@@ -38,6 +38,7 @@ mod reachability;
 mod reassembly;
 mod redirect;
 mod reply;
+mod resolution;
 pub mod route;
 mod route_cache;
 pub mod route_input;

@@ -4,7 +4,6 @@
 //! `route.rs` (where does it go?), `route_input.rs` (whose is it?), `arp.rs` and here (which link address?).
 
 use super::arptables::ArpTables;
-use super::ask::Ask;
 use super::conf::{Conf, ConfKey, ConfKeyV6, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::dad::Claimed;
 use super::exception::{Exception, Exceptions};
@@ -16,6 +15,7 @@ use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
 use super::policy::REDRAW_INTERVAL;
 use super::policy::{Policy, Thresholds};
 use super::reachability::Expired;
+pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
 use super::route_cache::RouteCache;
 use super::surroundings::Remembered;
 use super::tunnel::Listener;
@@ -64,40 +64,6 @@ pub struct Stack<H> {
     pub(super) hash_seed: u64,
     ip_id: u16,
     pub(super) next_redraw: Time,
-}
-
-/// Where a frame for a next hop goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resolution {
-    /// To this link address.
-    Mac(Mac),
-    /// Nobody knows yet.
-    Wait {
-        /// The entry to wait at ([`Stack::hold`]).
-        id: NeighbourId,
-        /// The request to send, if one is due.
-        ask: Option<Ask>,
-    },
-    /// The neighbour cache is full (`gc_thresh3`): the packet is dropped.
-    TableFull,
-}
-
-/// What a timer of the neighbour cache demands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NeighbourAction {
-    /// Send this request.
-    Ask(Ask),
-    /// Nobody answered: what waits must be dropped ([`Stack::discard`]), oldest first, and its senders be told.
-    Failed(NeighbourId),
-}
-
-/// What setting an interface up or down leads to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LinkChange<H> {
-    /// What neighbours are told (`arp_notify`, `ndisc_notify`).
-    pub announce: Vec<Ask>,
-    /// What waited for neighbours of the interface.
-    pub dropped: Vec<H>,
 }
 
 impl<H> Stack<H> {

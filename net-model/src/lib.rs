@@ -31,6 +31,7 @@ pub mod spec;
 pub mod switch;
 pub mod tcp;
 pub mod text;
+pub mod trace;
 pub mod transcript;
 pub mod udp;
 pub mod verdict;

@@ -186,14 +186,15 @@ impl Link {
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
-        if (self.is_unsafe || self.busy_until.since(ready) > self.longest_wait)
+        let begins = self.busy_until.max(ready);
+        if (self.is_unsafe || begins.since(ready) > self.longest_wait)
             && let Some(reason) = self.refuses(ready)
         {
             self.dropped += 1;
             return Err(reason);
         }
         let busy = occupies(self.ns_per_byte, bytes);
-        let done = self.busy_until.max(ready) + busy;
+        let done = begins + busy;
         self.occupy(bytes, busy, done);
         Ok(done + self.delay)
     }
@@ -221,12 +222,14 @@ impl Link {
 
     /// Queues a frame under its instant, behind all frames of the same instant; true if it is the new head.
     #[inline(always)] // a part of every way out of a host
-    pub(crate) fn push(&mut self, queued: Queued) -> bool {
-        if queued.at < self.last {
-            return self.push_between(queued);
+    pub(crate) fn push(&mut self, at: Time, frame: FrameId, bytes: u32) -> bool {
+        if at < self.last {
+            return self.push_between(Queued { at, frame, bytes });
         }
-        self.last = queued.at;
-        self.queue.push_back(queued);
+        self.last = at;
+        // Part by part: written as a whole it would have to be in memory first.
+        let slot = self.queue.next_slot();
+        (slot.at, slot.frame, slot.bytes) = (at, frame, bytes);
         self.queue.len() == 1
     }
 
@@ -270,15 +273,16 @@ impl Link {
         if now != self.armed || self.may_refuse {
             return None;
         }
-        let head = self.queue.pop_front()?;
+        let head = self.queue.take_slot()?;
+        let (frame, bytes) = (std::mem::take(&mut head.frame), head.bytes);
         if self.fed_by_switch {
-            self.occupy(head.bytes, self.head_busy, self.head_done);
+            self.occupy(bytes, self.head_busy, self.head_done);
         }
         self.armed = match self.queue.front() {
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),
             None => Time::NEVER,
         };
-        Some((head.frame, self.armed))
+        Some((frame, self.armed))
     }
 
     /// Takes what the event at `now` is about on a link that may refuse frames, if that event is the valid one.

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::group::{ClientGroup, GroupId};
 use crate::host::{Host, InterfaceId, InterfaceKind, Stack};
+use crate::link::LinkId;
 use crate::measure::Measure;
 use crate::recorder::Recorder;
 use crate::request::Requests;
@@ -190,6 +191,19 @@ impl Network {
         self.cx.recorder.follow(number);
         self.cx.exchanges.keep_all();
     }
+
+    /// Follows every packet, and keeps every line until it is fetched: see [`Network::take_steps`].
+    pub fn follow_steps(&mut self) {
+        self.cx.recorder.follow_steps();
+    }
+
+    /// Follows every packet, and keeps the walks of those that are selected: see [`Network::take_walks`].
+    pub fn follow_packets(&mut self, selection: crate::trace::Selection) {
+        if selection.exchange.is_some() {
+            self.cx.exchanges.keep_all();
+        }
+        self.cx.recorder.follow_packets(selection);
+    }
 }
 
 /// Running.
@@ -207,6 +221,16 @@ impl Network {
     /// The transcript of the exchange that [`Network::follow`] named.
     pub fn transcript(&self) -> &[crate::transcript::Line] {
         self.cx.recorder.transcript()
+    }
+
+    /// The lines about all packets since the last call, after [`Network::follow_steps`].
+    pub fn take_steps(&mut self) -> Vec<crate::trace::Step> {
+        self.cx.recorder.take_steps()
+    }
+
+    /// The walks of the packets that [`Network::follow_packets`] selected, in order of their numbers.
+    pub fn take_walks(&mut self) -> Vec<crate::trace::Walk> {
+        self.cx.recorder.take_walks()
     }
 
     /// Bytes of heap memory that what is under way occupies.
@@ -234,10 +258,45 @@ impl Network {
         while let Some((at, event)) = self.cx.agenda.pop_until(until) {
             self.cx.now = at;
             self.events += 1;
-            self.handle(event);
+            // All but a few events are frames that arrive at hosts: they do not leave this loop.
+            let place = match event {
+                Event::Arrive(link) => {
+                    self.arrive(link);
+                    link.0
+                }
+                rare => self.handle(rare),
+            };
+            self.fingerprint.add(at, kind_of(event), place);
             self.deliver_to_self();
         }
         self.cx.now = until;
+    }
+
+    /// The head of a link arrives.
+    #[inline(always)] // the loop is its only caller
+    fn arrive(&mut self, link: LinkId) {
+        let Network { hosts, cx, .. } = self;
+        match cx.wiring.arrive_at_host(cx.now, link, &mut cx.agenda) {
+            Some((host, interface, frame)) => {
+                hosts[host as usize].input(cx, InterfaceId(interface), frame);
+            }
+            None => self.arrive_elsewhere(link),
+        }
+    }
+
+    /// The same where it is not at a host, somebody listens, or the link may refuse frames.
+    #[inline(never)]
+    fn arrive_elsewhere(&mut self, link: LinkId) {
+        let Network { hosts, cx, .. } = self;
+        match cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder) {
+            Arrival::AtHost(host, interface, frame) => {
+                hosts[host as usize].input(cx, InterfaceId(interface), frame);
+            }
+            Arrival::AtTap(host, interface, frame) => {
+                capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
+            }
+            Arrival::Handled => {}
+        }
     }
 
     /// What hosts have sent to themselves comes in.
@@ -269,23 +328,12 @@ impl Network {
         }
     }
 
-    #[inline]
-    fn handle(&mut self, event: Event) {
+    /// An event that is no arrival; where it happens, for the fingerprint.
+    #[inline(never)]
+    fn handle(&mut self, event: Event) -> u32 {
         let Network { hosts, cx, .. } = self;
-        let place = match event {
-            Event::Arrive(link) => {
-                let arrival = cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder);
-                match arrival {
-                    Arrival::AtHost(host, interface, frame) => {
-                        hosts[host as usize].input(cx, InterfaceId(interface), frame);
-                    }
-                    Arrival::AtTap(host, interface, frame) => {
-                        capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
-                    }
-                    Arrival::Handled => {}
-                }
-                link.0
-            }
+        match event {
+            Event::Arrive(_) => unreachable!("the loop handles arrivals itself"),
             Event::Sockets => {
                 crate::tcp::timer::sockets_event(cx, hosts, self.options.timers);
                 0
@@ -320,8 +368,7 @@ impl Network {
                 self.sample();
                 0
             }
-        };
-        self.fingerprint.add(self.cx.now, kind_of(event), place);
+        }
     }
 
     fn sample(&mut self) {

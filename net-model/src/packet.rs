@@ -115,7 +115,8 @@ pub struct Packet {
     pub payload: Payload,
     /// The tunnel header around this packet, if any.
     pub outer: Option<Outer>,
-    /// What it says, for the few packets whose words matter (see [`Packet::say`]); `len` counts it.
+    /// What it says beside its headers, for the few packets of which that matters (see [`Packet::say`] and
+    /// [`Packet::selective`]); `len` counts it.
     pub text: Option<Box<Text>>,
 }
 

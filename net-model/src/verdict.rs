@@ -24,6 +24,16 @@ macro_rules! drop_reasons {
                 match self { $(DropReason::$variant => $sentence,)* }
             }
 
+            /// Is there anything to mend? What a switch floods to everybody, for one, is dropped by most.
+            pub fn can_be_mended(self) -> bool {
+                !self.cure().starts_with("Nothing to mend")
+            }
+
+            /// The reason of this short name.
+            pub fn named(name: &str) -> Option<DropReason> {
+                DropReason::ALL.iter().copied().find(|reason| reason.name() == name)
+            }
+
             /// What to look at or to change.
             pub const fn cure(self) -> &'static str {
                 match self { $(DropReason::$variant => $cure,)* }

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The recordings that come out frame for frame. What is not among them is run only when it is asked for by name.
-const REPRODUCED: [&str; 40] = [
+const REPRODUCED: [&str; 41] = [
     "01-dr-ok",
     "02-nat-ok",
     "03-tun-ok",
@@ -44,6 +44,7 @@ const REPRODUCED: [&str; 40] = [
     "13a-tun-tunl0-down",
     "13b-tun-no-ipip-module",
     "14-tun-rp-filter",
+    "15-tun-mtu-df",
     "16-localnode",
     "17-rules-cleared",
     "18-static-arp-failover",

@@ -35,6 +35,18 @@ impl<H> Stack<H> {
         (speaks && leaver.len <= slot.mtu).then_some(slot.neighbour)
     }
 
+    /// The largest packet of the host's own towards `to`, if the way out is remembered.
+    pub(super) fn known_mtu(&self, to: Addr) -> Option<u16> {
+        let (_, slot) = self.cache.find(to, 0, self.epoch())?;
+        (slot.mtu > 0).then_some(slot.mtu)
+    }
+
+    /// The source that the host chooses towards `to`, if it is another host to which the way is remembered.
+    pub(super) fn known_source(&self, to: Addr) -> Option<Addr> {
+        let (id, slot) = self.cache.find(to, 0, self.epoch())?;
+        (slot.mtu > 0).then(|| self.cache.answer(id).source)
+    }
+
     /// The next hop of the way out that a slot remembers, and the largest packet that fits (0 if none is known).
     #[inline]
     pub(super) fn exit_at(&self, id: SlotId) -> (NeighbourId, u16) {

@@ -15,7 +15,6 @@ use crate::frames::FrameId;
 use crate::ipvs::Verdict;
 use crate::packet::{Body, Frame, Packet, Payload};
 use crate::recorder::Place;
-use crate::transcript::Stage;
 use crate::verdict::DropReason;
 
 impl Host {
@@ -78,7 +77,9 @@ impl Host {
             let passing = Passing { packet, iif: Some(iif), oif: None };
             match self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
                 Ruling::Accept { mark } => packet.mark = mark,
-                Ruling::Drop => return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop),
+                Ruling::Drop => {
+                    return self.drop_by_rule(cx, frame, Chain::ManglePrerouting, Some(iif), None);
+                }
             }
         }
         if cx.recorder.follows(packet.flow) {
@@ -86,20 +87,22 @@ impl Host {
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
-            Ok(Inbound::Deliver) => self.filter_input(cx, iif, frame),
+            Ok(Inbound::Deliver) => {
+                self.tell_delivery(cx, iif, &frame);
+                self.filter_input(cx, iif, frame);
+            }
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
-                let (flow, next_hop) = (packet.flow, route.next_hop);
-                let text = move || format!("for another host: forwarded towards {next_hop}");
-                cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Route, flow, text);
+                self.tell_forwarding(cx, &frame, &route);
                 self.forward(cx, iif, frame, &route, redirect);
             }
-            Err(refusal) => self.refused_by_route(cx, frame, refusal),
+            Err(refusal) => self.refused_by_route(cx, iif, frame, refusal),
         }
     }
 
     #[cold]
-    fn refused_by_route(&mut self, cx: &mut Cx, frame: FrameId, refusal: Refusal) {
+    fn refused_by_route(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, refusal: Refusal) {
+        self.tell_refusal(cx, iif, &frame, refusal.reason);
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, refusal.reason);
         if let Some(error) = refusal.icmp {
@@ -107,15 +110,18 @@ impl Host {
         }
     }
 
+    /// A packet filter rule, or the policy of its chain, drops a packet.
     #[cold]
-    fn tell_input(&self, cx: &mut Cx, iif: InterfaceId, frame: &FrameId) {
-        let packet = cx.wiring.frames.packet_mut(frame);
-        let text = format!("{packet}: in on {}", self.stack.interface_at(iif).name);
-        let mark = packet.mark;
-        cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Input, text);
-        if mark != 0 {
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Mark, format!("firewall mark {mark}"));
-        }
+    fn drop_by_rule(
+        &mut self,
+        cx: &mut Cx,
+        frame: FrameId,
+        chain: Chain,
+        iif: Option<InterfaceId>,
+        oif: Option<InterfaceId>,
+    ) {
+        self.tell_rule(cx, &frame, chain, iif, oif);
+        cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
     }
 
     /// LOCAL_IN: the filter rules, which tunnels pass unseen.
@@ -123,7 +129,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let passing = Passing { packet, iif: Some(iif), oif: None };
         if packet.outer.is_none() && self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
-            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+            return self.drop_by_rule(cx, frame, Chain::Input, Some(iif), None);
         }
         self.local_input(cx, frame);
     }
@@ -214,10 +220,18 @@ impl Host {
     }
 
     /// The transport protocol gets the packet.
+    #[inline]
     pub(crate) fn transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        match &packet.payload {
+        match &cx.wiring.frames.packet_mut(&frame).payload {
             Payload::Tcp(_) => self.tcp_input(cx, frame),
+            _ => self.other_transport_input(cx, frame),
+        }
+    }
+
+    #[inline(never)] // nearly all packets are TCP
+    fn other_transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
+        match &cx.wiring.frames.packet_mut(&frame).payload {
+            Payload::Tcp(_) => unreachable!("the caller has looked"),
             Payload::Udp(_) => self.udp_input(cx, frame),
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
@@ -269,7 +283,7 @@ impl Host {
         let to = packet.routed_dst();
         let passing = Passing { packet, iif: Some(iif), oif: Some(route.oif) };
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
-            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+            return self.drop_by_rule(cx, frame, Chain::Forward, Some(iif), Some(route.oif));
         }
         let Some(frame) = self.director_forward(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
@@ -297,9 +311,11 @@ impl Host {
             Verdict::Send { to } => {
                 self.tell_sending(cx, &frame, to);
                 let packet = cx.wiring.frames.packet_mut(&frame).clone();
-                cx.deliver(frame);
                 let body = Body::Ip(packet);
-                let frame = cx.wiring.frames.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body });
+                let sent = cx.wiring.frames.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body });
+                cx.recorder.note_copy(&frame, &sent);
+                cx.deliver(frame);
+                let frame = sent;
                 self.send_towards(cx, frame, to);
             }
             other => self.ended_by_ipvs(cx, frame, other),
@@ -312,8 +328,12 @@ impl Host {
         let arrived = cx.wiring.frames.get(&frame);
         let Body::Arp(arp) = arrived.body else { unreachable!("the caller dispatched on the body") };
         let to = arrived.dst;
+        let heard = self.hears(cx, iif, &frame, &arp);
         cx.deliver(frame);
         let outcome = self.stack.arp_input(cx.now, iif, &arp, to);
+        if let Some(heard) = heard {
+            self.tell_arp(cx, iif, &heard, &outcome);
+        }
         if let Some(reply) = outcome.reply {
             cx.note_arp_answer(self.id, reply.arp.sender);
             self.send_ask(cx, &reply.into());

@@ -15,6 +15,7 @@ mod confirmation;
 mod dad;
 pub mod exception;
 mod exit;
+mod explain;
 pub mod fib;
 pub mod icmp;
 mod icmp_input;

@@ -107,8 +107,8 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         cx.recorder.note_packet_drop(cx.now, Place::Host(self.id), reason);
         if cx.recorder.follows(packet.flow) {
-            let text = format!("{packet}: dropped. {} {}", reason.sentence(), reason.cure());
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Drop, text);
+            let lost = cx.wiring.frames.get(&frame);
+            cx.recorder.tell_drop(cx.now, Place::Host(self.id), &frame, lost, reason);
         }
         cx.wiring.frames.take_back(frame);
     }
@@ -138,18 +138,16 @@ impl Host {
     #[inline(never)]
     pub(super) fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         if route.kind == RouteClass::Local {
+            self.tell(cx, Stage::Output, &frame, |frame| format!("{frame}: to this host itself, out of lo"));
             cx.loopback.push_back((self.id, frame));
             return;
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
-        let (source, len, flow) = (packet.routed_src(), packet.wire_len(), packet.flow);
+        let (source, len) = (packet.routed_src(), packet.wire_len());
         if u32::from(len) > route.mtu {
             return self.fragment(cx, frame, route);
         }
-        if cx.recorder.follows(flow) {
-            let text = self.describe_output(cx, &frame, route);
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Output, text);
-        }
+        self.tell(cx, Stage::Output, &frame, |frame| self.describe_output(frame, route));
         match self.stack.resolve(cx.now, route.oif, route.next_hop, Some(source)) {
             Resolution::Mac(mac) => {
                 if std::mem::take(&mut self.confirms) {
@@ -158,10 +156,7 @@ impl Host {
                 self.put_on_wire(cx, frame, route.oif, mac);
             }
             Resolution::Wait { id, ask } => {
-                if cx.recorder.follows(flow) {
-                    let text = format!("link address of {} unknown: the packet waits", route.next_hop);
-                    cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Neighbour, text);
-                }
+                self.tell_waiting(cx, &frame, route.next_hop, ask.as_ref());
                 if let Some(ask) = ask {
                     self.send_ask(cx, &ask);
                 }
@@ -200,6 +195,7 @@ impl Host {
     pub(crate) fn send_waiting(&mut self, cx: &mut Cx, id: NeighbourId) {
         let interface = self.stack.neighbour_at(id).interface;
         while let Some((frame, mac)) = self.stack.release(cx.now, id) {
+            self.tell_release(cx, &frame, id, mac);
             self.put_on_wire(cx, frame, interface, mac);
         }
     }
@@ -256,10 +252,8 @@ impl Host {
         self.send_error(cx, &packet, Error::FragmentationNeeded { mtu: route.mtu }, Cause::Packet);
     }
 
-    fn describe_output(&self, cx: &Cx, frame: &FrameId, route: &Route) -> String {
-        let Body::Ip(packet) = &cx.wiring.frames.get(frame).body else {
-            unreachable!("only packets are described")
-        };
+    fn describe_output(&self, frame: &Frame, route: &Route) -> String {
+        let Body::Ip(packet) = &frame.body else { unreachable!("only packets are described") };
         let way = if route.next_hop == packet.routed_dst() {
             String::new()
         } else {

@@ -7,6 +7,7 @@ use super::interface::InterfaceId;
 use super::neighbour::{NeighbourId, NeighbourState, Neighbours};
 use super::policy::Policy;
 use crate::addr::{Addr, Mac};
+use crate::switch::Path;
 use sim_core::{Duration, Time};
 use std::cmp::Reverse;
 
@@ -99,7 +100,7 @@ impl<H> Neighbours<H> {
             entry.updated = now;
         }
         let was_reachable = entry.state == NeighbourState::Reachable;
-        entry.mac = claim.mac;
+        entry.set_mac(claim.mac);
         entry.state = state;
         entry.probes = 0;
         if claim.is_proof {
@@ -127,7 +128,7 @@ impl<H> Neighbours<H> {
     ) -> bool {
         let entry = self.get_mut(id);
         let was_valid = entry.state.is_valid();
-        entry.mac = mac;
+        entry.set_mac(mac);
         entry.state = state;
         entry.updated = now;
         entry.probes = 0;
@@ -237,6 +238,14 @@ impl<H> Neighbours<H> {
 }
 
 impl<H> super::neighbour::Neighbour<H> {
+    /// Frames to another link address take another way through the switch.
+    fn set_mac(&mut self, mac: Mac) {
+        if self.mac != mac {
+            self.mac = mac;
+            self.header.path = Path::NONE;
+        }
+    }
+
     /// The source address of the packet that has waited longest.
     pub(super) fn oldest_source(&self) -> Option<Addr> {
         self.waiting.front().map(|w| w.source)

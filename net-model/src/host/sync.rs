@@ -58,7 +58,7 @@ impl Host {
         }
         if let Some(entry) = followed(cx, &packet) {
             let text = format!("{packet}: announces {}", describe(&entry));
-            cx.recorder.tell(cx.now, place, Stage::Sync, text);
+            cx.recorder.tell_exchange(cx.now, place, Stage::Sync, || text);
         }
         let frame = Frame { dst: mac, src: Mac::ZERO, vlan: 0, body: Body::Ip(packet) };
         let frame = cx.wiring.frames.send(frame);
@@ -98,7 +98,7 @@ impl Host {
         }
         if let Some(entry) = followed(cx, &packet) {
             let text = format!("{packet}: copies {}", describe(&entry));
-            cx.recorder.tell(cx.now, place, Stage::Sync, text);
+            cx.recorder.tell_exchange(cx.now, place, Stage::Sync, || text);
         }
     }
 

@@ -112,6 +112,11 @@ impl Index {
         (rest == (hash >> 8) as u16 && value != FREE).then_some(value)
     }
 
+    /// Reads from the bucket of a hash, so that a look-up soon after finds it near.
+    pub(super) fn glance(&self, hash: u32) -> u64 {
+        self.buckets[self.home(hash)].tags
+    }
+
     /// The value under this hash that `is_wanted`, and its place.
     pub(super) fn find(&self, hash: u32, mut is_wanted: impl FnMut(u32) -> bool) -> Option<(Place, u32)> {
         let mut bucket = self.home(hash);

@@ -14,6 +14,7 @@ pub mod director;
 mod entries;
 mod estimator;
 mod expiry;
+mod foresight;
 mod forwarding;
 mod ftp;
 mod icmp;

@@ -16,7 +16,7 @@ use sim_core::{Duration, Time};
 pub(super) struct Connections {
     entries: Entries,
     mappings: Mappings,
-    index: Index,
+    pub(super) index: Index,
     /// Entries in the table.
     len: usize,
     /// Entries whose client port is not known.
@@ -112,7 +112,7 @@ impl Connections {
     /// The entry of a server's packet: masquerading servers answer as themselves, all others as the service.
     #[inline(always)] // once a packet
     pub(super) fn find_reply(&self, tuple: &Tuple) -> Option<Slot> {
-        if self.by_port[usize::from(tuple.dport >> 8)] == 0 {
+        if !self.may_be_reply(tuple) {
             return None;
         }
         if let Some((slot, connection)) = self.likely(tuple.protocol, tuple.dst, tuple.dport)
@@ -122,6 +122,12 @@ impl Connections {
             return Some(slot);
         }
         self.search_reply(tuple)
+    }
+
+    /// Does any client have a port like the one that the packet goes to?
+    #[inline(always)] // once a packet
+    pub(super) fn may_be_reply(&self, tuple: &Tuple) -> bool {
+        self.by_port[usize::from(tuple.dport >> 8)] != 0
     }
 
     #[inline(never)]
@@ -360,7 +366,7 @@ fn has_key(c: &Connection, protocol: u8, client: Addr, port: u16) -> bool {
 /// Two multiplications' worth of mixing; the same on every machine. Clients take ports in turn: two neighbouring ones
 /// have their cells side by side, in one cache line, where the next connection finds its own.
 #[inline]
-fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
+pub(super) fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
     let [high, low] = client.words();
     let key = low ^ u64::from(port >> 1) << 48 ^ u64::from(protocol) << 40;
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);

@@ -18,6 +18,8 @@ const CLIENTS: u32 = 0xc0a8_0000;
 const SERVERS: u32 = 0x0a00_0003;
 /// Neighbouring connections are of one client and have neighbouring ports, as those of a browser.
 const PORTS: u32 = 16;
+/// Packets of a burst.
+const BURST: usize = 32;
 
 /// A director with one TCP service and the connections that were opened so far.
 #[derive(Debug)]
@@ -97,6 +99,24 @@ impl Alone {
         }
     }
 
+    /// The same, with the packets shown to the director in bursts of 32 before they come one by one.
+    ///
+    /// # Panics
+    /// If one is not sent on to its server.
+    pub fn pass_foreseen(&mut self, count: u32, busy: u32) {
+        for burst in (0..count).step_by(BURST) {
+            let end = count.min(burst + BURST as u32);
+            let mut packets: [Packet; BURST] =
+                std::array::from_fn(|n| packet(scatter(burst + n as u32, busy), Flags::ACK));
+            self.director.foresee(packets.iter());
+            for packet in packets.iter_mut().take((end - burst) as usize) {
+                self.now += Duration::from_nanos(100);
+                let verdict = self.director.local_in(self.now, packet, &Host);
+                assert!(matches!(verdict, Verdict::Send { .. }), "the connection is known: {verdict:?}");
+            }
+        }
+    }
+
     /// Entries in the connection table.
     pub fn entries(&self) -> usize {
         self.director.connection_count()
@@ -155,6 +175,7 @@ mod tests {
         let mut alone = Alone::new("wlc", Forwarding::Route, 10);
         alone.establish(1_000);
         alone.pass(10_000, 1_000);
+        alone.pass_foreseen(10_001, 1_000);
         assert_eq!(alone.entries(), 1_000);
         let mut alone = Alone::new("wlc", Forwarding::Route, 10);
         alone.open(1_200_000);

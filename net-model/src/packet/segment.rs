@@ -25,6 +25,12 @@ pub struct Segment {
     pub header: u8,
 }
 
+impl Segment {
+    /// A segment with nothing in it.
+    pub const NOTHING: Segment =
+        Segment { sport: 0, dport: 0, seq: 0, ack: 0, len: 0, window: 0, mss: 0, flags: Flags(0), header: 0 };
+}
+
 /// TCP flags.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Flags(pub u8);

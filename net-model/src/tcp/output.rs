@@ -8,7 +8,7 @@ use super::table::Key;
 use super::transfer::{End, Transfer};
 use crate::addr::Addr;
 use crate::cx::Cx;
-use crate::frames::Head;
+use crate::frames::FrameId;
 use crate::host::Host;
 use crate::packet::{Flags, Packet, Segment};
 use sim_core::Time;
@@ -21,6 +21,21 @@ pub(crate) struct Say {
     pub(crate) len: u32,
     pub(crate) flags: Flags,
 }
+
+/// What SYNs and other segments differ in.
+pub(super) struct Shape {
+    /// IP bytes of one without data, IPv4.
+    base: u16,
+    /// Bytes of TCP header.
+    header: u8,
+    /// The window field.
+    window: u16,
+    /// The maximum segment size option, 0 for none.
+    mss: u16,
+}
+
+/// All segments but SYNs. Their window is the constant one that Linux shows at the start of a connection, scaled by 64.
+pub(super) const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
 
 /// Bytes that the timestamp option takes from every segment.
 const TIMESTAMPS: u16 = 12;
@@ -50,12 +65,13 @@ impl Host {
         socket.mss = mss;
         socket.begin_at(initial_sequence(local, remote, cx.now.as_nanos()));
         self.watch(cx, id);
-        self.send_syn(cx, id, Flags::SYN);
+        self.send_syn(cx, id, Flags::SYN, mss);
         id
     }
 
-    /// Sends a SYN or SYN-ACK, for the first time or again.
-    pub(crate) fn send_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
+    /// Sends a SYN or SYN-ACK, for the first time or again, and sets its timer. `mss` is what the way to the other end
+    /// takes, whatever that end has asked for.
+    pub(crate) fn send_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags, mss: u16) {
         let now_us = stamp(cx.now);
         let (socket, transfer) = cx.sockets.busy(id);
         let seq = socket.snd_una;
@@ -64,7 +80,14 @@ impl Host {
         transfer.timed_us = if transfer.tries == 0 { now_us } else { 0 };
         let timeout = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, timeout);
-        self.send_segment(cx, id, Say { seq: Some(seq), len: 0, flags });
+        self.send_handshake(cx, id, Say { seq: Some(seq), len: 0, flags }, mss);
+    }
+
+    /// Sends a SYN or SYN-ACK because the other end has not got it, without touching its timer.
+    pub(super) fn send_syn_again(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
+        let seq = Some(cx.sockets.get(id).snd_una);
+        let mss = self.mss_towards(cx.sockets.other_end(id));
+        self.send_handshake(cx, id, Say { seq, len: 0, flags }, mss);
     }
 
     /// The program writes `bytes`, and perhaps closes right after.
@@ -112,6 +135,7 @@ impl Host {
 
     fn fill_window(&mut self, cx: &mut Cx, id: SocketId) {
         loop {
+            let up_to = cx.sockets.next_hole(id);
             let (socket, transfer) = cx.sockets.busy(id);
             if !transfer.has_more() {
                 return;
@@ -125,8 +149,8 @@ impl Host {
             }
             let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
             let room = window.saturating_sub(transfer.in_flight(socket.snd_una));
-            let len = transfer.unsent.min(u32::from(socket.mss));
-            let fin = transfer.end == End::Wanted && len == transfer.unsent;
+            let len = transfer.unsent.min(u32::from(socket.mss)).min(up_to);
+            let fin = transfer.end == End::Wanted && len == transfer.unsent && len < up_to;
             if len > 0 && room < len {
                 return;
             }
@@ -170,37 +194,51 @@ impl Host {
         self.send_segment(cx, id, Say { seq: None, len: 0, flags: Flags::ACK });
     }
 
-    /// Builds a segment of a socket and hands it to the network layer.
+    /// Sends a segment of a socket: any but a SYN.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
-        let is_syn = say.flags.has(Flags::SYN);
-        // What the way to the other end takes, whatever that end has asked for.
-        let mss = if is_syn { self.mss_towards(cx.sockets.other_end(id)) + TIMESTAMPS } else { 0 };
+        let frame = self.build_segment(cx, id, say, &PLAIN);
+        self.send_built(cx, frame);
+    }
+
+    /// Sends a SYN or SYN-ACK.
+    #[inline(never)] // twice a connection
+    fn send_handshake(&mut self, cx: &mut Cx, id: SocketId, say: Say, mss: u16) {
+        let mss = mss + TIMESTAMPS;
+        let window = window_of_syn(say.flags, mss);
+        let shape = Shape { base: size::SYN, header: size::SYN_HEADER, window, mss };
+        let frame = self.build_segment(cx, id, say, &shape);
+        self.send_built(cx, frame);
+    }
+
+    /// Hands a segment of a socket to the network layer.
+    #[inline(always)] // the end of send_segment
+    pub(super) fn send_built(&mut self, cx: &mut Cx, frame: FrameId) {
+        self.send_frame(cx, frame);
+        self.confirms = false;
+    }
+
+    /// Builds a segment where it will lie.
+    #[inline(always)] // a copy for SYNs, one for all others
+    pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
+        let (frame, blank) = cx.wiring.frames.send_segment();
         let (socket, [src, dst], next) = cx.sockets.sender(id);
-        let (base, header) = if is_syn { (size::SYN, size::SYN_HEADER) } else { (size::PLAIN, size::HEADER) };
         let family = if src.is_v4() { 0 } else { size::V6 };
-        let head = Head {
-            src,
-            dst,
-            flow: socket.flow,
-            len: base + family + say.len as u16,
-            id: socket.next_id(),
-            ttl: crate::host::DEFAULT_TTL,
-        };
-        let segment = Segment {
+        (*blank.src, *blank.dst, *blank.flow) = (src, dst, socket.flow);
+        (*blank.len, *blank.id) = (shape.base + family + say.len as u16, socket.next_id());
+        *blank.ttl = crate::host::DEFAULT_TTL;
+        *blank.segment = Segment {
             sport: socket.lport,
             dport: socket.rport,
             seq: say.seq.unwrap_or(next),
             ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
             len: say.len as u16,
-            window: window_field(say.flags, mss),
-            mss,
+            window: shape.window,
+            mss: shape.mss,
             flags: say.flags,
-            header,
+            header: shape.header,
         };
         self.confirms = socket.take_confirmation();
-        let frame = cx.wiring.frames.send_segment(head, segment);
-        self.send_frame(cx, frame);
-        self.confirms = false;
+        frame
     }
 
     /// The answer to a segment that no socket wants (RFC 9293, 3.10.7.1).
@@ -215,15 +253,10 @@ impl Host {
             (0, segment.seq.wrapping_add(u32::from(segment.len) + syn_fin), Flags::RST.with(Flags::ACK))
         };
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
-        let head = Head {
-            src: packet.dst,
-            dst: packet.src,
-            flow: packet.flow,
-            len: size::RST + family,
-            id: 0,
-            ttl: crate::host::DEFAULT_TTL,
-        };
-        let reset = Segment {
+        let (frame, blank) = cx.wiring.frames.send_segment();
+        (*blank.src, *blank.dst, *blank.flow) = (packet.dst, packet.src, packet.flow);
+        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, crate::host::DEFAULT_TTL);
+        *blank.segment = Segment {
             sport: segment.dport,
             dport: segment.sport,
             seq,
@@ -232,7 +265,6 @@ impl Host {
             header: 20,
             ..Segment::default()
         };
-        let frame = cx.wiring.frames.send_segment(head, reset);
         self.send_frame(cx, frame);
     }
 }
@@ -253,11 +285,11 @@ pub(crate) fn stamp(now: Time) -> u32 {
     (now.as_nanos() / 1000) as u32 | 1
 }
 
-/// The window field as Linux shows it at the start of a connection: unscaled in a SYN, as many whole segments as fit into
-/// 16 bits (those of a SYN-ACK carry timestamps); scaled by 64 later.
-fn window_field(flags: Flags, mss: u16) -> u16 {
+/// The window field of a SYN as Linux shows it: unscaled, as many whole segments as fit into 16 bits (those of a SYN-ACK
+/// carry timestamps).
+fn window_of_syn(flags: Flags, mss: u16) -> u16 {
     let segment = if flags.has(Flags::ACK) { mss.saturating_sub(TIMESTAMPS) } else { mss };
-    if flags.has(Flags::SYN) { u16::MAX - u16::MAX % segment.max(1) } else { 1_018 }
+    u16::MAX - u16::MAX % segment.max(1)
 }
 
 /// An initial sequence number: a hash of addresses and ports plus a clock of 64 ns, as Linux makes them.

@@ -41,10 +41,13 @@ impl Shorts {
         }
     }
 
-    /// The short form of an address, unless it was never shortened before.
-    #[inline(always)]
-    pub(crate) fn find(&self, addr: Addr) -> Option<Short> {
-        of_itself(addr).or_else(|| self.find_listed(addr))
+    /// The short forms of two addresses, unless one of them was never shortened before.
+    #[inline(always)] // once a packet
+    pub(crate) fn find_both(&self, one: Addr, other: Addr) -> Option<[Short; 2]> {
+        match (of_itself(one), of_itself(other)) {
+            (Some(one), Some(other)) => Some([one, other]),
+            _ => self.find_listed(one, other),
+        }
     }
 
     /// The address.
@@ -60,8 +63,11 @@ impl Shorts {
     }
 
     #[cold]
-    fn find_listed(&self, addr: Addr) -> Option<Short> {
-        self.numbers.get(&addr).map(|number| Short(LISTED + number))
+    #[inline(never)]
+    fn find_listed(&self, one: Addr, other: Addr) -> Option<[Short; 2]> {
+        let find =
+            |addr| of_itself(addr).or_else(|| self.numbers.get(&addr).map(|number| Short(LISTED + number)));
+        Some([find(one)?, find(other)?])
     }
 
     #[cold]
@@ -96,12 +102,12 @@ mod tests {
         let texts =
             ["10.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "::", "2001:db8::1", "::1"];
         let addrs = texts.map(|text| text.parse::<Addr>().expect("it is an address"));
-        assert_eq!(shorts.find(addrs[5]), None);
+        assert_eq!(shorts.find_both(addrs[0], addrs[5]), None);
         let forms = addrs.map(|addr| shorts.shorten(addr));
         for (i, (addr, form)) in addrs.iter().zip(forms).enumerate() {
             assert_eq!(
-                (shorts.addr(form), shorts.shorten(*addr), shorts.find(*addr)),
-                (*addr, form, Some(form))
+                (shorts.addr(form), shorts.shorten(*addr), shorts.find_both(*addr, addrs[0])),
+                (*addr, form, Some([form, forms[0]]))
             );
             assert!(!forms[..i].contains(&form));
         }

@@ -5,6 +5,7 @@
 
 use super::alarm::Alarms;
 use super::index::Index;
+use super::out_of_order::Disorder;
 use super::short::{Short, Shorts};
 use super::socket::{App, NOBODY, Socket, SocketId, State};
 use super::time_wait::Queue;
@@ -46,6 +47,8 @@ pub struct Sockets {
     waiting: Queue,
     /// When transfers have to be looked at.
     pub(super) alarms: Alarms,
+    /// What came out of order, at the few sockets of which that can be said.
+    pub(super) disorder: Disorder,
     /// Sockets that left TIME_WAIT early and whose slots are not free yet.
     left_early: usize,
 }
@@ -69,6 +72,7 @@ impl Sockets {
             + self.shorts.memory()
             + self.waiting.memory()
             + self.alarms.memory()
+            + self.disorder.memory()
     }
 
     /// The socket.
@@ -90,6 +94,14 @@ impl Sockets {
         let transfer = self.transfers.get_mut(socket.rest);
         debug_assert_eq!(transfer.socket, id.0, "the socket is busy");
         (socket, transfer)
+    }
+
+    /// A socket and its transfer, if it is busy.
+    #[inline(always)] // the beginning of everything that a segment does
+    pub(crate) fn if_busy(&mut self, id: SocketId) -> Option<(&mut Socket, &mut Transfer)> {
+        let socket = self.pool.get_mut(id.0);
+        let transfer = self.transfers.guess_mut(socket.rest)?;
+        (transfer.socket == id.0).then_some((socket, transfer))
     }
 
     /// The transfer of a socket, if it is busy.
@@ -132,16 +144,20 @@ impl Sockets {
         (a.remote, a.rport) == (b.local, b.lport)
     }
 
-    /// Finds the socket of a packet, looking first at the two slots where it probably is.
+    /// Finds the socket of a packet and its state, looking first at the two slots where it probably is.
     #[inline(always)] // a part of tcp_input
-    pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<SocketId> {
+    pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<(SocketId, State)> {
         let key = self.short_key(key)?;
         for slot in likely {
-            if slot != NONE && is_of(self.pool.get(slot), &key) {
-                return Some(SocketId(slot));
+            // Nearly always the port alone tells the other end's socket from this one.
+            if let Some(socket) = self.pool.guess(slot)
+                && socket.lport == key.local.1
+                && is_of(socket, &key)
+            {
+                return Some((SocketId(slot), socket.state));
             }
         }
-        self.look_up(&key)
+        self.look_up(&key).map(|id| (id, self.get(id).state))
     }
 
     /// Finds the socket of a packet.
@@ -260,6 +276,7 @@ impl Sockets {
     /// Removes a socket.
     pub fn remove(&mut self, id: SocketId) {
         self.end_transfer(id);
+        self.disorder.forget(id);
         let socket = self.pool.get_mut(id.0);
         self.index.remove(hash(&key_of(socket)), id.0);
         socket.host = NOBODY; // nobody's: no packet is for it
@@ -272,11 +289,12 @@ impl Sockets {
 
     #[inline(always)]
     fn short_key(&self, key: &Key) -> Option<ShortKey> {
+        let [local, remote] = self.shorts.find_both(key.local.0, key.remote.0)?;
         Some(ShortKey {
             host: key.host,
             udp: key.udp,
-            local: (self.shorts.find(key.local.0)?, key.local.1),
-            remote: (self.shorts.find(key.remote.0)?, key.remote.1),
+            local: (local, key.local.1),
+            remote: (remote, key.remote.1),
         })
     }
 }

@@ -143,9 +143,13 @@ impl Host {
     /// Sends the last segment of the flight again; the retransmission timer starts anew.
     #[cold]
     fn send_probe(&mut self, cx: &mut Cx, id: SocketId) {
-        let (socket, transfer) = cx.sockets.busy(id);
+        let (_, transfer) = cx.sockets.busy(id);
         transfer.set_probe(Probe::Spent);
         transfer.timed_us = 0;
+        if cx.sockets.is_told_of_gap(id) {
+            return self.fill_gaps(cx, id);
+        }
+        let (socket, transfer) = cx.sockets.busy(id);
         let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
         let seq = transfer.snd_nxt.wrapping_sub(len + u32::from(fin));
         let mut flags = Flags::ACK;
@@ -159,6 +163,16 @@ impl Host {
         self.start_timer(cx, id, delay);
         self.count_retransmission(cx, id);
         self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
+    }
+
+    /// The end of the flight has arrived, something before it has not: that is sent again instead.
+    fn fill_gaps(&mut self, cx: &mut Cx, id: SocketId) {
+        let (socket, transfer) = cx.sockets.busy(id);
+        transfer.rewind(socket.snd_una);
+        let delay = timeout_us(socket.state, transfer);
+        self.start_timer(cx, id, delay);
+        self.count_retransmission(cx, id);
+        self.push(cx, id);
     }
 
     /// Sets the timer of the delayed acknowledgement, if it is not running.
@@ -214,10 +228,15 @@ impl Host {
         let state = socket.state;
         self.count_retransmission(cx, id);
         match state {
-            State::SynSent => self.send_syn(cx, id, Flags::SYN),
-            State::SynReceived => self.send_syn(cx, id, Flags::SYN.with(Flags::ACK)),
+            State::SynSent => self.repeat_syn(cx, id, Flags::SYN),
+            State::SynReceived => self.repeat_syn(cx, id, Flags::SYN.with(Flags::ACK)),
             _ => self.go_back(cx, id),
         }
+    }
+
+    fn repeat_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
+        let mss = self.mss_towards(cx.sockets.other_end(id));
+        self.send_syn(cx, id, flags, mss);
     }
 
     /// Sends again from the first byte that was not acknowledged.

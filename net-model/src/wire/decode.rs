@@ -192,7 +192,7 @@ fn gue(body: &[u8]) -> Option<(Encapsulation, usize)> {
 fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
     let payload =
         if layer.fragment_offset == 0 { payload(layer, is_quoted)? } else { Payload::Other(layer.protocol) };
-    Ok(Packet {
+    let mut packet = Packet {
         src: layer.src,
         dst: layer.dst,
         mark: 0,
@@ -207,7 +207,11 @@ fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
         payload,
         outer: None,
         text: None,
-    })
+    };
+    if let Payload::Tcp(_) = packet.payload {
+        packet.note_selective(tcp::selective(layer.body));
+    }
+    Ok(packet)
 }
 
 fn payload(layer: &Layer, is_quoted: bool) -> Result<Payload, Unreadable> {

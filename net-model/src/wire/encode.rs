@@ -134,7 +134,7 @@ fn transport(packet: &Packet, room: usize, out: &mut Vec<u8>) {
     let pseudo = |protocol| Sum::pseudo(packet.src, packet.dst, protocol, room);
     match &packet.payload {
         Payload::Tcp(segment) => {
-            tcp::encode(segment, out);
+            tcp::encode(segment, packet.selective(), out);
             out.resize(start + room, 0);
             patch(out, start, tcp::CHECKSUM, pseudo(proto::TCP));
         }

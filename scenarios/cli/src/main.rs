@@ -18,6 +18,7 @@ mod schema;
 mod stop;
 mod stopwatch;
 mod terminal;
+mod test;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Verb {
     Run(run::Args),
     /// Run a scenario with other schedulers, forwarding methods, loads and seeds, and compare
     Compare(compare::Args),
+    /// Run all scenarios of a folder and check their `expect:` lines and goldens, for build servers
+    Test(test::Args),
     /// Read a scenario and say what is wrong or suspicious, without running it
     Check(check::Args),
     /// Show the walk of one connection through every stage, with the reason of each decision
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     let result = match cli.verb {
         Verb::Run(args) => run::run(&args),
         Verb::Compare(args) => compare::run(&args),
+        Verb::Test(args) => test::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Exec(args) => exec::run(&args),

@@ -75,29 +75,57 @@ fn scenario(args: &Args, loaded: &Loaded) -> Result<Scenario> {
 fn play(args: &Args, mut replay: Replay<'_>, out: &mut impl Write) -> Result<()> {
     let stop = Stop::listen()?;
     let file = open(&args.file)?;
-    let wrong = |problem| anyhow!("{}: {problem}", args.file.display());
-    let mut reader = Reader::new(file).map_err(wrong)?;
-    while let Some(record) = reader.next().map_err(wrong)? {
-        for decision in replay.packet(&record) {
-            if args.json && !args.quiet {
-                writeln!(out, "{}", decision_json(&decision, &replay)).context(STDOUT)?;
-            } else if !args.quiet {
-                out.write_all(decision_line(&decision, &replay).as_bytes()).context(STDOUT)?;
-            }
-        }
-        if stop.is_wanted() {
-            bail!("stopped");
-        }
+    if !is_stdin(&args.file) {
+        replay = replay.reading_ahead();
     }
+    let read = read(args, &mut replay, file, &stop, out);
+    let decisions = replay.rest();
+    print(args, &replay, &decisions, out)?;
+    read?;
     let done = replay.finish();
     let text = if args.json { format!("{}\n", summary_json(&done)) } else { summary(&done, args.quiet) };
     out.write_all(text.as_bytes()).context(STDOUT)
 }
 
+/// The packets of the file, as far as it can be read.
+fn read(
+    args: &Args,
+    replay: &mut Replay<'_>,
+    file: impl BufRead,
+    stop: &Stop,
+    out: &mut impl Write,
+) -> Result<()> {
+    let wrong = |problem| anyhow!("{}: {problem}", args.file.display());
+    let mut reader = Reader::new(file).map_err(wrong)?;
+    while let Some(record) = reader.next().map_err(wrong)? {
+        let decisions = replay.packet(&record);
+        print(args, replay, &decisions, out)?;
+        if stop.is_wanted() {
+            bail!("stopped");
+        }
+    }
+    Ok(())
+}
+
+fn print(args: &Args, replay: &Replay<'_>, decisions: &[Decision], out: &mut impl Write) -> Result<()> {
+    for decision in decisions.iter().filter(|_| !args.quiet) {
+        if args.json {
+            writeln!(out, "{}", decision_json(decision, replay)).context(STDOUT)?;
+        } else {
+            out.write_all(decision_line(decision, replay).as_bytes()).context(STDOUT)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 const STDOUT: &str = "cannot write to standard output";
 
 fn open(path: &Path) -> Result<Box<dyn BufRead>> {
-    if path == Path::new("-") {
+    if is_stdin(path) {
         return Ok(Box::new(io::stdin().lock()));
     }
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -55,8 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.output.json {
         print(&reports::json(&labelled))?;
     } else if !args.input.quiet {
-        print(&run_table(&labelled[0]))?;
-        print(&notes(&run))?;
+        print(&printed(&run))?;
     }
     if let Some(dir) = &args.output.out {
         let mut manifest = args.input.manifest(&loaded, scenario.seed);
@@ -103,6 +102,16 @@ pub(crate) fn with_bar<T>(
     let done = work(&mut progress);
     bar.finish_and_clear();
     done
+}
+
+/// What is printed of a run: its table, what timed commands said, which expectations failed.
+pub(crate) fn printed(run: &Run) -> String {
+    let labelled = Labelled { variant: variant_of(run), outcome: run.outcome.clone() };
+    let mut text = run_table(&labelled);
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text + &notes(run)
 }
 
 /// What timed commands said, and which expectations failed.

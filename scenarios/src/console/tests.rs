@@ -50,7 +50,9 @@ fn addresses() {
     );
     check(
         "ip -6 addr add 2001:db8::100/128 dev eth0 nodad preferred_lft 0",
-        &expect![[r#"Ip([AddressAdd(AddressSpec { dev: "eth0", addr: 2001:db8::100, len: 128, deprecated: true, nodad: true })])"#]],
+        &expect![[
+            r#"Ip([AddressAdd(AddressSpec { dev: "eth0", addr: 2001:db8::100, len: 128, deprecated: true, nodad: true })])"#
+        ]],
     );
     check("ip addr flush dev eth0", &expect![[r#"Ip([AddressFlush("eth0")])"#]]);
     check(

@@ -4,7 +4,7 @@
 //! enters. pcapng and Linux cooked captures say which is which; otherwise the director's link addresses tell, which a
 //! capture shows by ARP answers for the director's addresses and by the first packet to one of them.
 
-use super::Replay;
+use super::{Incoming, Replay};
 use net_model::addr::Mac;
 use net_model::capture::Direction;
 use net_model::host::{InterfaceId, InterfaceKind, Stack};
@@ -58,24 +58,28 @@ impl Port {
 }
 
 impl Replay<'_> {
-    /// The interface at which a packet enters; none if it does not.
-    pub(super) fn place(
-        &mut self,
-        record: &Record<'_>,
-        direction: Option<Direction>,
-        frame: &Frame,
-    ) -> Option<InterfaceId> {
-        if self.ports.len() <= record.port {
-            self.ports.resize_with(record.port + 1, || None);
+    /// The port of a record: what is known about the interface of the capture that saw it.
+    pub(super) fn port_of(&mut self, record: &Record<'_>) -> usize {
+        if self.current.len() <= record.port {
+            self.current.resize(record.port + 1, None);
         }
-        let known = self.ports[record.port].take().filter(|port| port.name.as_deref() == record.name);
-        let mut port = known.unwrap_or_else(|| self.port(record.name));
+        let known = self.current[record.port].filter(|port| self.ports[*port].name.as_deref() == record.name);
+        known.unwrap_or_else(|| {
+            let port = self.port(record.name);
+            self.ports.push(port);
+            self.current[record.port] = Some(self.ports.len() - 1);
+            self.ports.len() - 1
+        })
+    }
+
+    /// The interface at which a packet enters; none if it does not.
+    pub(super) fn place(&mut self, incoming: &Incoming) -> Option<InterfaceId> {
+        let Incoming { port, direction, ref frame, .. } = *incoming;
         let stack = &self.assembled.network.host(self.id()).stack;
+        let port = &mut self.ports[port];
         let is_sent = port.learn(stack, direction, frame);
         let is_for_it = port.takes(frame);
-        let place = port.place;
-        self.ports[record.port] = Some(port);
-        let counter = match (place, &frame.body) {
+        let counter = match (port.place, &frame.body) {
             (Place::Elsewhere, _) => &mut self.counts.elsewhere,
             _ if is_sent => &mut self.counts.sent,
             (_, Body::Arp(_)) => &mut self.counts.arp,

@@ -46,11 +46,12 @@ fn recorded(scenario: &Scenario, director: &str) -> (Vec<Decision>, Vec<u8>) {
 
 /// Replays a capture: the decisions, and what is left.
 fn replayed(scenario: &Scenario, director: &str, file: &[u8]) -> (Vec<Decision>, Replayed) {
-    let mut replay = Replay::begin(scenario, Some(director)).unwrap();
+    let mut replay = Replay::begin(scenario, Some(director)).unwrap().reading_ahead();
     let (mut reader, mut decisions) = (Reader::new(file).unwrap(), Vec::new());
     while let Some(record) = reader.next().unwrap() {
         decisions.extend(replay.packet(&record).iter().map(comparable));
     }
+    decisions.extend(replay.rest().iter().map(comparable));
     (decisions, replay.finish())
 }
 

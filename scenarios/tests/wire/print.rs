@@ -95,6 +95,15 @@ impl Printer {
         if flags.has(Flags::SYN) && segment.mss != usual {
             write!(text, ", opt mss {},sackOK,TS,wscale 6", segment.mss).expect("a string takes it");
         }
+        let blocks = packet.selective();
+        if !blocks.is_empty() {
+            write!(text, ",sack {} ", blocks.len()).expect("a string takes it");
+            for (from, to) in blocks {
+                let base = segment.ack.wrapping_sub(ack);
+                let (from, to) = (from.wrapping_sub(base), to.wrapping_sub(base));
+                write!(text, "{{{from}:{to}}}").expect("a string takes it");
+            }
+        }
         if len > 0 {
             write!(text, ", length {len}").expect("a string takes it");
         }

@@ -21,9 +21,12 @@ pub(super) fn run(connections: u32, runs: u32, printer: &mut Printer) -> Result<
     alone.establish(connections);
     let mut pass = |busy| median((0..runs).map(|_| timed(|| alone.pass(connections, busy))).collect()).0;
     let (hot, random) = (pass(connections.min(1_000)), pass(connections));
+    let foreseen =
+        median((0..runs).map(|_| timed(|| alone.pass_foreseen(connections, connections))).collect()).0;
     rate(printer, "director-busy", "packets", "packets of 1,000 busy connections", connections, hot)?;
     let what = format!("packets of any of {entries}");
     rate(printer, "director-random", "packets", &what, connections, random)?;
+    rate(printer, "director-bursts", "packets", "the same, in bursts of 32", connections, foreseen)?;
     let bytes = alone.memory();
     let each = bytes as f64 / alone.entries() as f64;
     printer.figure(&Figure {

@@ -85,3 +85,21 @@ fn a_comparison_that_is_stopped_keeps_what_is_finished() {
     assert_eq!(outcome["runs"].as_array().map(Vec::len), Some(1));
     assert!(folder.join("out/manifest.json").exists());
 }
+
+#[test]
+fn a_test_that_is_stopped_reports_what_is_finished() {
+    let folder = scratch("stopped-test");
+    long_scenario(&folder);
+    std::fs::write(folder.join("a.yaml"), format!("{SMALL}expect:\n  - success = 100%\n"))
+        .expect("it can be written");
+    let child = start(&folder, &["test", "a.yaml", "long.yaml", "--threads", "1", "--junit", "results.xml"]);
+    wait_until(&child, "status", listens);
+    wait_until(&child, "stat", has_worked);
+    let output = interrupt(child);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stdout.contains("ok    a.yaml  1 expectation\n"), "{stdout}");
+    assert!(stderr.contains("the results are of the 1 of 2 scenarios that were finished"), "{stderr}");
+    let xml = std::fs::read_to_string(folder.join("results.xml")).expect("it was written");
+    assert!(xml.contains("tests=\"1\" failures=\"0\""), "{xml}");
+}

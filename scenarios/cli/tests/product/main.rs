@@ -6,4 +6,5 @@ mod gallery;
 mod interrupted;
 mod lvsim;
 mod pcap;
+mod testing;
 mod tidy;

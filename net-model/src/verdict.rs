@@ -69,7 +69,7 @@ drop_reasons! {
     ReassemblyTimeout, "reassembly-timeout", "Fragments were missing for 30 s.", "Look for loss, or for fragments that take different ways.";
     NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0. For IPv6: modprobe ip6_tunnel; ip link set ip6tnl0 up.";
     TunnelFromSelf, "tunnel-from-self", "The outer source of the tunnelled packet is an address of this host, so the tunnel refuses it.", "The director speaks with the virtual address: add it there as deprecated, ip addr add VIP/128 dev eth0 preferred_lft 0.";
-    NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module (ipip for IP in IP, ip6_tunnel for IPv6).";
+    NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module (ipip for IP in IP), or ip6_tunnel for IPv6.";
     NoSocket, "no-socket", "No socket for this TCP segment; a reset answers it.", "Is the server listening on this port and address? Did the connection end, or move to another director without synchronisation?";
     NoUdpSocket, "no-udp-socket", "No socket for this UDP datagram; ICMP port unreachable answers it.", "Is the server listening on this port? Behind direct routing a UDP server must answer from the virtual address.";
     StaleSegment, "stale-segment", "The segment does not fit the connection (old, duplicate or reset out of window).", "Nothing to mend: duplicates follow retransmission.";

@@ -208,6 +208,7 @@ impl Resolver<'_> {
                 plug: *plug,
                 mac: self.mac(text, index),
                 addresses: text.address.0.iter().map(|address| member_address(address, index)).collect(),
+                deprecated: deprecated(text, index),
                 up: text.up.is_none_or(|up| up.value),
             });
             let interfaces = interfaces.collect();
@@ -371,6 +372,12 @@ impl Resolver<'_> {
 /// `lo`, `tunl0`, `ip6tnl0`, `dummy0`: interfaces without a cable.
 fn is_virtual(name: &str) -> bool {
     name == "lo" || name.starts_with("tunl") || name.starts_with("ip6tnl") || name.starts_with("dummy")
+}
+
+/// The addresses with `preferred_lft 0`.
+fn deprecated(text: &InterfaceText, index: u32) -> Vec<Addr> {
+    let chosen = text.address.0.iter().filter(|address| address.value.0.deprecated);
+    chosen.map(|address| member_address(address, index).0).collect()
 }
 
 fn member_address(address: &Spanned<crate::units::Cidr>, index: u32) -> (Addr, u8) {

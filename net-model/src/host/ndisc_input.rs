@@ -86,7 +86,8 @@ impl Host {
             self.send_waiting(cx, id);
         }
         if let Some(reply) = outcome.reply {
-            if reply.message.kind == NdiscKind::Advertisement {
+            // Signs of life of link-local addresses are not what people look for.
+            if !ndisc::is_link_local(reply.message.target) {
                 cx.note_arp_answer(self.id, reply.message.target);
             }
             self.send_ask(cx, &Ask::Ndisc(reply));

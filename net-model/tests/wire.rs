@@ -186,7 +186,7 @@ fn neighbour(is_v4: bool) -> BoxedStrategy<(Payload, u16)> {
     let flags = (0u8..8).prop_map(|bits| NdiscFlags(bits << 5));
     let said =
         (addr(false), flags, at()).prop_map(|(target, flags, at)| Ndisc::advertisement(target, flags, at));
-    prop_oneof![asked, said].prop_map(|message| (Payload::Ndisc(message), message.len())).boxed()
+    prop_oneof![asked, said].prop_map(|message| (Payload::Ndisc(message), message.bytes())).boxed()
 }
 
 fn segment() -> impl Strategy<Value = Segment> {
@@ -366,7 +366,7 @@ fn agrees(packet: &Packet, bytes: &[u8]) {
             assert_eq!([icmp.kind, icmp.code], bytes[bytes.len() - payload.len() - 8..][..2]);
         }
         (Payload::Ndisc(message), TransportHeader::Icmpv6(_)) => {
-            let start = bytes.len() - usize::from(message.len());
+            let start = bytes.len() - usize::from(message.bytes());
             assert_eq!([message.icmp_type(), 0], bytes[start..][..2]);
             assert_eq!(message.target.to_bits().to_be_bytes(), bytes[start + 8..][..16]);
         }

@@ -135,7 +135,7 @@ const CATALOGUE: [Entry; 26] = [
 
 /// IPv6: what neighbours are asked stands in packets to the group of the virtual address.
 #[rustfmt::skip]
-const IPV6: [Entry; 12] = [
+const IPV6: [Entry; 13] = [
     Entry { recordings: &["26-ipv6-dr-ok"], scenario: "ipv6-dr", finding: HEALTHY,
         packets: Of("ff02::1:ff00:100"), explanation: "does not answer: 2001:db8::100 is on lo, and IPv6 answers for addresses of eth0 only" },
     Entry { recordings: &["27-ipv6-nat-ok", "27a-ipv6-nat-one-net"], scenario: "ipv6-nat", finding: HEALTHY,
@@ -169,6 +169,9 @@ const IPV6: [Entry; 12] = [
     Entry { recordings: &["34-ipv6-static-neighbour"], scenario: "ipv6-static-neighbour",
         finding: Says("web1 answers for the virtual address 2001:db8::100 on eth0"),
         packets: dropped(DropReason::NeighbourFailed), explanation: "Nobody answered for the next hop's link address" },
+    Entry { recordings: &["35-ipv6-dr-no-vip"], scenario: "ipv6-dr-no-vip",
+        finding: Says("web2 does not have the virtual address 2001:db8::100 but forwards"),
+        packets: dropped(DropReason::IpvsTtl), explanation: "a real server without the virtual address that forwards" },
 ];
 
 /// The last one has three faults in one scenario.

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The recordings that come out frame for frame. What is not among them is run only when it is asked for by name.
-const REPRODUCED: [&str; 41] = [
+const REPRODUCED: [&str; 42] = [
     "01-dr-ok",
     "02-nat-ok",
     "03-tun-ok",
@@ -68,6 +68,7 @@ const REPRODUCED: [&str; 41] = [
     "32-ipv6-ndisc-notify",
     "33-ipv6-vip-moves",
     "34-ipv6-static-neighbour",
+    "35-ipv6-dr-no-vip",
 ];
 
 fn main() -> ExitCode {

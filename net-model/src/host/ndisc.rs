@@ -45,7 +45,7 @@ impl NdiscSend {
             dst: self.dst,
             mark: 0,
             flow: 0,
-            len: 40 + self.message.len(),
+            len: 40 + self.message.bytes(),
             id: 0,
             fragment_offset: 0,
             more_fragments: false,

@@ -100,7 +100,7 @@ impl Ndisc {
     }
 
     /// The bytes of the ICMPv6 message: header, target, and the option if there is one.
-    pub fn len(&self) -> u16 {
+    pub fn bytes(&self) -> u16 {
         if self.option == [0; 6] { 24 } else { 32 }
     }
 
@@ -128,9 +128,9 @@ mod tests {
     fn an_option_takes_eight_bytes() {
         let (target, mac) = (Addr::v6(1), Mac::from_bits(0x0200_0000_0011));
         let bare = Ndisc::advertisement(target, NdiscFlags::SOLICITED, None);
-        assert_eq!((bare.len(), bare.link_address(), bare.icmp_type()), (24, None, 136));
+        assert_eq!((bare.bytes(), bare.link_address(), bare.icmp_type()), (24, None, 136));
         let asking = Ndisc::solicitation(target, Some(mac));
-        assert_eq!((asking.len(), asking.link_address(), asking.icmp_type()), (32, Some(mac), 135));
+        assert_eq!((asking.bytes(), asking.link_address(), asking.icmp_type()), (32, Some(mac), 135));
         let probe = Ndisc::probe(target, 0x1234_5678_9abc);
         assert_eq!((probe.link_address(), probe.probe_number()), (None, Some(0x1234_5678_9abc)));
     }

@@ -222,7 +222,7 @@ pub(crate) fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
         Payload::Udp(_) | Payload::Sync(_) => 8,
         Payload::Sctp(_) => 16,
         Payload::Icmp(_) | Payload::Other(_) => 8,
-        Payload::Ndisc(message) => message.len(),
+        Payload::Ndisc(message) => message.bytes(),
     };
     Packet {
         src,

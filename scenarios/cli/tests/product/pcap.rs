@@ -357,7 +357,7 @@ fn neighbours() -> Vec<Packet> {
     ]
     .map(|(src, dst, message)| {
         let payload = Payload::Ndisc(message);
-        Packet { src, dst, len: 40 + message.len(), ttl: 255, ..packet(false, payload) }
+        Packet { src, dst, len: 40 + message.bytes(), ttl: 255, ..packet(false, payload) }
     })
     .into()
 }

@@ -235,7 +235,10 @@ impl Exchanges {
     /// verified: they may be gone, or others by now.
     #[inline]
     pub(crate) fn likely_sockets(&self, tag: u32) -> [u32; 2] {
-        self.by_tag(tag).map_or([NONE; 2], |(_, exchange)| [exchange.socket, exchange.served_by])
+        match self.pool.guess(tag.wrapping_sub(1)) {
+            Some(exchange) => [exchange.socket, exchange.served_by],
+            None => [NONE; 2],
+        }
     }
 
     /// A server has made a socket for the exchange of this tag.

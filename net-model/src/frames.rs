@@ -24,6 +24,9 @@ impl FrameId {
 
 /// A TCP packet where it lies, without fragments, options, tunnel or mark: what its sender has to fill in.
 pub(crate) struct Blank<'a> {
+    /// The link addresses of receiver and sender; they are zero if nobody fills them in.
+    pub(crate) to: &'a mut Mac,
+    pub(crate) from: &'a mut Mac,
     pub(crate) src: &'a mut Addr,
     pub(crate) dst: &'a mut Addr,
     /// The tag of the exchange.
@@ -87,13 +90,14 @@ impl Frames {
         if !matches!(frame.body, Body::Ip(Packet { payload: Payload::Tcp(_), text: None, .. })) {
             clear(&mut frame.body);
         }
-        (frame.dst, frame.src, frame.vlan) = (Mac::ZERO, Mac::ZERO, 0);
-        let Body::Ip(packet) = &mut frame.body else { unreachable!("it has just been made one") };
+        let Frame { dst: to, src: from, vlan, body } = frame;
+        (*to, *from, *vlan) = (Mac::ZERO, Mac::ZERO, 0);
+        let Body::Ip(packet) = body else { unreachable!("it has just been made one") };
         let Payload::Tcp(segment) = &mut packet.payload else { unreachable!("of TCP") };
         (packet.mark, packet.fragment_offset, packet.more_fragments, packet.df) = (0, 0, false, true);
         (packet.tos, packet.outer) = (0, None);
         let Packet { src, dst, flow, len, id, ttl, .. } = packet;
-        (FrameId(slot), Blank { src, dst, flow, len, id, ttl, segment })
+        (FrameId(slot), Blank { to, from, src, dst, flow, len, id, ttl, segment })
     }
 
     /// A slot more.

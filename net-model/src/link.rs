@@ -64,15 +64,14 @@ pub struct Link {
     /// Nanoseconds a byte occupies the transmitter, in 1/2^32.
     ns_per_byte: u64,
     delay: Duration,
-    /// Switch-fed: how long the head will occupy the transmitter, and until when.
+    /// Switch-fed: how long the head will occupy the transmitter.
     head_busy: Duration,
-    head_done: Time,
+    /// The longest wait that the queue holds, in time at the link's rate.
+    longest_wait: Duration,
     /// Where the link ends, between counters of [`LinkCount`]: side by side they would be added as a vector, slowly.
     frames: u64,
     end: End,
     bytes: u64,
-    /// The longest wait that the queue holds, in time at the link's rate.
-    longest_wait: Duration,
     dropped: u64,
     /// If frames may be refused: those that the transmitter has taken, by their arrival.
     on_wire: Ring<Queued>,
@@ -131,7 +130,6 @@ impl Link {
             may_refuse: fed_by_switch && (spec.loss > 0.0 || spec.queue_bytes != u64::MAX),
             armed: Time::NEVER,
             head_busy: Duration::ZERO,
-            head_done: Time::ZERO,
             frames: 0,
             busy_ns: 0,
             dropped: 0,
@@ -187,7 +185,8 @@ impl Link {
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
         let begins = self.busy_until.max(ready);
-        if (self.is_unsafe || begins.since(ready) > self.longest_wait)
+        let wait = begins.as_nanos() - ready.as_nanos();
+        if (self.is_unsafe || wait > self.longest_wait.as_nanos())
             && let Some(reason) = self.refuses(ready)
         {
             self.dropped += 1;
@@ -220,34 +219,47 @@ impl Link {
         (loss.stream.uniform() < loss.probability).then_some(DropReason::LinkLoss)
     }
 
-    /// Queues a frame under its instant, behind all frames of the same instant; true if it is the new head.
+    /// Queues a frame of `bytes` under its instant, behind all frames of the same instant. The instant of the event that
+    /// the link needs now, if it needs another one: the link is armed for it.
     #[inline(always)] // a part of every way out of a host
-    pub(crate) fn push(&mut self, at: Time, frame: FrameId, bytes: u32) -> bool {
+    pub(crate) fn push(&mut self, at: Time, frame: FrameId, bytes: u32) -> Option<Time> {
         if at < self.last {
             return self.push_between(Queued { at, frame, bytes });
         }
         self.last = at;
+        let is_first = self.queue.is_empty();
         // Part by part: written as a whole it would have to be in memory first.
         let slot = self.queue.next_slot();
         (slot.at, slot.frame, slot.bytes) = (at, frame, bytes);
-        self.queue.len() == 1
+        if !is_first {
+            return None;
+        }
+        let due = if self.may_refuse { self.next_step() } else { self.arrival_of_head(at, bytes) };
+        self.arm_for(due)
     }
 
     /// The same where later frames may be in the queue already.
     #[inline(never)]
-    fn push_between(&mut self, queued: Queued) -> bool {
+    fn push_between(&mut self, queued: Queued) -> Option<Time> {
         let at = queued.at;
-        self.queue.insert_behind(queued, |earlier| earlier.at <= at) == 0
+        if self.queue.insert_behind(queued, |earlier| earlier.at <= at) > 0 {
+            return None;
+        }
+        self.arm()
     }
 
     /// The instant of the event that a changed link needs, if it needs one: the link is armed for it.
-    #[inline(always)] // a part of every way out of a host
     pub(crate) fn arm(&mut self) -> Option<Time> {
         let due = match self.queue.front() {
             _ if self.may_refuse => self.next_step(),
             None => Time::NEVER,
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),
         };
+        self.arm_for(due)
+    }
+
+    #[inline(always)] // a part of push
+    fn arm_for(&mut self, due: Time) -> Option<Time> {
         if due == self.armed {
             return None;
         }
@@ -262,8 +274,7 @@ impl Link {
             return at;
         }
         self.head_busy = occupies(self.ns_per_byte, bytes);
-        self.head_done = self.busy_until.max(at) + self.head_busy;
-        self.head_done + self.delay
+        self.busy_until.max(at) + self.head_busy + self.delay
     }
 
     /// The frame that arrives with the event at `now`, and the instant of the link's next event (never, if it has none);
@@ -276,7 +287,8 @@ impl Link {
         let head = self.queue.take_slot()?;
         let (frame, bytes) = (std::mem::take(&mut head.frame), head.bytes);
         if self.fed_by_switch {
-            self.occupy(bytes, self.head_busy, self.head_done);
+            let done = Time::from_nanos(now.as_nanos() - self.delay.as_nanos());
+            self.occupy(bytes, self.head_busy, done);
         }
         self.armed = match self.queue.front() {
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),

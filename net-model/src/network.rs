@@ -1,20 +1,19 @@
 //! The network: hosts and wires, put together piece by piece, and the loop that runs them.
 
 use crate::addr::Mac;
-use crate::capture;
 use crate::cx::{Cx, Plans};
 use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::group::{ClientGroup, GroupId};
 use crate::host::{Host, InterfaceId, InterfaceKind, Stack};
-use crate::link::LinkId;
+use crate::ledger::Ledger;
 use crate::measure::Measure;
 use crate::recorder::Recorder;
 use crate::request::Requests;
 use crate::server::Server;
 use crate::spec::{Arrivals, ClientSpec, ServerSpec};
 use crate::tcp::Sockets;
-use crate::wiring::{Arrival, Wiring};
+use crate::wiring::Wiring;
 use sim_core::{Agenda, Duration, Fingerprint, Stream, Time, Timers};
 use std::collections::VecDeque;
 
@@ -75,8 +74,8 @@ pub struct Network {
     pub(crate) cx: Cx,
     pub(crate) measure: Measure,
     /// Host and index on the host of each client group and server.
-    groups: Vec<(u32, usize)>,
-    servers: Vec<(u32, usize)>,
+    pub(crate) groups: Vec<(u32, usize)>,
+    pub(crate) servers: Vec<(u32, usize)>,
     pub(crate) events: u64,
     pub(crate) fingerprint: Fingerprint,
     /// Has anything happened yet?
@@ -191,23 +190,21 @@ impl Network {
         self.cx.recorder.follow(number);
         self.cx.exchanges.keep_all();
     }
-
-    /// Follows every packet, and keeps every line until it is fetched: see [`Network::take_steps`].
-    pub fn follow_steps(&mut self) {
-        self.cx.recorder.follow_steps();
-    }
-
-    /// Follows every packet, and keeps the walks of those that are selected: see [`Network::take_walks`].
-    pub fn follow_packets(&mut self, selection: crate::trace::Selection) {
-        if selection.exchange.is_some() {
-            self.cx.exchanges.keep_all();
-        }
-        self.cx.recorder.follow_packets(selection);
-    }
 }
 
 /// Running.
 impl Network {
+    /// Keeps a ledger of all attempts from now on.
+    pub fn keep_ledger(&mut self) {
+        self.cx.recorder.ledger = Some(Box::default());
+        self.cx.exchanges.keep_all();
+    }
+
+    /// The ledger, if one was kept; it ends here.
+    pub fn take_ledger(&mut self) -> Option<Ledger> {
+        self.cx.recorder.ledger.take().map(|ledger| *ledger)
+    }
+
     /// Virtual time.
     pub fn now(&self) -> Time {
         self.cx.now
@@ -221,16 +218,6 @@ impl Network {
     /// The transcript of the exchange that [`Network::follow`] named.
     pub fn transcript(&self) -> &[crate::transcript::Line] {
         self.cx.recorder.transcript()
-    }
-
-    /// The lines about all packets since the last call, after [`Network::follow_steps`].
-    pub fn take_steps(&mut self) -> Vec<crate::trace::Step> {
-        self.cx.recorder.take_steps()
-    }
-
-    /// The walks of the packets that [`Network::follow_packets`] selected, in order of their numbers.
-    pub fn take_walks(&mut self) -> Vec<crate::trace::Walk> {
-        self.cx.recorder.take_walks()
     }
 
     /// Bytes of heap memory that what is under way occupies.
@@ -250,69 +237,8 @@ impl Network {
         self.cx.wiring.hops()
     }
 
-    /// Runs everything up to and including the instant `until`.
-    pub fn run_until(&mut self, until: Time) {
-        if !self.is_started {
-            self.start();
-        }
-        while let Some((at, event)) = self.cx.agenda.pop_until(until) {
-            self.cx.now = at;
-            self.events += 1;
-            // All but a few events are frames that arrive at hosts: they do not leave this loop.
-            let place = match event {
-                Event::Arrive(link) => {
-                    self.arrive(link);
-                    link.0
-                }
-                rare => self.handle(rare),
-            };
-            self.fingerprint.add(at, kind_of(event), place);
-            self.deliver_to_self();
-        }
-        self.cx.now = until;
-    }
-
-    /// The head of a link arrives.
-    #[inline(always)] // the loop is its only caller
-    fn arrive(&mut self, link: LinkId) {
-        let Network { hosts, cx, .. } = self;
-        match cx.wiring.arrive_at_host(cx.now, link, &mut cx.agenda) {
-            Some((host, interface, frame)) => {
-                hosts[host as usize].input(cx, InterfaceId(interface), frame);
-            }
-            None => self.arrive_elsewhere(link),
-        }
-    }
-
-    /// The same where it is not at a host, somebody listens, or the link may refuse frames.
-    #[inline(never)]
-    fn arrive_elsewhere(&mut self, link: LinkId) {
-        let Network { hosts, cx, .. } = self;
-        match cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder) {
-            Arrival::AtHost(host, interface, frame) => {
-                hosts[host as usize].input(cx, InterfaceId(interface), frame);
-            }
-            Arrival::AtTap(host, interface, frame) => {
-                capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
-            }
-            Arrival::Handled => {}
-        }
-    }
-
-    /// What hosts have sent to themselves comes in.
-    #[inline]
-    pub(crate) fn deliver_to_self(&mut self) {
-        while let Some((host, frame)) = self.cx.loopback.pop_front() {
-            let host = &mut self.hosts[host as usize];
-            match self.cx.capture {
-                None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
-                Some(_) => capture::input_again(host, &mut self.cx, InterfaceId::LO, frame),
-            }
-        }
-    }
-
     /// The first events: samples and first arrivals.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.is_started = true;
         self.cx.agenda.post(Time::ZERO, Event::Sample);
         for (host, index) in self.groups.clone() {
@@ -328,67 +254,9 @@ impl Network {
         }
     }
 
-    /// An event that is no arrival; where it happens, for the fingerprint.
-    #[inline(never)]
-    fn handle(&mut self, event: Event) -> u32 {
-        let Network { hosts, cx, .. } = self;
-        match event {
-            Event::Arrive(_) => unreachable!("the loop handles arrivals itself"),
-            Event::Sockets => {
-                crate::tcp::timer::sockets_event(cx, hosts, self.options.timers);
-                0
-            }
-            Event::Host(host) => {
-                hosts[host as usize].timer(cx);
-                host
-            }
-            Event::Served(id) => {
-                let host = cx.requests.host(id);
-                hosts[host as usize].request_served(cx, id);
-                id.0
-            }
-            Event::Shared(number) => {
-                let (host, index) = self.servers[number as usize];
-                hosts[host as usize].sharing_event(cx, index as u32);
-                number
-            }
-            Event::Begin(group) => {
-                let (host, index) = self.groups[group.0 as usize];
-                hosts[host as usize].begin_exchange(cx, index);
-                group.0
-            }
-            Event::Exchange(id) => {
-                if cx.exchanges.wake_at(id) == cx.now {
-                    let (host, _) = self.groups[cx.exchanges.get(id).group.0 as usize];
-                    hosts[host as usize].exchange_wakes(cx, id);
-                }
-                id.0
-            }
-            Event::Sample => {
-                self.sample();
-                0
-            }
-        }
-    }
-
-    fn sample(&mut self) {
+    pub(crate) fn sample(&mut self) {
         self.measure.sample(self.cx.now, &self.hosts);
         let next = self.cx.now + self.options.sampling;
         self.cx.agenda.post(next, Event::Sample);
-    }
-}
-
-/// A number for each kind of event, for the fingerprint.
-#[inline]
-fn kind_of(event: Event) -> u32 {
-    match event {
-        Event::Arrive(_) => 1,
-        Event::Sockets => 2,
-        Event::Host(_) => 3,
-        Event::Served(_) => 4,
-        Event::Shared(_) => 5,
-        Event::Begin(_) => 6,
-        Event::Exchange(_) => 7,
-        Event::Sample => 8,
     }
 }

@@ -103,6 +103,11 @@ impl<T: Record> Pool<T> {
         self.slots.get_mut(slot as usize)
     }
 
+    /// All slots that were ever used, also those that are free.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(&self.slots)
+    }
+
     /// The record, to be changed.
     #[inline(always)]
     pub(crate) fn get_mut(&mut self, slot: u32) -> &mut T {

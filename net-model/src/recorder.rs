@@ -3,6 +3,7 @@
 
 use crate::addr::Addr;
 use crate::frames::FrameId;
+use crate::ledger::{Attempt, Ledger};
 use crate::link::LinkId;
 use crate::packet::Frame;
 use crate::trace::{Selection, Step, Subject, Trace, Walk};
@@ -64,6 +65,8 @@ pub struct Recorder {
     transcript: Vec<Line>,
     /// All packets, if they are followed.
     trace: Option<Box<Trace>>,
+    /// What each attempt was and became, if somebody wants to know.
+    pub(crate) ledger: Option<Box<Ledger>>,
 }
 
 impl Recorder {
@@ -79,6 +82,7 @@ impl Recorder {
             lowest: NOBODY,
             transcript: Vec::new(),
             trace: None,
+            ledger: None,
         }
     }
 
@@ -128,6 +132,16 @@ impl Recorder {
     #[inline]
     pub(crate) fn follows_all(&self) -> bool {
         self.follows(0)
+    }
+
+    /// Writes something into the ledger's line of the exchange with this tag, if there is a ledger.
+    #[inline]
+    pub(crate) fn enter(&mut self, tag: u32, write: impl FnOnce(&mut Attempt)) {
+        if let Some(ledger) = &mut self.ledger
+            && let Some(line) = ledger.line(tag)
+        {
+            write(line);
+        }
     }
 
     /// Adds a line about an exchange, not about one of its packets, to the transcript, if the exchange is followed.

@@ -17,6 +17,12 @@ impl<T: Default> Ring<T> {
         self.put.wrapping_sub(self.taken) as usize
     }
 
+    /// Does none wait?
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.put == self.taken
+    }
+
     /// The value that has waited longest.
     #[inline(always)]
     pub(crate) fn front(&self) -> Option<&T> {

@@ -6,6 +6,7 @@
 
 use crate::addr::Addr;
 use crate::frames::FrameId;
+use crate::network::Network;
 use crate::packet::{Arp, Body, Frame, Payload};
 use crate::recorder::Place;
 use crate::transcript::{Line, Stage};
@@ -94,6 +95,32 @@ pub struct Step {
     pub fact: u64,
     /// The line.
     pub line: Line,
+}
+
+/// Following packets.
+impl Network {
+    /// Follows every packet, and keeps every line until it is fetched: see [`Network::take_steps`].
+    pub fn follow_steps(&mut self) {
+        self.cx.recorder.follow_steps();
+    }
+
+    /// Follows every packet, and keeps the walks of those that are selected: see [`Network::take_walks`].
+    pub fn follow_packets(&mut self, selection: Selection) {
+        if selection.exchange.is_some() {
+            self.cx.exchanges.keep_all();
+        }
+        self.cx.recorder.follow_packets(selection);
+    }
+
+    /// The lines about all packets since the last call, after [`Network::follow_steps`].
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        self.cx.recorder.take_steps()
+    }
+
+    /// The walks of the packets that [`Network::follow_packets`] selected, in order of their numbers.
+    pub fn take_walks(&mut self) -> Vec<Walk> {
+        self.cx.recorder.take_walks()
+    }
 }
 
 /// What a line of a transcript is about.

@@ -66,6 +66,8 @@ drop_reasons! {
     BadNdisc, "bad-ndisc", "The message of neighbour discovery breaks the rules (its hop limit is not 255, or its target is a group).", "It came through a router or is forged: look who sends it.";
     NeighbourFailed, "neighbour-failed", "Nobody answered for the next hop's link address.", "Is the host up, in this network, and allowed to answer (arp_ignore)?";
     NeighbourQueue, "neighbour-queue", "Too many packets already waited for the next hop's link address.", "The oldest is dropped; it is over when the address resolves.";
+    FragmentRepeated, "fragment-repeated", "The fragment had come before, or overlaps another one.", "Look for a loop, or for two hosts that use one address.";
+    FragmentMemory, "fragment-memory", "Fragments that wait for the rest take 4 MB of memory already.", "Look for loss, lower net.ipv4.ipfrag_time, or send smaller datagrams.";
     ReassemblyTimeout, "reassembly-timeout", "Fragments were missing for 30 s.", "Look for loss, or for fragments that take different ways.";
     NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0. For IPv6: modprobe ip6_tunnel; ip link set ip6tnl0 up.";
     TunnelFromSelf, "tunnel-from-self", "The outer source of the tunnelled packet is an address of this host, so the tunnel refuses it.", "The director speaks with the virtual address: add it there as deprecated, ip addr add VIP/128 dev eth0 preferred_lft 0.";

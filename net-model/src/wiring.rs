@@ -93,29 +93,28 @@ impl Wiring {
                 return None;
             }
         };
-        let next = match link.end() {
-            End::Switch(switch, port) => match self.switches[switch as usize].follow(at, path) {
-                Some(out) => out,
-                None => self.find_path(at, switch, port, &frame, path).unwrap_or(id),
-            },
-            End::Host(..) | End::Tap(..) => id,
+        let next = match self.follow(at, path) {
+            Some(out) => out,
+            None => self.find_path(at, id, &frame, path).unwrap_or(id),
         };
         self.enqueue(next, at, frame, bytes, agenda);
         Some(at)
     }
 
-    /// Asks a switch for the way of a frame that will be there at `at`; none if it needs an event of its own there.
+    /// The way of a frame that will be in a switch at `at`, if its like went that way before.
+    #[inline(always)] // a part of send
+    fn follow(&mut self, at: Time, path: &Path) -> Option<LinkId> {
+        self.switches.get_mut(path.switch as usize)?.follow(at, path)
+    }
+
+    /// Asks the switch at the end of a link for the way of a frame that will be there at `at`; none if it needs an event
+    /// of its own there, or there is no switch.
     #[inline(never)]
-    fn find_path(
-        &mut self,
-        at: Time,
-        switch: u32,
-        port: u16,
-        frame: &FrameId,
-        path: &mut Path,
-    ) -> Option<LinkId> {
+    fn find_path(&mut self, at: Time, id: LinkId, frame: &FrameId, path: &mut Path) -> Option<LinkId> {
+        let End::Switch(switch, port) = self.links[id.0 as usize].end() else { return None };
         let frame = self.frames.get(frame);
         *path = self.switches[switch as usize].known_path(at, port, frame.src, frame.dst)?;
+        path.switch = switch;
         Some(path.out())
     }
 
@@ -264,9 +263,7 @@ impl Wiring {
     #[inline(always)] // the end of every way out of a host
     fn enqueue(&mut self, id: LinkId, at: Time, frame: FrameId, bytes: u32, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
-        if link.push(at, frame, bytes)
-            && let Some(due) = link.arm()
-        {
+        if let Some(due) = link.push(at, frame, bytes) {
             agenda.post(due, Event::Arrive(id));
         }
     }

@@ -800,15 +800,15 @@ fn mistakes_that_lvs_clusters_have() {
         "-r 10.0.0.11 -g",
         "-r 10.0.0.11 -i",
         &expect![[r#"
-        warning: web1 has no tunnel interface that is up
-          --> web.yaml:10:3
-           |
-        10 |   web1:
-           |   ^^^^
-           |
-           = help: add `tunl0: {address: VIP/32}` to its interfaces
+            warning: web1 has no tunl0 (the ipip module is not loaded): it refuses what comes in a tunnel
+              --> web.yaml:10:3
+               |
+            10 |   web1:
+               |   ^^^^
+               |
+               = help: add `tunl0: {address: VIP/32}` to its interfaces
 
-    "#]],
+        "#]],
     );
     check(
         "    server: {ports: 80}\n",

@@ -4,16 +4,14 @@ use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
-use super::output::{UNMARKED, error_of_ipvs};
+use super::reassembly::Purpose;
 use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
-use crate::addr::{Addr, Mac};
 use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
-use crate::ipvs::Verdict;
-use crate::packet::{Body, Frame, Packet, Payload};
+use crate::packet::{Body, Packet, Payload};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
 
@@ -27,14 +25,31 @@ impl Host {
         let is_heard = interface.up && self.is_up && arrived.dst == interface.mac;
         match &mut arrived.body {
             Body::Ip(packet) if is_heard && !cx.recorder.follows(packet.flow) => {
-                match self.stack.known_input(packet, iif, interface) {
-                    Some(Known::Transport) if self.director.is_none() => self.transport_input(cx, frame),
-                    Some(Known::Transport | Known::Deliver) => self.local_input(cx, frame),
+                if packet.outer.is_some() {
+                    return self.tunnelled_input(cx, iif, frame);
+                }
+                packet.mark = 0;
+                match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+                    Some(Known::Deliver) if self.director.is_none() => self.transport_input(cx, frame),
+                    Some(Known::Deliver) => self.past_director(cx, frame),
                     Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
                     None => self.ip_input(cx, iif, frame),
                 }
             }
             Body::Ip(_) | Body::Arp(_) => self.input_with_care(cx, iif, frame),
+        }
+    }
+
+    /// A packet that nobody follows comes in in a tunnel. What becomes of it may be known as well.
+    #[inline(never)]
+    fn tunnelled_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        packet.mark = 0;
+        match self.stack.known_input(packet.routed_src(), packet.routed_dst(), iif, interface) {
+            Some(Known::Deliver) => self.tunnel_input(cx, frame),
+            Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
+            None => self.ip_input(cx, iif, frame),
         }
     }
 
@@ -60,10 +75,12 @@ impl Host {
     pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
         let packet = cx.wiring.frames.packet_mut(&frame);
-        if !cx.recorder.follows(packet.flow)
-            && let Some(Known::Transport | Known::Deliver) = self.stack.known_input(packet, iif, interface)
-        {
-            return self.local_input(cx, frame);
+        if !cx.recorder.follows(packet.flow) {
+            packet.mark = 0;
+            let (src, dst) = (packet.routed_src(), packet.routed_dst());
+            if let Some(Known::Deliver) = self.stack.known_input(src, dst, iif, interface) {
+                return self.local_input(cx, frame);
+            }
         }
         self.ip_input(cx, iif, frame);
     }
@@ -89,7 +106,9 @@ impl Host {
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => {
                 self.tell_delivery(cx, iif, &frame);
-                self.filter_input(cx, iif, frame);
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.filter_input(cx, iif, frame);
+                }
             }
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
@@ -136,61 +155,10 @@ impl Host {
 
     /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
     fn local_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if packet.outer.is_some() {
+        if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
             return self.tunnel_input(cx, frame);
         }
-        let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
-        if !director.intercepts(packet.dst.family()) {
-            return self.transport_input(cx, frame);
-        }
-        let followed = cx.recorder.follows(packet.flow);
-        if followed {
-            director.record_decisions(true);
-        }
-        let verdict = director.local_in(cx.now, packet, &self.stack);
-        if followed {
-            self.tell_decision(cx, &frame, &verdict);
-        }
-        self.arm_director(cx);
-        match verdict {
-            Verdict::Accept => self.transport_input(cx, frame),
-            Verdict::Send { to } => {
-                self.inherit_confirmation(cx, &frame);
-                cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
-                if let Some(frame) = self.leave_as_known(cx, frame, to, None) {
-                    self.send_received_towards(cx, frame, to);
-                }
-            }
-            other => self.ended_by_ipvs(cx, frame, other),
-        }
-    }
-
-    /// Sends a packet of somebody else towards a real server, for the first time or after a change.
-    #[inline(never)]
-    fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
-        match self.stack.route_output(to, None, UNMARKED) {
-            Ok(route) => self.emit(cx, frame, &route, to),
-            Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
-        }
-    }
-
-    /// The director let the packet end.
-    #[cold]
-    fn ended_by_ipvs(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict) {
-        match verdict {
-            Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
-            Verdict::Reject(reason, error) => {
-                let is_v4 = cx.wiring.frames.packet_mut(&frame).dst.is_v4();
-                self.refuse(cx, frame, reason, error_of_ipvs(error, is_v4));
-            }
-            Verdict::Respond(mut answer) => {
-                answer.id = self.stack.next_ip_id();
-                cx.deliver(frame);
-                self.send(cx, *answer);
-            }
-            Verdict::Accept | Verdict::Send { .. } => unreachable!("the packet goes on"),
-        }
+        self.past_director(cx, frame);
     }
 
     /// Drops a packet and tells its sender by ICMP.
@@ -239,6 +207,11 @@ impl Host {
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Fragment(_) => {
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.local_input(cx, frame);
+                }
+            }
             Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
@@ -274,7 +247,7 @@ impl Host {
         if ttl_of(packet) <= 1 {
             return self.refuse(cx, frame, DropReason::TtlExpired, Error::TimeExceeded);
         }
-        if u32::from(packet.wire_len()) > route.mtu && packet.df {
+        if u32::from(packet.wire_len()) > route.mtu && packet.stays_whole() {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);
@@ -288,42 +261,12 @@ impl Host {
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
             return self.drop_by_rule(cx, frame, Chain::Forward, Some(iif), Some(route.oif));
         }
-        let Some(frame) = self.director_forward(cx, frame) else { return };
+        let Some(frame) = self.director_forward_with_care(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
         let left = if is_whole { self.leave_as_known(cx, frame, to, None) } else { Some(frame) };
         if let Some(frame) = left {
             self.emit(cx, frame, route, to);
         }
-    }
-
-    /// The director at FORWARD: the packet, if it goes on.
-    #[inline]
-    fn director_forward(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
-        let Some(director) = &mut self.director else { return Some(frame) };
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if !director.intercepts(packet.dst.family()) {
-            return Some(frame);
-        }
-        let speaker = packet.src;
-        let verdict = director.forward(cx.now, packet, &self.stack);
-        let is_translated = packet.src != speaker;
-        self.arm_director(cx);
-        match verdict {
-            Verdict::Accept if is_translated => return self.forward_reply(cx, frame, speaker),
-            Verdict::Accept => return Some(frame),
-            Verdict::Send { to } => {
-                self.tell_sending(cx, &frame, to);
-                let packet = cx.wiring.frames.packet_mut(&frame).clone();
-                let body = Body::Ip(packet);
-                let sent = cx.wiring.frames.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body });
-                cx.recorder.note_copy(&frame, &sent);
-                cx.deliver(frame);
-                let frame = sent;
-                self.send_towards(cx, frame, to);
-            }
-            other => self.ended_by_ipvs(cx, frame, other),
-        }
-        None
     }
 
     /// An ARP packet: learn, and answer if it is ours to answer.

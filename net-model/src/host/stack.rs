@@ -26,6 +26,11 @@ use sim_core::{Stream, Time, Timers};
 pub struct Stack<H> {
     pub(super) interfaces: Vec<Interface>,
     pub(super) cache: RouteCache,
+    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
+    own_bits: u64,
+    pub(super) neighbours: Neighbours<H>,
+    /// iptables rules.
+    pub netfilter: Netfilter,
     pub(super) generation: u32,
     /// Is each of `own` in table local (and not deleted from it by hand)?
     pub(super) own_are_local: bool,
@@ -34,13 +39,8 @@ pub struct Stack<H> {
     pub(super) forwards_by_path_mtu: bool,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
-    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
-    own_bits: u64,
-    pub(super) neighbours: Neighbours<H>,
     pub(super) exceptions: Exceptions,
     pub(super) remembered: Remembered,
-    /// iptables rules.
-    pub netfilter: Netfilter,
     /// arptables rules.
     pub arptables: ArpTables,
     pub(super) fib: Fib,

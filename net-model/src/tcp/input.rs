@@ -1,9 +1,10 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
-use super::socket::{App, Socket, SocketId, State, before, size};
+use super::acknowledgement::Acked;
+use super::socket::{App, SocketId, State, before, size};
 use super::table::Key;
 use super::timer::TIME_WAIT_US;
-use super::transfer::{End, Probe, Transfer};
+use super::transfer::End;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
@@ -11,7 +12,6 @@ use crate::outcome::Failure;
 use crate::packet::{Flags, Packet, Payload, Segment};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
-use sim_core::Time;
 
 impl Host {
     /// A TCP packet for one of this host's addresses.
@@ -21,9 +21,9 @@ impl Host {
         let Payload::Tcp(segment) = packet.payload else {
             unreachable!("the caller dispatched on the protocol")
         };
-        let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
-        let key = Key { host: self.id, udp: false, local, remote };
-        match cx.sockets.find_likely(&key, cx.exchanges.likely_sockets(packet.flow)) {
+        let (addresses, ports) = ([packet.dst, packet.src], [segment.dport, segment.sport]);
+        let likely = cx.exchanges.likely_sockets(packet.flow);
+        match cx.sockets.find_likely(self.id, addresses, ports, likely) {
             Some((id, state)) => self.socket_input(cx, id, state, frame, segment),
             None => self.no_socket(cx, frame, segment),
         }
@@ -31,11 +31,26 @@ impl Host {
 
     #[inline(always)] // a part of tcp_input
     fn socket_input(&mut self, cx: &mut Cx, id: SocketId, state: State, frame: FrameId, segment: Segment) {
+        if matches!(state, State::SynSent | State::SynReceived | State::TimeWait) {
+            return self.in_passing_state(cx, id, state, frame, segment);
+        }
+        self.in_synchronised(cx, id, frame, segment);
+    }
+
+    /// A segment for a socket in a state in which it gets one, or is not expected to get any.
+    #[inline(never)]
+    fn in_passing_state(
+        &mut self,
+        cx: &mut Cx,
+        id: SocketId,
+        state: State,
+        frame: FrameId,
+        segment: Segment,
+    ) {
         match state {
             State::SynSent => self.in_syn_sent(cx, id, frame, segment),
             State::TimeWait => self.in_time_wait(cx, id, frame, segment),
-            State::SynReceived => self.in_syn_received(cx, id, frame, segment),
-            _ => self.in_synchronised(cx, id, frame, segment),
+            _ => self.in_syn_received(cx, id, frame, segment),
         }
     }
 
@@ -73,7 +88,6 @@ impl Host {
         self.send_syn(cx, id, Flags::SYN.with(Flags::ACK), mss);
     }
 
-    #[inline(never)] // once a connection
     fn in_syn_sent(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         let (socket, transfer) = cx.sockets.busy(id);
         let acks_us = segment.flags.has(Flags::ACK) && segment.ack == transfer.snd_nxt;
@@ -102,7 +116,6 @@ impl Host {
     }
 
     /// SYN_RECEIVED: the SYN again, or the third segment of the handshake.
-    #[inline(never)] // once a connection
     fn in_syn_received(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         if segment.flags.has(Flags::SYN) {
             cx.deliver(frame);
@@ -115,7 +128,6 @@ impl Host {
     }
 
     /// TIME_WAIT: a new SYN may begin anew, a late FIN is acknowledged again.
-    #[inline(never)]
     fn in_time_wait(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         let socket = cx.sockets.get(id);
         if segment.flags.has(Flags::RST) {
@@ -330,60 +342,6 @@ impl Host {
     fn enter_time_wait(&mut self, cx: &mut Cx, id: SocketId) {
         cx.sockets.get_mut(id).set_app(App::Orphan);
         self.start_time_wait(cx, id);
-    }
-}
-
-/// What a segment acknowledges.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Acked {
-    /// Nothing new.
-    Nothing,
-    /// What was acknowledged before, once more.
-    Again,
-    /// A part of what is under way.
-    Part,
-    /// Everything.
-    All,
-    /// Everything, our FIN included.
-    Fin,
-}
-
-impl Socket {
-    /// Takes the acknowledgement number of a segment; also, is there more to be sent?
-    #[inline(always)] // every segment acknowledges
-    fn take_acknowledgement(
-        &mut self,
-        transfer: &mut Transfer,
-        segment: &Segment,
-        now: Time,
-    ) -> (Acked, bool) {
-        let ack = segment.ack;
-        if !before(self.snd_una, ack) || before(transfer.snd_max, ack) {
-            let repeats = ack == self.snd_una && segment.len == 0 && !segment.flags.has(Flags::FIN);
-            let is_awaited = transfer.in_flight(self.snd_una) > 0;
-            let acked = if repeats && is_awaited { Acked::Again } else { Acked::Nothing };
-            return (acked, transfer.has_more());
-        }
-        transfer.catch_up(ack);
-        self.open_window(ack.wrapping_sub(self.snd_una));
-        self.snd_una = ack;
-        self.will_confirm();
-        (transfer.tries, transfer.duplicates) = (0, 0);
-        transfer.set_probe(Probe::Due);
-        transfer.stop_timer();
-        if ack != transfer.snd_nxt {
-            return (Acked::Part, transfer.has_more());
-        }
-        transfer.time_round_trip(now);
-        if transfer.end == End::Sent { (Acked::Fin, false) } else { (Acked::All, transfer.has_more()) }
-    }
-
-    /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
-    fn open_window(&mut self, acked: u32) {
-        let mss = u32::from(self.mss.max(1));
-        let segments = if acked <= mss { 1 } else { acked.div_ceil(mss).min(u32::from(u16::MAX)) as u16 };
-        let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
-        self.cwnd = self.cwnd.saturating_add(growth);
     }
 }
 

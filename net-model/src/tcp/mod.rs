@@ -6,6 +6,7 @@
 //! | `transfer` | what one needs beside that while something is under way |
 //! | [`table`] | from the addresses and ports of a packet to the socket; `index` and `short` help it |
 //! | `input` | what a received segment does |
+//! | `acknowledgement` | what its acknowledgement number says |
 //! | `out_of_order` | data that came before its turn, and selective acknowledgement of it |
 //! | `output` | which segments leave, and when |
 //! | `timer` | retransmission, delayed acknowledgement |
@@ -16,6 +17,7 @@
 //! round trip and a quarter from the first, RACK), only segments without data acknowledge selectively, and the receive
 //! window is constant.
 
+mod acknowledgement;
 mod alarm;
 mod index;
 pub mod input;

@@ -161,11 +161,11 @@ impl Sockets {
     /// limit for what is sent for the first time.
     #[inline]
     pub(super) fn next_hole(&mut self, id: SocketId) -> u32 {
-        let (_, transfer) = self.busy(id);
-        if transfer.snd_nxt == transfer.snd_max || self.disorder.acknowledged.is_empty() {
+        if self.disorder.acknowledged.is_empty() {
             return u32::MAX;
         }
-        self.pass_over(id)
+        let (_, transfer) = self.busy(id);
+        if transfer.snd_nxt == transfer.snd_max { u32::MAX } else { self.pass_over(id) }
     }
 
     #[cold]

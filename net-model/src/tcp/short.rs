@@ -17,6 +17,12 @@ impl Short {
     /// 0.0.0.0, for records that mean nothing.
     pub(crate) const BLANK: Short = Short(0);
 
+    /// The short form of an address that is its own.
+    #[inline(always)] // twice a packet
+    pub(crate) fn of(addr: Addr) -> Option<Short> {
+        addr.to_v4_bits().filter(|bits| *bits < LISTED).map(Short)
+    }
+
     /// The bits, for hash functions.
     #[inline]
     pub(crate) fn bits(self) -> u32 {
@@ -35,19 +41,15 @@ impl Shorts {
     /// The short form of an address.
     #[inline]
     pub(crate) fn shorten(&mut self, addr: Addr) -> Short {
-        match of_itself(addr) {
+        match Short::of(addr) {
             Some(short) => short,
             None => self.list(addr),
         }
     }
 
-    /// The short forms of two addresses, unless one of them was never shortened before.
-    #[inline(always)] // once a packet
-    pub(crate) fn find_both(&self, one: Addr, other: Addr) -> Option<[Short; 2]> {
-        match (of_itself(one), of_itself(other)) {
-            (Some(one), Some(other)) => Some([one, other]),
-            _ => self.find_listed(one, other),
-        }
+    /// The short form of an address, unless it was never shortened before.
+    pub(crate) fn find(&self, addr: Addr) -> Option<Short> {
+        Short::of(addr).or_else(|| self.numbers.get(&addr).map(|number| Short(LISTED + number)))
     }
 
     /// The address.
@@ -60,14 +62,6 @@ impl Shorts {
     pub(crate) fn memory(&self) -> usize {
         // A hash map has a byte of its own for each place.
         self.listed.capacity() * size_of::<Addr>() + self.numbers.capacity() * (size_of::<(Addr, u32)>() + 1)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn find_listed(&self, one: Addr, other: Addr) -> Option<[Short; 2]> {
-        let find =
-            |addr| of_itself(addr).or_else(|| self.numbers.get(&addr).map(|number| Short(LISTED + number)));
-        Some([find(one)?, find(other)?])
     }
 
     #[cold]
@@ -87,11 +81,6 @@ impl Shorts {
     }
 }
 
-#[inline(always)]
-fn of_itself(addr: Addr) -> Option<Short> {
-    addr.to_v4_bits().filter(|bits| *bits < LISTED).map(Short)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,12 +91,12 @@ mod tests {
         let texts =
             ["10.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "::", "2001:db8::1", "::1"];
         let addrs = texts.map(|text| text.parse::<Addr>().expect("it is an address"));
-        assert_eq!(shorts.find_both(addrs[0], addrs[5]), None);
+        assert_eq!(shorts.find(addrs[5]), None);
         let forms = addrs.map(|addr| shorts.shorten(addr));
         for (i, (addr, form)) in addrs.iter().zip(forms).enumerate() {
             assert_eq!(
-                (shorts.addr(form), shorts.shorten(*addr), shorts.find_both(*addr, addrs[0])),
-                (*addr, form, Some([form, forms[0]]))
+                (shorts.addr(form), shorts.shorten(*addr), shorts.find(*addr)),
+                (*addr, form, Some(form))
             );
             assert!(!forms[..i].contains(&form));
         }

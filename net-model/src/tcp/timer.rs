@@ -115,29 +115,35 @@ impl Host {
     pub(crate) fn start_timer(&mut self, cx: &mut Cx, id: SocketId, delay_us: u32) {
         let order = cx.sockets.alarms.number();
         let (_, transfer) = cx.sockets.busy(id);
-        transfer.set_timer(cx.now, delay_us, order);
-        // It never fires early.
-        if cx.now + Duration::from_micros(u64::from(delay_us)) < transfer.posted {
-            let at = transfer.timer_due(self.timers);
-            post(cx, id, at);
+        if transfer.set_timer(cx.now, delay_us, order) {
+            self.post_timer(cx, id);
         }
+    }
+
+    /// The alarm of a timer that fires before the one that is set.
+    #[inline(never)]
+    fn post_timer(&mut self, cx: &mut Cx, id: SocketId) {
+        let at = cx.sockets.busy(id).1.timer_due(self.timers);
+        post(cx, id, at);
     }
 
     /// Sets the retransmission timer behind what was just sent, or before it that of a probe: a flight whose end got lost
     /// draws no acknowledgement that would show it, so its last segment is sent again soon, once.
     pub(super) fn arm_retransmission(&mut self, cx: &mut Cx, id: SocketId) {
+        let order = cx.sockets.alarms.number();
         let (socket, transfer) = cx.sockets.busy(id);
         let mut delay = timeout_us(socket.state, transfer);
         if transfer.probe() != Probe::Spent && transfer.tries == 0 && transfer.srtt_us > 0 {
-            let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
-            let is_alone = transfer.in_flight(socket.snd_una) == len + u32::from(fin);
+            let is_alone = transfer.is_single(socket.snd_una, socket.mss);
             let patience = if is_alone { PROBE_ALONE_US } else { PROBE_US };
             delay = delay.min(transfer.srtt_us.saturating_mul(2).saturating_add(patience));
             transfer.set_probe(Probe::Armed);
         } else if transfer.is_timed() && transfer.tries == 0 {
             return; // the retransmission timer runs from the probe
         }
-        self.start_timer(cx, id, delay);
+        if transfer.set_timer(cx.now, delay, order) {
+            self.post_timer(cx, id);
+        }
     }
 
     /// Sends the last segment of the flight again; the retransmission timer starts anew.

@@ -3,7 +3,7 @@
 use crate::listing;
 use crate::print::Printer;
 use crate::programs::{self, Program};
-use crate::recording::{Clock, Line, Recording, Wire};
+use crate::recording::{Line, Recording, Wire};
 use crate::script::{self, Machine};
 use net_model::addr::{Addr, Mac, Prefix};
 use net_model::capture::{Captured, Direction, Tap};
@@ -36,41 +36,52 @@ pub(crate) struct Lab {
     hosts: BTreeMap<String, HostId>,
     switches: BTreeMap<String, SwitchId>,
     names: Names,
-    clock: Clock,
-    /// The times of the marks and of the programs that send, still to come (last first).
+    /// The times of the marks still to come (last first).
     marks: Vec<f64>,
+    /// When the programs are to begin, as far as that is known, and when they have begun.
+    wanted: Vec<f64>,
     begins: Vec<f64>,
     taps: Vec<(String, Tap)>,
     captured: Vec<Captured>,
     /// Programs in the background.
     jobs: Vec<Program>,
+    /// Bytes of answers, by port.
+    answers: BTreeMap<u16, u32>,
     has_ipip: bool,
     has_ip6_tunnel: bool,
     next_ping_id: u16,
     printed: String,
 }
 
-/// Runs the set-up of a recording: what was printed, and the wires that the recording has.
-pub(crate) fn simulate(recording: &Recording) -> (Vec<String>, Vec<Wire>) {
-    let mut lab = Lab::new(recording);
+/// What came of a set-up.
+pub(crate) struct Run {
+    /// What was printed.
+    pub(crate) printed: Vec<String>,
+    /// The wires that the recording has.
+    pub(crate) wires: Vec<Wire>,
+    /// When the programs that send began, in seconds.
+    pub(crate) begins: Vec<f64>,
+}
+
+/// Runs the set-up of a recording. Its programs begin at the instants of `begins`, further ones at once.
+pub(crate) fn simulate(recording: &Recording, begins: &[f64]) -> Run {
+    let mut lab = Lab::new(recording, begins);
     script::run(&recording.script, &mut lab);
     lab.collect();
     let wires = recording.wires.iter().map(|wire| lab.wire(&wire.name)).collect();
-    (lab.printed.lines().map(str::to_owned).collect(), wires)
+    Run { printed: lab.printed.lines().map(str::to_owned).collect(), wires, begins: lab.begins }
 }
 
 impl Lab {
-    fn new(recording: &Recording) -> Lab {
-        let uptime = Duration::from_secs_f64(recording.clock.uptime) - ZERO;
+    fn new(recording: &Recording, begins: &[f64]) -> Lab {
+        let uptime = Duration::from_secs_f64(recording.uptime) - ZERO;
         let options = Options {
             seed: 1,
             timers: Timers::Wheel(Wheel::new(250, uptime)),
             sampling: Duration::from_secs(1000),
         };
-        let reversed = |mut times: Vec<f64>| {
-            times.reverse();
-            times
-        };
+        let mut marks = recording.marks();
+        marks.reverse();
         let mut network = Network::new(options);
         network.share_one_kernel(); // the recordings were made in namespaces
         Lab {
@@ -78,12 +89,13 @@ impl Lab {
             hosts: BTreeMap::new(),
             switches: BTreeMap::new(),
             names: Names::default(),
-            clock: recording.clock.clone(),
-            marks: reversed(recording.marks()),
-            begins: reversed(recording.clock.begins.clone()),
+            marks,
+            wanted: begins.to_vec(),
+            begins: Vec::new(),
             taps: Vec::new(),
             captured: Vec::new(),
             jobs: Vec::new(),
+            answers: BTreeMap::new(),
             has_ipip: true,
             has_ip6_tunnel: true,
             next_ping_id: 1,
@@ -127,13 +139,25 @@ impl Lab {
     }
 
     pub(crate) fn next_begin(&mut self) -> Time {
-        let begin = self.begins.pop().map(instant);
-        begin.unwrap_or(self.network.now()).max(self.network.now())
+        let now = self.network.now();
+        let begin = self.wanted.get(self.begins.len()).map_or(now, |begin| instant(*begin).max(now));
+        self.begins.push(seconds(begin));
+        begin
     }
 
     pub(crate) fn next_ping_id(&mut self) -> u16 {
         self.next_ping_id += 1;
         self.next_ping_id
+    }
+
+    /// A server answers on a port: PORT BYTES.
+    fn note_answer(&mut self, args: &[&str]) {
+        self.answers.insert(args[0].parse().expect("a port"), args[1].parse().expect("bytes"));
+    }
+
+    /// How many bytes the answer from a port has.
+    pub(crate) fn answer_of(&self, port: u16) -> u32 {
+        self.answers.get(&port).copied().unwrap_or(0)
     }
 
     /// `mkns`: a host; the module ipip has made a tunl0 for it, if it is loaded.
@@ -175,9 +199,6 @@ impl Lab {
             spec.broadcast = Some(Prefix::new(spec.addr, spec.len).last());
         }
         stack.add_address(device, spec).expect("the address is new");
-        if let Some(&seconds) = self.clock.reachable.get(&format!("{host}.{interface}")) {
-            stack.set_reachable_time(device, Duration::from_secs_f64(seconds));
-        }
     }
 
     /// `topo`: client c - switch swc - router rt - switch swl - director d, real servers r1 and r2.
@@ -239,6 +260,7 @@ impl Lab {
         let line = words.join(" ");
         match words {
             ["tt", "serve", rest @ ..] => {
+                self.note_answer(rest);
                 programs::serve(&mut self.network, self.hosts[host], rest);
                 String::new()
             }
@@ -248,6 +270,15 @@ impl Lab {
                     self.jobs.push(program);
                     return String::new();
                 }
+                self.wait_for(&program)
+            }
+            ["tt", "udpserve", rest @ ..] => {
+                self.note_answer(rest);
+                programs::serve_datagrams(&mut self.network, self.hosts[host], rest);
+                String::new()
+            }
+            ["tt", "udp", rest @ ..] => {
+                let program = programs::ask(self, host, rest);
                 self.wait_for(&program)
             }
             ["ping", rest @ ..] => programs::ping(self, host, rest),
@@ -348,13 +379,10 @@ impl Lab {
         let mut printer = Printer::default();
         let is_tunnel = name.ends_with("tunl0") || name.ends_with("ip6tnl0");
         let line = |(at, seen): (Time, &Captured)| Line {
-            at: at.as_nanos() as f64 / 1e9 - ZERO.as_nanos() as f64 / 1e9,
+            at: seconds(at),
             text: printer.line(&seen.frame, is_tunnel),
         };
-        let is_left_out =
-            |line: &Line| self.clock.left_out.iter().any(|&(from, to)| from < line.at && line.at < to);
-        let lines = seen.into_iter().map(line).filter(|line| !is_left_out(line)).collect();
-        Wire { name: name.to_owned(), lines }
+        Wire { name: name.to_owned(), lines: seen.into_iter().map(line).collect() }
     }
 
     /// `capall HOST.IF …`
@@ -397,6 +425,7 @@ impl Lab {
             }
             ["web" | "web6", hosts @ ..] => {
                 for host in hosts {
+                    self.note_answer(&["80", "100"]);
                     programs::serve(&mut self.network, self.hosts[*host], &["80", "100"]);
                 }
             }
@@ -483,6 +512,11 @@ impl Machine for Lab {
 pub(crate) fn instant(seconds: f64) -> Time {
     let nanos = ZERO.as_nanos() as i64 + (seconds * 1e9).round() as i64;
     Time::from_nanos(u64::try_from(nanos).expect("set-ups take less than a few seconds"))
+}
+
+/// The time of the recording at a virtual instant.
+fn seconds(at: Time) -> f64 {
+    (at.as_nanos() as f64 - ZERO.as_nanos() as f64) / 1e9
 }
 
 /// An address of the set-up.

@@ -1,0 +1,184 @@
+//! What a kernel did, held against the simulation.
+//!
+//! Two questions. Did the kernel's director decide as the simulated one does when it gets the same packets in the same
+//! order ([`crate::feed`])? And did the clients see what they see in the simulation, where the order of packets that
+//! arrive nearly at once may be another?
+
+use crate::feed::Fed;
+use crate::job::Job;
+use crate::transcript::{Answer, Outcome, Transcript};
+use net_model::ipvs::Decision;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+/// What was compared, and what differs.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Comparison {
+    /// Decisions of directors that were made twice, by the kernel and by the simulation, about the same packets.
+    pub decisions: usize,
+    /// Packets that directors got.
+    pub packets: u64,
+    /// Listings.
+    pub listings: usize,
+    /// How attempts ended for their clients.
+    pub outcomes: usize,
+    /// Attempts that another server took than in the simulation's own run.
+    pub moved: usize,
+    /// Everything that differs, in the order of time.
+    pub differences: Vec<Difference>,
+}
+
+/// Something that differs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Difference {
+    /// When, in nanoseconds from the beginning.
+    pub at: u64,
+    /// What, in words, with both sides.
+    pub text: String,
+}
+
+/// Compares a kernel's account of a job with the simulation's, and with what simulated directors made of its packets.
+pub fn compare(job: &Job, simulated: &Transcript, seen: &Transcript, fed: &[Fed]) -> Comparison {
+    let mut comparison = Comparison::default();
+    for director in fed {
+        comparison.packets += director.packets;
+        comparison.decisions(job, seen, director);
+        comparison.listings(seen, director);
+    }
+    comparison.outcomes(job, simulated, seen);
+    comparison.differences.sort_by_key(|difference| difference.at);
+    comparison
+}
+
+impl Comparison {
+    /// Each decision of a fed director against the server that took the connection on the kernel.
+    fn decisions(&mut self, job: &Job, seen: &Transcript, fed: &Fed) {
+        let mut attempts: BTreeMap<(bool, SocketAddr, SocketAddr), VecDeque<usize>> = BTreeMap::new();
+        for (index, attempt) in job.attempts.iter().enumerate() {
+            attempts.entry((attempt.udp, attempt.local, attempt.remote)).or_default().push_back(index);
+        }
+        for (decision, host) in &fed.decisions {
+            let key = (decision.protocol == 17, socket(decision.client), socket(decision.target));
+            let Some(index) = attempts.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
+            let Some(server) = seen.attempts[index].server else { continue };
+            self.decisions += 1;
+            if *host != Some(job.servers[server].host) {
+                let text = decision_text(job, index, decision, *host, job.servers[server].host);
+                self.differences.push(Difference { at: decision.time.as_nanos(), text });
+            }
+        }
+    }
+
+    fn listings(&mut self, seen: &Transcript, fed: &Fed) {
+        for (number, answer) in &fed.answers {
+            self.listings += 1;
+            if let Some(text) = listing_difference(answer, &seen.answers[*number]) {
+                let host = answer.host.as_deref().unwrap_or("-");
+                let text = format!("{host}# {}   (- simulation, + kernel)\n{text}", answer.command);
+                self.differences.push(Difference { at: answer.at, text });
+            }
+        }
+    }
+
+    fn outcomes(&mut self, job: &Job, simulated: &Transcript, seen: &Transcript) {
+        for (index, (a, b)) in simulated.attempts.iter().zip(&seen.attempts).enumerate() {
+            self.outcomes += 1;
+            self.moved += usize::from(a.server != b.server);
+            if a.end != b.end {
+                let attempt = &job.attempts[index];
+                let text = format!(
+                    "connection {} from {} to {}\n  simulation: {}\n  kernel:     {}",
+                    index + 1,
+                    attempt.local,
+                    attempt.remote,
+                    outcome(job, a),
+                    outcome(job, b)
+                );
+                self.differences.push(Difference { at: attempt.at, text });
+            }
+        }
+    }
+
+    /// `0 differences in 100 decisions, 1100 packets, 3 listings, 100 outcomes`
+    pub fn sentence(&self) -> String {
+        let s = if self.differences.len() == 1 { "" } else { "s" };
+        format!(
+            "{} difference{s} in {} decisions, {} packets, {} listings, {} outcomes",
+            self.differences.len(),
+            self.decisions,
+            self.packets,
+            self.listings,
+            self.outcomes
+        )
+    }
+}
+
+/// Who chose whom, and what the simulated director had to choose from.
+fn decision_text(job: &Job, index: usize, decision: &Decision, host: Option<usize>, kernel: usize) -> String {
+    let attempt = &job.attempts[index];
+    let chosen = host.map_or("nobody", |host| &job.hosts[host]);
+    let mut text = format!(
+        "connection {} from {} to {}\n  simulation: {chosen}\n  kernel:     {}\n  the simulated director's table:",
+        index + 1,
+        attempt.local,
+        attempt.remote,
+        job.hosts[kernel]
+    );
+    for candidate in decision.candidates.iter().take(16) {
+        let _ = write!(
+            text,
+            "\n    {} weight {} active {} inactive {}: {}",
+            net_model::ipvs::endpoint(candidate.key.addr, candidate.key.port),
+            candidate.weight,
+            candidate.active,
+            candidate.inactive,
+            candidate.objection.unwrap_or(&candidate.figure)
+        );
+    }
+    text
+}
+
+fn socket((addr, port): (net_model::addr::Addr, u16)) -> SocketAddr {
+    let ip: IpAddr = crate::rehearse::ip(addr);
+    SocketAddr::new(ip, port)
+}
+
+fn outcome(job: &Job, outcome: &Outcome) -> String {
+    let server = outcome.server.map_or("no server", |server| &job.hosts[job.servers[server].host]);
+    let ended = outcome.ended.map_or(String::new(), |at| format!(" at {:.6} s", at as f64 / 1e9));
+    format!("{server}, {}{ended}", outcome.end.name())
+}
+
+/// The lines that differ, as a diff; none if they are the same.
+fn listing_difference(a: &Answer, b: &Answer) -> Option<String> {
+    let order = |answer: &Answer| {
+        let mut lines: Vec<String> = answer.stdout.lines().map(|line| line.trim_end().to_owned()).collect();
+        if answer.command.ends_with("-Lnc") {
+            // The table is a hash table: its order says nothing. When an entry expires is a clock.
+            lines.iter_mut().skip(2).for_each(|line| *line = without_expiry(line));
+            lines.sort_unstable();
+        }
+        lines
+    };
+    let (a, b) = (order(a), order(b));
+    if a == b {
+        return None;
+    }
+    let mut text = String::new();
+    for line in a.iter().filter(|line| !b.contains(line)).take(8) {
+        let _ = writeln!(text, "  - {line}");
+    }
+    for line in b.iter().filter(|line| !a.contains(line)).take(8) {
+        let _ = writeln!(text, "  + {line}");
+    }
+    Some(text)
+}
+
+fn without_expiry(line: &str) -> String {
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    if words.len() > 1 {
+        words.remove(1);
+    }
+    words.join(" ")
+}

@@ -126,7 +126,10 @@ impl Assembled {
         let stack = &mut network.host_mut(host).stack;
         stack.set_up(id, interface.up);
         for &(addr, len) in &interface.addresses {
-            if let Err(error) = stack.add_address(id, AddressSpec::new(addr, len)) {
+            let deprecated = interface.deprecated.contains(&addr);
+            if let Err(error) =
+                stack.add_address(id, AddressSpec { deprecated, ..AddressSpec::new(addr, len) })
+            {
                 let message = format!("{addr}/{len} on {}: {error}", interface.name);
                 problems.push(
                     Problem::error(interface.span, message).help("an address is given to an interface once"),

@@ -210,6 +210,7 @@ impl Resolver<'_> {
                 plug: *plug,
                 mac: self.mac(text, index),
                 addresses: text.address.0.iter().map(|address| member_address(address, index)).collect(),
+                deprecated: deprecated(text, index),
                 up: text.up.is_none_or(|up| up.value),
                 vlan: vlan.clone(),
                 port: port.clone(),
@@ -376,6 +377,12 @@ impl Resolver<'_> {
 /// `lo`, `tunl0`, `gre0`, `ip6tnl0`, `dummy0`: interfaces without a cable.
 fn is_virtual(name: &str) -> bool {
     name == "lo" || ["tunl", "gre", "ip6tnl", "dummy"].iter().any(|kind| name.starts_with(kind))
+}
+
+/// The addresses with `preferred_lft 0`.
+fn deprecated(text: &InterfaceText, index: u32) -> Vec<Addr> {
+    let chosen = text.address.0.iter().filter(|address| address.value.0.deprecated);
+    chosen.map(|address| member_address(address, index).0).collect()
 }
 
 fn member_address(address: &Spanned<crate::units::Cidr>, index: u32) -> (Addr, u8) {

@@ -80,6 +80,8 @@ pub struct Interface {
     pub mac: Mac,
     /// Addresses with the length of their network.
     pub addresses: Vec<(Addr, u8)>,
+    /// Those of them that speak for the host only if no other address can (`preferred_lft 0`).
+    pub deprecated: Vec<Addr>,
     /// Is it up?
     pub up: bool,
     /// Of `eth0.10`: the name of the card below, and the id.

@@ -986,3 +986,27 @@ fn ways_that_lead_nowhere() {
         assert_eq!(found.is_empty(), told.is_empty(), "{from} -> {to}:\n{found}");
     }
 }
+
+#[test]
+fn a_cluster_of_two_families() {
+    let cluster = "duration: 1s
+cluster:
+  forwarding: dr
+  vips: 2001:db8::100
+  network: {prefix: 10.0.0.0/24}
+  services: {port: 80}
+  servers: {web1: {}}
+clients: {a: {arrivals: {constant: 1/s}}}
+";
+    expect![[r#"
+        error: the virtual address 2001:db8::100 is of another family than the network 10.0.0.0/24
+         --> web.yaml:4:9
+          |
+        4 |   vips: 2001:db8::100
+          |         ^^^^^^^^^^^^^
+          |
+          = help: give `vips` and `network: {prefix: …}` of one family; mixed clusters need the long form
+
+    "#]]
+    .assert_eq(&told(cluster));
+}

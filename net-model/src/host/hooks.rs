@@ -80,7 +80,10 @@ impl Host {
     fn ended_by_ipvs(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict) {
         match verdict {
             Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
-            Verdict::Reject(reason, error) => self.refuse(cx, frame, reason, error_of_ipvs(error)),
+            Verdict::Reject(reason, error) => {
+                let is_v4 = cx.wiring.frames.packet_mut(&frame).dst.is_v4();
+                self.refuse(cx, frame, reason, error_of_ipvs(error, is_v4));
+            }
             Verdict::Respond(mut answer) => {
                 answer.id = self.stack.next_ip_id();
                 cx.deliver(frame);

@@ -74,7 +74,8 @@ impl Host {
                 Verdict::Reject(reason, error) => {
                     let packet = cx.wiring.frames.packet_mut(&frame).clone();
                     self.lose(cx, frame, reason);
-                    return self.send_error(cx, &packet, error_of_ipvs(error), Cause::Packet);
+                    let error = error_of_ipvs(error, packet.dst.is_v4());
+                    return self.send_error(cx, &packet, error, Cause::Packet);
                 }
                 Verdict::Respond(answer) => *cx.wiring.frames.packet_mut(&frame) = *answer,
             }
@@ -285,13 +286,13 @@ impl Host {
 }
 
 /// The host's name for an error that IPVS asks for.
-pub(crate) fn error_of_ipvs(error: IcmpError) -> Error {
-    match (error.kind, error.code) {
-        (3, 4) | (2, 0) => Error::FragmentationNeeded { mtu: error.info },
-        (11, 0) => Error::TimeExceeded,
-        (3, 0) | (1, 0) => Error::NetUnreachable,
-        (3, 1) | (1, 3) => Error::HostUnreachable,
-        (3, 2) => Error::ProtocolUnreachable,
+pub(crate) fn error_of_ipvs(error: IcmpError, is_v4: bool) -> Error {
+    match (is_v4, error.kind, error.code) {
+        (true, 3, 4) | (false, 2, _) => Error::FragmentationNeeded { mtu: error.info },
+        (true, 11, 0) | (false, 3, 0) => Error::TimeExceeded,
+        (true, 3, 0) | (false, 1, 0) => Error::NetUnreachable,
+        (true, 3, 1) | (false, 1, 3) => Error::HostUnreachable,
+        (true, 3, 2) | (false, 4, 1) => Error::ProtocolUnreachable,
         _ => Error::PortUnreachable,
     }
 }

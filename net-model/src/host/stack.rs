@@ -4,7 +4,7 @@
 //! `route.rs` (where does it go?), `route_input.rs` (whose is it?), `arp.rs` and here (which link address?).
 
 use super::arptables::ArpTables;
-use super::conf::{Conf, ConfKey, ConfKeyV6, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
+use super::conf::{Conf, ConfKey, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::dad::Claimed;
 use super::exception::{Exception, Exceptions};
 use super::fib::{Fib, RouteKind};
@@ -12,8 +12,7 @@ use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKi
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
-use super::policy::REDRAW_INTERVAL;
-use super::policy::{Policy, Thresholds};
+use super::policy::{Policy, REDRAW_INTERVAL};
 use super::reachability::Expired;
 pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
 use super::route_cache::RouteCache;
@@ -177,11 +176,6 @@ impl<H> Stack<H> {
     #[inline]
     pub(super) fn is_on(&self, id: InterfaceId, key: ConfKey) -> bool {
         self.effective(id, key) != 0
-    }
-
-    /// Is the setting of IPv6 in force on an interface: at `all` or there?
-    pub(super) fn is_on_v6(&self, id: InterfaceId, key: ConfKeyV6) -> bool {
-        self.interfaces[id.index()].conf_v6.get(key).max(self.conf_v6_all.get(key)) != 0
     }
 
     /// Is it exactly an address configured on an interface that is up?
@@ -354,15 +348,6 @@ impl<H> Stack<H> {
         self.own = up.flat_map(Interface::speakers).map(|a| a.addr).collect();
         self.own_bits = self.own.iter().fold(0, |bits, addr| bits | own_bit(*addr));
         self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));
-    }
-
-    #[inline]
-    pub(super) fn thresholds(&self) -> Thresholds {
-        Thresholds {
-            keep: self.host.get(HostKey::NeighGcThresh1) as usize,
-            pressure: self.host.get(HostKey::NeighGcThresh2) as usize,
-            limit: self.host.get(HostKey::NeighGcThresh3) as usize,
-        }
     }
 }
 

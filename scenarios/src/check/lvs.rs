@@ -89,7 +89,7 @@ fn destination(
         );
     }
     match config.forwarding {
-        Forwarding::Masquerade => nat(view, director, host, at),
+        Forwarding::Masquerade => nat(view, director, host, at, server.addr.is_v4()),
         Forwarding::Route => {
             other_port(view, line, port);
             if !share_network(view, director, host) {
@@ -98,7 +98,12 @@ fn destination(
                 view.warn_once(span, "not adjacent", message, help);
             }
         }
-        Forwarding::Tunnel(kind) => tunnel(view, host, kind, &name, span),
+        Forwarding::Tunnel(kind) => {
+            tunnel(view, host, (kind, server.addr.is_v4()), &name, span);
+            if !server.addr.is_v4() {
+                outer_source(view, director, &name, vip);
+            }
+        }
     }
     if let (Some(vip), false) = (vip, is_nat) {
         virtual_address(view, host, vip);
@@ -122,15 +127,16 @@ fn other_port(view: &mut View<'_>, line: &Line, service_port: u16) {
     }
 }
 
-fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
+fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize, is_v4: bool) {
     let facts = view.facts[director].clone();
     let hosts = &view.scenario.hosts;
     let (name, span) = (hosts[host].name.clone(), hosts[host].span);
     let (director_name, director_span) = (hosts[director].name.clone(), hosts[director].span);
-    if facts.sysctl("net.ipv4.ip_forward") == 0 && !facts.is_opaque {
+    let forwarding = forwarding_of(if is_v4 { Addr::UNSPECIFIED_V4 } else { Addr::UNSPECIFIED_V6 });
+    if facts.sysctl(forwarding) == 0 && !facts.is_opaque {
         let message =
             format!("{director_name} does not forward: answers of masqueraded servers are dropped there");
-        view.warn_once(director_span, "ip_forward", message, "add `sysctls: {net.ipv4.ip_forward: 1}`");
+        view.warn_once(director_span, "ip_forward", message, format!("add `sysctls: {{{forwarding}: 1}}`"));
     }
     let server = view.facts[host].clone();
     let inside = |gateway: Addr| owns(view, director, gateway);
@@ -151,7 +157,7 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     // With a single network the director sees answers leave where they came in, and redirects.
     let outside: Vec<&Interface> =
         hosts[director].interfaces.iter().filter(|interface| interface.segment.is_some()).collect();
-    if let [interface] = outside.as_slice() {
+    if let ([interface], true) = (outside.as_slice(), is_v4) {
         let sends = |key: &str| facts.sysctls.get(key).is_none_or(|value| *value != 0);
         let own = format!("net.ipv4.conf.{}.send_redirects", interface.name);
         if (sends("net.ipv4.conf.all.send_redirects") || sends(&own)) && !facts.is_opaque {
@@ -180,7 +186,8 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
 }
 
-fn tunnel(view: &mut View<'_>, host: usize, kind: Tunnel, name: &str, span: Span) {
+/// Does the real server take packets out of their tunnel, on the device that its kernel module makes?
+fn tunnel(view: &mut View<'_>, host: usize, (kind, is_v4): (Tunnel, bool), name: &str, span: Span) {
     let facts = view.facts[host].clone();
     if let Tunnel::Gue { port, .. } = kind
         && !facts.tunnel_ports.contains(&port)
@@ -188,9 +195,10 @@ fn tunnel(view: &mut View<'_>, host: usize, kind: Tunnel, name: &str, span: Span
         let message = format!("no tunnel of {name} ends at UDP port {port}: it refuses what comes there");
         view.warn_once(span, "fou", message, format!("add the command `ip fou add port {port} gue`"));
     }
-    let (device, module) = match kind {
-        Tunnel::IpIp | Tunnel::Gue { .. } => ("tunl", "ipip"),
-        Tunnel::Gre { .. } => ("gre", "ip_gre"),
+    let (device, module, len) = match kind {
+        Tunnel::IpIp | Tunnel::Gue { .. } if is_v4 => ("tunl", "ipip", 32),
+        Tunnel::IpIp | Tunnel::Gue { .. } => ("ip6tnl", "ip6_tunnel", 128),
+        Tunnel::Gre { .. } => ("gre", "ip_gre", 32),
     };
     let interfaces = &view.scenario.hosts[host].interfaces;
     match interfaces.iter().find(|interface| interface.name.starts_with(device)) {
@@ -215,14 +223,27 @@ fn tunnel(view: &mut View<'_>, host: usize, kind: Tunnel, name: &str, span: Span
             let message = format!(
                 "{name} has no {device}0 (the {module} module is not loaded): it refuses what comes in a tunnel"
             );
-            view.warn_once(
-                span,
-                "tunl0",
-                message,
-                format!("add `{device}0: {{address: VIP/32}}` to its interfaces"),
-            );
+            let help = format!("add `{device}0: {{address: VIP/{len}}}` to its interfaces");
+            view.warn_once(span, "tunl0", message, help);
         }
     }
+}
+
+/// IPv6 chooses the source of a tunnel by its prefix: a virtual address with /128 wins over the director's own.
+fn outer_source(view: &mut View<'_>, director: usize, name: &str, vip: Option<Addr>) {
+    let Some(vip) = vip.filter(|vip| !vip.is_v4()) else { return };
+    let host = &view.scenario.hosts[director];
+    let speaks = |i: &&Interface| {
+        let is_longest = i.addresses.iter().any(|(addr, len)| *addr == vip && *len == vip.width());
+        i.plug.is_some() && is_longest && !i.deprecated.contains(&vip)
+    };
+    let Some(holder) = host.interfaces.iter().find(speaks) else { return };
+    let message = format!(
+        "{} speaks with the virtual address {vip}: {name}, which has it too, refuses tunnels that come from it",
+        host.name
+    );
+    let help = format!("write `{vip}/128 preferred_lft 0`: a deprecated address is not chosen as source");
+    view.warn_once(holder.span, "outer source", message, help);
 }
 
 /// The virtual address on a real server: present, alone in its network, silent in ARP.
@@ -239,14 +260,26 @@ fn virtual_address(view: &mut View<'_>, host: usize, vip: Addr) {
                 _ => " but forwards: it sends the packets back to the director, round and round",
             };
             let message = format!("{name} does not have the virtual address {vip}{fate}");
-            let help = format!("add `lo: {{address: {vip}/32}}` to its interfaces");
+            let help = format!("add `lo: {{address: {vip}/{}}}` to its interfaces", vip.width());
             view.warn_once(span, "vip missing", message, help);
         }
         return;
     };
     if holder.name == "lo" && holder.addresses.iter().any(|(addr, len)| *addr == vip && *len != vip.width()) {
         let message = format!("{vip} on lo with a whole network: {name} takes all of it for its own");
-        view.warn_once(holder.span, "vip net", message, format!("write {vip}/32"));
+        view.warn_once(holder.span, "vip net", message, format!("write {vip}/{}", vip.width()));
+    }
+    if !vip.is_v4() {
+        if holder.plug.is_some() {
+            let wire = &holder.name;
+            let message = format!(
+                "{name} answers for the virtual address {vip} on {wire}: clients go to whoever spoke last"
+            );
+            let help =
+                format!("put {vip}/128 on lo: IPv6 answers only for the addresses of the wire that asks");
+            view.warn_once(span, "ndisc", message, help);
+        }
+        return;
     }
     let wires: Vec<Arc<str>> =
         target.interfaces.iter().filter(|i| i.segment.is_some()).map(|i| Arc::from(&*i.name)).collect();

@@ -276,6 +276,7 @@ fn icmp_v6(icmp: &Icmp) -> String {
         (1, 4) if icmp.quote.as_ref().is_some_and(|quote| quote.outer.is_some()) => {
             "destination unreachable, unreachable port [|icmp6]".to_owned()
         }
+        (3, 0) => format!("time exceeded in-transit for {to}"),
         (2, _) => format!("packet too big, mtu {}", icmp.info),
         (4, 1) => format!("parameter problem, next header - octet {}", icmp.info),
         (kind, code) => format!("type {kind} code {code}"),

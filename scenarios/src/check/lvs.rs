@@ -7,7 +7,6 @@ use super::{View, listens};
 use crate::native::unknown_scheduler;
 use crate::problem::Problem;
 use crate::scenario::{Interface, Line};
-use crate::source::Span;
 use net_model::addr::Addr;
 use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey};
 use std::sync::Arc;
@@ -98,7 +97,7 @@ fn destination(
                 view.warn_once(span, "not adjacent", message, help);
             }
         }
-        Forwarding::Tunnel(_) => tunnel(view, host, &name, span),
+        Forwarding::Tunnel(_) => tunnel(view, host, &name, server.addr),
     }
     if let (Some(vip), false) = (vip, is_nat) {
         virtual_address(view, host, vip);
@@ -182,9 +181,11 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
 }
 
-fn tunnel(view: &mut View<'_>, host: usize, name: &str, span: Span) {
+fn tunnel(view: &mut View<'_>, host: usize, name: &str, real: Addr) {
+    let (device, module) = if real.is_v4() { ("tunl0", "ipip") } else { ("ip6tnl0", "ip6_tunnel") };
+    let span = view.scenario.hosts[host].span;
     let interfaces = &view.scenario.hosts[host].interfaces;
-    match interfaces.iter().find(|interface| interface.name.starts_with("tunl")) {
+    match interfaces.iter().find(|interface| interface.name == device) {
         Some(tunnel) if tunnel.up => {
             let facts = view.facts[host].clone();
             if facts.conf(&tunnel.name, "rp_filter") == 1 {
@@ -196,13 +197,20 @@ fn tunnel(view: &mut View<'_>, host: usize, name: &str, span: Span) {
         }
         Some(tunnel) => {
             let message = format!("{} of {name} is down: it refuses what comes in a tunnel", tunnel.name);
-            view.warn_once(span, "tunl0", message, "remove `up: false`, or run `ip link set tunl0 up`");
+            view.warn_once(
+                span,
+                "tunl0",
+                message,
+                format!("remove `up: false`, or run `ip link set {device} up`"),
+            );
         }
         None => {
             let message = format!(
-                "{name} has no tunl0 (the ipip module is not loaded): it refuses what comes in a tunnel"
+                "{name} has no {device} (the {module} module is not loaded): it refuses what comes in a tunnel"
             );
-            view.warn_once(span, "tunl0", message, "add `tunl0: {address: VIP/32}` to its interfaces");
+            let length = if real.is_v4() { 32 } else { 128 };
+            let help = format!("add `{device}: {{address: VIP/{length}}}` to its interfaces");
+            view.warn_once(span, "tunl0", message, help);
         }
     }
 }
@@ -229,6 +237,16 @@ fn virtual_address(view: &mut View<'_>, host: usize, vip: Addr) {
     if holder.name == "lo" && holder.addresses.iter().any(|(addr, len)| *addr == vip && *len != vip.width()) {
         let message = format!("{vip} on lo with a whole network: {name} takes all of it for its own");
         view.warn_once(holder.span, "vip net", message, format!("write {vip}/32"));
+    }
+    if !vip.is_v4() {
+        // Neighbour discovery answers for the addresses of the asked interface only.
+        if holder.plug.is_some() {
+            let message =
+                format!("{name} answers for the virtual address {vip}, which is on {}", holder.name);
+            let help = format!("put it on lo, where IPv6 keeps quiet about it: `lo: {{address: {vip}/128}}`");
+            view.warn_once(holder.span, "answers", message, help);
+        }
+        return;
     }
     let wires: Vec<Arc<str>> =
         target.interfaces.iter().filter(|i| i.plug.is_some()).map(|i| Arc::from(&*i.name)).collect();

@@ -7,7 +7,7 @@
 use net_model::trace::{Dropped, Selection, What};
 use net_model::verdict::DropReason;
 use scenarios::explain::explain;
-use scenarios::load::load;
+use scenarios::load::{load, load_text};
 use std::path::{Path, PathBuf};
 
 /// A row of the catalogue.
@@ -97,7 +97,7 @@ const CATALOGUE: [Entry; 26] = [
         packets: dropped(DropReason::NoTunnel), explanation: "ip link set tunl0 up" },
     Entry { recordings: &["13b-tun-no-ipip-module"], scenario: "tun-without-ipip",
         finding: Says("web1 has no tunl0 (the ipip module is not loaded)"),
-        packets: dropped(DropReason::NoProtocol), explanation: "Load the module (ipip for IP in IP)" },
+        packets: dropped(DropReason::NoProtocol), explanation: "Load the module (ipip for IP in IP" },
     Entry { recordings: &["14-tun-rp-filter"], scenario: "tun-rp-filter",
         finding: Says("web1 drops what comes out of the tunnel: strict reverse-path filtering"),
         packets: dropped(DropReason::ReversePath),
@@ -256,4 +256,35 @@ fn explain_says_what_decided() {
             lines[..lines.len().min(60)].join("\n")
         );
     }
+}
+
+/// IPv6 has no ARP problem while the virtual address is on lo: neighbour discovery answers for the asked interface only.
+#[test]
+fn ipv6_keeps_quiet_about_addresses_on_lo() {
+    let told = |on_lo: &str, on_eth0: &str| {
+        let text = format!(
+            "duration: 1s
+networks: {{lan: {{prefix: '2001:db8::/64'}}}}
+hosts:
+  director:
+    interfaces: {{eth0: {{network: lan, address: ['2001:db8::1/64', '2001:db8::100/128']}}}}
+    ipvsadm: |
+      -A -t [2001:db8::100]:80 -s rr
+      -a -t [2001:db8::100]:80 -r [2001:db8::11]:80 -g
+  web1:
+    interfaces: {{eth0: {{network: lan, address: ['2001:db8::11/64'{on_eth0}]}}, lo: {{address: [{on_lo}]}}}}
+    server: {{ports: 80}}
+  client: {{interfaces: {{eth0: {{network: lan, address: '2001:db8::50/64'}}}}}}
+clients: {{browsers: {{on: client, to: '[2001:db8::100]:80', arrivals: {{constant: 1/s}}}}}}
+"
+        );
+        let loaded =
+            load_text("x", "x", &text, Path::new("")).unwrap_or_else(|problems| panic!("{problems}"));
+        loaded.warnings.list.iter().map(|warning| warning.message.clone()).collect::<Vec<String>>()
+    };
+    assert_eq!(told("'2001:db8::100/128'", ""), Vec::<String>::new());
+    assert_eq!(
+        told("", ", '2001:db8::100/128'"),
+        ["web1 answers for the virtual address 2001:db8::100 on eth0: clients go to whoever spoke last"]
+    );
 }

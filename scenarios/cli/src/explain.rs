@@ -72,7 +72,7 @@ struct Choice {
     /// The packet with this number, which --packets tells
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which packets")]
     packet: Option<u32>,
-    /// ARP requests and replies; with an address, those about it
+    /// ARP requests and replies (IPv6: neighbour discovery); with an address, those about it
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, value_parser = address, help_heading = "Which packets")]
     arp: Option<Option<Addr>>,
     /// ICMP messages; with an address, those from it or to it

@@ -7,7 +7,6 @@ use super::{View, listens};
 use crate::native::unknown_scheduler;
 use crate::problem::Problem;
 use crate::scenario::{Interface, Line};
-use crate::source::Span;
 use net_model::addr::Addr;
 use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey, Tunnel};
 use std::sync::Arc;
@@ -99,7 +98,7 @@ fn destination(
             }
         }
         Forwarding::Tunnel(kind) => {
-            tunnel(view, host, (kind, server.addr.is_v4()), &name, span);
+            tunnel(view, host, kind, &name, server.addr);
             if !server.addr.is_v4() {
                 outer_source(view, director, &name, vip);
             }
@@ -187,7 +186,8 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize, is_v4: bool
 }
 
 /// Does the real server take packets out of their tunnel, on the device that its kernel module makes?
-fn tunnel(view: &mut View<'_>, host: usize, (kind, is_v4): (Tunnel, bool), name: &str, span: Span) {
+fn tunnel(view: &mut View<'_>, host: usize, kind: Tunnel, name: &str, real: Addr) {
+    let span = view.scenario.hosts[host].span;
     let facts = view.facts[host].clone();
     if let Tunnel::Gue { port, .. } = kind
         && !facts.tunnel_ports.contains(&port)
@@ -196,7 +196,7 @@ fn tunnel(view: &mut View<'_>, host: usize, (kind, is_v4): (Tunnel, bool), name:
         view.warn_once(span, "fou", message, format!("add the command `ip fou add port {port} gue`"));
     }
     let (device, module, len) = match kind {
-        Tunnel::IpIp | Tunnel::Gue { .. } if is_v4 => ("tunl", "ipip", 32),
+        Tunnel::IpIp | Tunnel::Gue { .. } if real.is_v4() => ("tunl", "ipip", 32),
         Tunnel::IpIp | Tunnel::Gue { .. } => ("ip6tnl", "ip6_tunnel", 128),
         Tunnel::Gre { .. } => ("gre", "ip_gre", 32),
     };

@@ -70,6 +70,9 @@ impl Host {
     #[inline(never)]
     fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         match self.stack.route_output(to, None, UNMARKED) {
+            Ok(route) if self.filters_output(cx, &frame, &route) => {
+                cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+            }
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
         }

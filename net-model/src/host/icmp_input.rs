@@ -47,6 +47,7 @@ impl Host {
         {
             // An echo request has no socket that would have to send it again.
             self.stack.path_mtu_input(cx.now, quote.routed_dst(), mtu);
+            self.arm_timers(cx); // it is forgotten some day
             return cx.deliver(frame);
         }
         let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
@@ -162,6 +163,7 @@ impl Host {
         if !self.stack.path_mtu_input(cx.now, remote, mtu) {
             return;
         }
+        self.arm_timers(cx); // it is forgotten some day
         let mss = self.mss_towards(remote);
         let socket = cx.sockets.get_mut(id);
         if !matches!(socket.state, State::Udp | State::TimeWait) && mss < socket.mss {

@@ -1,5 +1,6 @@
 //! Receiving: from the frame at the interface to the program, or on to the next host.
 
+use super::arp::ArpSend;
 use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
@@ -13,6 +14,7 @@ use crate::frames::FrameId;
 use crate::packet::{Body, Packet, Payload};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
+use sim_core::Duration;
 
 impl Host {
     /// A frame is at an interface. What becomes of a packet is often known: no rule looks at it, and the tables need not
@@ -142,11 +144,11 @@ impl Host {
         cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
     }
 
-    /// LOCAL_IN: the filter rules, which tunnels pass unseen.
+    /// LOCAL_IN: the filter rules, which see the outer header of a tunnel, and later what was inside.
     fn filter_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let passing = Passing { packet, iif: Some(iif), oif: None };
-        if packet.outer.is_none() && self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
+        if self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
             return self.drop_by_rule(cx, frame, Chain::Input, Some(iif), None);
         }
         self.local_input(cx, frame);
@@ -260,12 +262,30 @@ impl Host {
         }
         if let Some(reply) = outcome.reply {
             cx.note_arp_answer(self.id, reply.arp.sender);
-            self.send_ask(cx, &reply.into());
+            self.answer_arp(cx, reply);
         }
         if let Some(id) = outcome.resolved {
             self.send_waiting(cx, id);
         }
         self.arm_timers(cx);
+    }
+
+    /// Sends an answer, at once or when it is due.
+    fn answer_arp(&mut self, cx: &mut Cx, reply: ArpSend) {
+        if reply.delay == Duration::ZERO {
+            return self.send_ask(cx, &reply.into());
+        }
+        let at = self.timers.fires_at(cx.now, reply.delay);
+        let place = self.put_off.partition_point(|(other, _)| *other <= at);
+        self.put_off.insert(place, (at, reply));
+    }
+
+    /// Answers on behalf of others that were put off and are due.
+    pub(super) fn answer_for_others(&mut self, cx: &mut Cx) {
+        while self.put_off.first().is_some_and(|(at, _)| *at <= cx.now) {
+            let (_, reply) = self.put_off.remove(0);
+            self.send_ask(cx, &reply.into());
+        }
     }
 }
 

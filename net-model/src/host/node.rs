@@ -1,5 +1,6 @@
 //! The host itself: its network layer, its director, its programs, and its cables.
 
+use super::arp::ArpSend;
 use super::interface::InterfaceId;
 use super::reassembly::Reassembly;
 use super::stack::{NeighbourAction, Stack};
@@ -53,6 +54,8 @@ pub struct Host {
     pub(crate) actions: Vec<NeighbourAction>,
     /// What `ping` asked from here.
     pub(crate) pings: Pings,
+    /// Answers on behalf of others that are put off (`proxy_delay`), earliest first.
+    pub(super) put_off: Vec<(Time, ArpSend)>,
     /// Fragments that wait for the rest.
     pub(super) reassembly: Reassembly,
     /// Its name.
@@ -75,6 +78,7 @@ impl Host {
             timers,
             actions: Vec::new(),
             pings: Pings::default(),
+            put_off: Vec::new(),
             reassembly: Reassembly::default(),
             timer_posted: Time::NEVER,
             confirms: false,
@@ -100,11 +104,17 @@ impl Host {
         let neighbours = self.stack.next_timer().unwrap_or(Time::NEVER);
         let director =
             self.director.as_ref().and_then(|director| director.next_timer()).unwrap_or(Time::NEVER);
-        let next = neighbours.min(director).min(self.reassembly.next_timer()).max(cx.now);
+        let next = neighbours.min(director).min(self.own_timers()).max(cx.now);
         if next < self.timer_posted {
             self.timer_posted = next;
             cx.agenda.post(next, Event::Host(self.id));
         }
+    }
+
+    /// When an answer that was put off is due, or fragments are given up.
+    fn own_timers(&self) -> Time {
+        let answer = self.put_off.first().map_or(Time::NEVER, |(at, _)| *at);
+        answer.min(self.reassembly.next_timer())
     }
 
     /// The same where only the director can have set a timer.
@@ -128,6 +138,7 @@ impl Host {
         }
         self.neighbour_timers(cx);
         self.reassembly_timers(cx);
+        self.answer_for_others(cx);
         self.arm_timers(cx);
     }
 

@@ -5,6 +5,7 @@
 
 use super::fragment::cut;
 use super::icmp::{Cause, Error};
+use super::mark::{Chain, Passing, Ruling};
 use super::neighbour::NeighbourId;
 use super::node::Host;
 use super::route::{Route, RouteClass};
@@ -44,6 +45,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let (to, speaker) = (packet.routed_dst(), Some(packet.routed_src()));
         if let Some(frame) = self.leave_as_known(cx, frame, to, speaker) {
+            self.mark_own(cx, &frame);
             self.route_own(cx, frame);
         }
     }
@@ -51,6 +53,7 @@ impl Host {
     /// LOCAL_OUT of a host with a director.
     #[inline(never)]
     fn send_past_director(&mut self, cx: &mut Cx, mut frame: FrameId) {
+        self.mark_own(cx, &frame);
         if let Some(director) = &mut self.director
             && let packet = cx.wiring.frames.packet_mut(&frame)
             && director.intercepts(packet.dst.family())
@@ -89,6 +92,9 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let to = packet.routed_dst();
         match self.stack.route_output(to, Some(packet.routed_src()), packet.mark) {
+            Ok(route) if self.filters_output(cx, &frame, &route) => {
+                self.lose(cx, frame, DropReason::FilterDrop);
+            }
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(error) => self.lose(cx, frame, error.drop_reason()),
         }
@@ -98,9 +104,39 @@ impl Host {
     pub(crate) fn send_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
         match self.stack.route_output(to, None, UNMARKED) {
+            Ok(route) if self.filters_output(cx, &frame, &route) => {
+                self.lose(cx, frame, DropReason::FilterDrop);
+            }
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(_) => self.lose(cx, frame, DropReason::IpvsNoRoute),
         }
+    }
+
+    /// Table mangle, OUTPUT: the packet's mark may choose its route.
+    #[inline]
+    fn mark_own(&mut self, cx: &mut Cx, frame: &FrameId) {
+        if !self.stack.netfilter.is_empty(Chain::MangleOutput) {
+            let packet = cx.wiring.frames.packet_mut(frame);
+            let passing = Passing { packet, iif: None, oif: None };
+            if let Ruling::Accept { mark } = self.stack.netfilter.pass(Chain::MangleOutput, passing) {
+                packet.mark = mark;
+            }
+        }
+    }
+
+    /// Table filter, OUTPUT: does it drop a packet of this host, or one that its director sends on?
+    #[inline]
+    pub(super) fn filters_output(&mut self, cx: &mut Cx, frame: &FrameId, route: &Route) -> bool {
+        if self.stack.netfilter.is_empty(Chain::Output) {
+            return false;
+        }
+        let packet = cx.wiring.frames.packet_mut(frame);
+        let passing = Passing { packet, iif: None, oif: Some(route.oif) };
+        let drops = self.stack.netfilter.pass(Chain::Output, passing) == Ruling::Drop;
+        if drops {
+            self.tell_rule(cx, frame, Chain::Output, None, Some(route.oif));
+        }
+        drops
     }
 
     /// A packet of this host finds no way out: it was never sent.

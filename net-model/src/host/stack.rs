@@ -334,6 +334,13 @@ impl<H> Stack<H> {
         }
     }
 
+    /// Rules may have changed: what was remembered without asking them is forgotten.
+    pub(crate) fn rules_changed(&mut self) {
+        if !self.netfilter.is_silent() {
+            self.changed();
+        }
+    }
+
     /// Something changed that answers may depend on.
     pub(super) fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);

@@ -35,6 +35,7 @@ mod output;
 mod policy;
 mod reachability;
 pub mod redirect;
+pub mod reject;
 mod reply;
 pub mod route;
 mod route_cache;

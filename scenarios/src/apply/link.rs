@@ -10,10 +10,10 @@ use net_model::host::tunnel::Ends;
 impl Shell<'_> {
     pub(super) fn link(&mut self, change: &IpCommand) -> Result<(), Refused> {
         match change {
-            IpCommand::LinkLoad(name, kind) => {
-                if self.network.host(self.host).stack.interface(name).is_none() {
-                    self.add_link(name, kind)?;
-                }
+            IpCommand::LinkLoad(name, kind)
+                if self.network.host(self.host).stack.interface(name).is_none() =>
+            {
+                self.add_link(name, kind)?;
             }
             IpCommand::LinkAdd(name, kind) => self.add_link(name, kind)?,
             IpCommand::FouAdd(port, listener) => {
@@ -23,9 +23,8 @@ impl Shell<'_> {
                 }
             }
             IpCommand::FouDelete(port) => {
-                if !self.network.host_mut(self.host).stack.remove_tunnel_port(*port) {
-                    return Err(kernel(AdminError::NotFound));
-                }
+                let was_open = self.network.host_mut(self.host).stack.remove_tunnel_port(*port);
+                return if was_open { Ok(()) } else { Err(kernel(AdminError::NotFound)) };
             }
             IpCommand::LinkSet(dev, change) => {
                 let dev = self.dev(dev)?;

@@ -53,6 +53,7 @@ drop_reasons! {
     OtherHost, "other-host", "The frame is addressed to another link address (a switch flooded it).", "Nothing to mend: flooding stops once the switch has learnt the address.";
     InterfaceDown, "interface-down", "The interface is down.", "ip link set DEV up";
     FilterDrop, "filter-drop", "A packet filter rule dropped the packet.", "Look at the host's iptables rules.";
+    FilterReject, "filter-reject", "A packet filter rule refused the packet and told its sender.", "Look at the host's iptables rules (-j REJECT).";
     ArpFilterDrop, "arptables-drop", "An arptables rule dropped the ARP packet.", "Look at the host's arptables rules.";
     MartianSource, "martian-source", "The source address cannot come from there (it is the host's own address, or not a unicast address).", "A director that is also the real servers' gateway needs accept_local=1 under direct routing; otherwise look for an address configured twice.";
     MartianDestination, "martian-destination", "The destination address is not one that can be routed.", "Look for 0.0.0.0 or 127.0.0.0/8 on the wire.";

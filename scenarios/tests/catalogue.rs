@@ -53,12 +53,16 @@ const fn dropped(reason: DropReason) -> Packets {
 }
 
 #[rustfmt::skip] // a table
-const CATALOGUE: [Entry; 26] = [
+const CATALOGUE: [Entry; 28] = [
     Entry { recordings: &["01-dr-ok"], scenario: "dr-arp-on-eth0", finding: HEALTHY,
         packets: FirstExchange, explanation: "is on lo, and its addresses count on every interface" },
     Entry { recordings: &["02-nat-ok"], scenario: "nat-three-servers", finding: HEALTHY,
         packets: FirstExchange, explanation: "its source is now the service" },
     Entry { recordings: &["03-tun-ok"], scenario: "tun-across-router", finding: HEALTHY,
+        packets: FirstExchange, explanation: "in on tunl0, which took it out of its tunnel" },
+    Entry { recordings: &["40-tun-gre"], scenario: "tun-gre", finding: HEALTHY,
+        packets: FirstExchange, explanation: "in on gre0, which took it out of its tunnel" },
+    Entry { recordings: &["41-tun-gue"], scenario: "tun-gue", finding: HEALTHY,
         packets: FirstExchange, explanation: "in on tunl0, which took it out of its tunnel" },
     Entry { recordings: &["04-dr-no-arp-ignore"], scenario: "dr-arp-problem",
         finding: Says("web1 answers ARP for the virtual address 10.0.0.100"),
@@ -97,7 +101,7 @@ const CATALOGUE: [Entry; 26] = [
         packets: dropped(DropReason::NoTunnel), explanation: "ip link set tunl0 up" },
     Entry { recordings: &["13b-tun-no-ipip-module"], scenario: "tun-without-ipip",
         finding: Says("web1 has no tunl0 (the ipip module is not loaded)"),
-        packets: dropped(DropReason::NoProtocol), explanation: "Load the module (ipip for IP in IP" },
+        packets: dropped(DropReason::NoProtocol), explanation: "modprobe ipip (IP in IP and GUE)" },
     Entry { recordings: &["14-tun-rp-filter"], scenario: "tun-rp-filter",
         finding: Says("web1 drops what comes out of the tunnel: strict reverse-path filtering"),
         packets: dropped(DropReason::ReversePath),

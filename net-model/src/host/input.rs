@@ -141,7 +141,7 @@ impl Host {
         oif: Option<InterfaceId>,
     ) {
         self.tell_rule(cx, &frame, chain, iif, oif);
-        cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+        self.end_by_filter(cx, frame, chain, iif, oif);
     }
 
     /// LOCAL_IN: the filter rules, which see the outer header of a tunnel, and later what was inside.

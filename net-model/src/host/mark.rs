@@ -1,10 +1,11 @@
-//! iptables, as far as a load balancer uses it: firewall marks and plain ACCEPT and DROP.
+//! iptables, as far as a load balancer uses it: firewall marks, ACCEPT, DROP and REJECT (`reject.rs`).
 //!
 //! `iptables -t mangle -A PREROUTING -p tcp -d VIP -m multiport --dports 80,443 -j MARK --set-mark 1` groups services
 //! for `ipvsadm -f 1`; the filter table's INPUT, FORWARD and OUTPUT accept or drop. Order in the hooks: mangle before
 //! filter, and filter INPUT before IPVS. Address translation and connection tracking are outside the model.
 
 use super::interface::InterfaceId;
+use super::reject::Rejection;
 use crate::addr::{Addr, Prefix};
 use crate::packet::Packet;
 
@@ -43,6 +44,8 @@ pub enum Target {
     Accept,
     /// `-j DROP`
     Drop,
+    /// `-j REJECT`: dropped, and the sender is told.
+    Reject(Rejection),
     /// `-j MARK --set-xmark VALUE/MASK`: the mark's bits under the mask are cleared, then `value` is mixed in; the walk
     /// goes on.
     Mark {
@@ -209,9 +212,9 @@ impl Netfilter {
         for (index, rule) in self.chain(chain).iter().enumerate() {
             let is_met = rule.matches.iter().all(|m| m.what.is_met(passing, mark) == m.holds);
             match rule.target {
-                Target::Drop if is_met => return Some(index + 1),
+                Target::Drop | Target::Reject(_) if is_met => return Some(index + 1),
                 Target::Mark { value, mask } if is_met => mark = mark & !mask ^ value,
-                Target::Accept | Target::Drop | Target::Mark { .. } => {}
+                Target::Accept | Target::Drop | Target::Reject(_) | Target::Mark { .. } => {}
             }
         }
         None
@@ -227,7 +230,7 @@ impl Netfilter {
             }
             match rule.target {
                 Target::Accept => return Ruling::Accept { mark },
-                Target::Drop => return Ruling::Drop,
+                Target::Drop | Target::Reject(_) => return Ruling::Drop,
                 Target::Mark { value, mask } => mark = mark & !mask ^ value,
             }
         }

@@ -322,9 +322,9 @@ fn firewall_rules() {
     check(
         "iptables -t mangle -A PREROUTING -p tcp --dport 80 -j MASK --set-make 10",
         &expect![[r#"
-        iptables -t mangle -A PREROUTING -p tcp --dport 80 -j MASK --set-make 10
-                                                              ^^^^ there is no target `MASK' here
-        = use MARK in the mangle table, ACCEPT or DROP in the filter table"#]],
+            iptables -t mangle -A PREROUTING -p tcp --dport 80 -j MASK --set-make 10
+                                                                  ^^^^ there is no target `MASK' here
+            = use MARK in the mangle table, ACCEPT, DROP or REJECT in the filter table"#]],
     );
     check(
         "iptables -A PREROUTING -j DROP",

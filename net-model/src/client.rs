@@ -10,6 +10,7 @@ use crate::exchange::{Exchange, ExchangeId, Exchanges, Phase};
 use crate::group::GroupId;
 use crate::host::Host;
 use crate::ipvs::{Protocol, endpoint};
+use crate::ledger::Attempt;
 use crate::outcome::Failure;
 use crate::recorder::Place;
 use crate::spec::{Arrivals, Close, Target};
@@ -64,6 +65,7 @@ impl Host {
             wake(cx, id, cx.now + limit);
         }
         let tag = Exchanges::tag(id);
+        self.note_attempt(cx, id, local, target);
         self.tell_client(cx, id, || {
             format!(
                 "connects from {} to {} {}",
@@ -79,6 +81,31 @@ impl Host {
             }
             Protocol::Udp | Protocol::Sctp => self.ask_by_datagram(cx, id, local, remote),
         }
+    }
+
+    /// A line for the ledger, if one is kept.
+    fn note_attempt(&self, cx: &mut Cx, id: ExchangeId, local: (Addr, u16), target: Target) {
+        let Some(ledger) = &mut cx.recorder.ledger else { return };
+        let exchange = cx.exchanges.get(id);
+        let group = &self.clients[self.group_index(exchange.group)];
+        let attempt = Attempt {
+            exchange: Exchanges::tag(id),
+            host: self.id,
+            begun: cx.now,
+            protocol: target.protocol,
+            local,
+            remote: (target.addr, target.port),
+            request_bytes: exchange.request_bytes,
+            words: None,
+            close: exchange.close,
+            timeout: group.spec.timeout,
+            ping: group.row(cx.exchanges.row(id)).and_then(|row| row.ping),
+            server: None,
+            work: None,
+            response_bytes: 0,
+            result: None,
+        };
+        ledger.begin(Exchanges::tag(id), attempt);
     }
 
     /// Own and other address and port of the next attempt, unless there is no route or every port tried is in use.
@@ -159,6 +186,9 @@ impl Host {
         let answered = cx.exchanges.get(id).phase == Phase::Answered;
         cx.sockets.get_mut(socket).set_app(App::Orphan);
         self.close(cx, socket);
+        if !answered {
+            note_failure(cx, id, Failure::Reset);
+        }
         self.exchange_over(cx, id, if answered { Ok(()) } else { Err(Failure::Reset) });
         true
     }
@@ -166,6 +196,7 @@ impl Host {
     /// The attempt failed; the socket is gone.
     pub(crate) fn exchange_failed(&mut self, cx: &mut Cx, id: ExchangeId, failure: Failure) {
         self.tell_client(cx, id, || format!("the attempt failed: {}", failure.name()));
+        note_failure(cx, id, failure);
         let exchange = cx.exchanges.get_mut(id);
         exchange.clear_socket();
         if exchange.phase == Phase::Answered {
@@ -224,6 +255,8 @@ impl Host {
         self.tell_client(cx, id, || {
             format!("has the whole answer of {received} bytes, {latency} after the beginning")
         });
+        let now = cx.now;
+        cx.recorder.enter(Exchanges::tag(id), |attempt| attempt.result = Some((now, Ok(()))));
         let sampling = cx.recorder.sampling;
         self.clients[at].seen.succeeded += 1;
         self.clients[at].note_latency(started, latency, sampling);
@@ -297,6 +330,14 @@ impl Host {
             self.clients[at].seen.retransmissions += 1;
         }
     }
+}
+
+/// The ledger learns that an attempt failed, unless the answer was there before.
+fn note_failure(cx: &mut Cx, id: ExchangeId, failure: Failure) {
+    let now = cx.now;
+    cx.recorder.enter(Exchanges::tag(id), |attempt| {
+        attempt.result.get_or_insert((now, Err(failure)));
+    });
 }
 
 /// Gives an exchange its one event.

@@ -12,6 +12,7 @@ pub mod frames;
 pub mod group;
 pub mod host;
 pub mod ipvs;
+pub mod ledger;
 pub mod link;
 mod measure;
 pub mod network;

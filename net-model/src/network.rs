@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::exchange::Exchanges;
 use crate::group::{ClientGroup, GroupId};
 use crate::host::{Host, InterfaceId, InterfaceKind, Stack};
+use crate::ledger::Ledger;
 use crate::measure::Measure;
 use crate::recorder::Recorder;
 use crate::request::Requests;
@@ -194,6 +195,17 @@ impl Network {
 
 /// Running.
 impl Network {
+    /// Keeps a ledger of all attempts from now on.
+    pub fn keep_ledger(&mut self) {
+        self.cx.recorder.ledger = Some(Box::default());
+        self.cx.exchanges.keep_all();
+    }
+
+    /// The ledger, if one was kept; it ends here.
+    pub fn take_ledger(&mut self) -> Option<Ledger> {
+        self.cx.recorder.ledger.take().map(|ledger| *ledger)
+    }
+
     /// Virtual time.
     pub fn now(&self) -> Time {
         self.cx.now

@@ -2,6 +2,7 @@
 //! transcript of one exchange.
 
 use crate::addr::Addr;
+use crate::ledger::{Attempt, Ledger};
 use crate::link::LinkId;
 use crate::packet::{Body, Frame};
 use crate::transcript::{Line, Stage};
@@ -58,6 +59,8 @@ pub struct Recorder {
     traced: Option<u32>,
     tag: u32,
     transcript: Vec<Line>,
+    /// What each attempt was and became, if somebody wants to know.
+    pub(crate) ledger: Option<Box<Ledger>>,
 }
 
 impl Recorder {
@@ -72,6 +75,7 @@ impl Recorder {
             traced: None,
             tag: NOBODY,
             transcript: Vec::new(),
+            ledger: None,
         }
     }
 
@@ -95,6 +99,16 @@ impl Recorder {
     #[inline]
     pub(crate) fn follows(&self, flow: u32) -> bool {
         flow == self.tag
+    }
+
+    /// Writes something into the ledger's line of the exchange with this tag, if there is a ledger.
+    #[inline]
+    pub(crate) fn enter(&mut self, tag: u32, write: impl FnOnce(&mut Attempt)) {
+        if let Some(ledger) = &mut self.ledger
+            && let Some(line) = ledger.line(tag)
+        {
+            write(line);
+        }
     }
 
     /// Adds a line about a packet to the transcript, if the packet is followed.

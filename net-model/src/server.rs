@@ -127,6 +127,8 @@ impl Host {
         let id = cx.requests.insert(request);
         cx.sockets.get_mut(socket).set_app(App::Request(id));
         let held = plan.is_some_and(|plan| cx.exchanges.row(plan).is_some());
+        let place = (self.id, server);
+        cx.recorder.enter(cx.sockets.get(socket).flow, |attempt| attempt.server = Some(place));
         let server = &mut self.servers[server as usize];
         server.accepted += 1;
         if !held && server.spec.discipline == Discipline::Fifo {
@@ -194,6 +196,8 @@ impl Host {
         server.accepted += 1;
         let flow = cx.wiring.frames.packet_mut(&frame).flow;
         cx.deliver(frame);
+        let place = (self.id, number);
+        cx.recorder.enter(flow, |attempt| attempt.server = Some(place));
         let request = Request {
             host: self.id,
             server: number,
@@ -217,6 +221,7 @@ impl Host {
     fn request_complete(&mut self, cx: &mut Cx, id: RequestId) {
         if let Some((hold, bytes)) = self.planned(cx, id) {
             cx.requests.get_mut(id).response_bytes = bytes;
+            note_work(cx, id, hold);
             cx.agenda.post(cx.now + hold, Event::Served(id));
             return;
         }
@@ -269,6 +274,7 @@ impl Host {
         });
         let server = &mut self.servers[cx.requests.get(id).server as usize];
         cx.requests.get_mut(id).response_bytes = server.draw_response();
+        note_work(cx, id, service);
         cx.agenda.post(cx.now + service, Event::Served(id));
     }
 
@@ -343,6 +349,19 @@ impl Host {
             cx.requests.remove(id);
         }
     }
+}
+
+/// The ledger learns what a server has to do for a request.
+pub(crate) fn note_work(cx: &mut Cx, id: RequestId, work: Duration) {
+    let request = cx.requests.get(id);
+    let tag = match request.asker {
+        Asker::Tcp(socket) => cx.sockets.get(socket).flow,
+        Asker::Udp { flow, .. } => flow,
+        Asker::Gone => return,
+    };
+    cx.recorder.enter(tag, |attempt| {
+        (attempt.work, attempt.response_bytes) = (Some(work), request.response_bytes);
+    });
 }
 
 /// The exchange at the other end of a server's socket, if it is still the one that opened it.

@@ -26,13 +26,14 @@ impl Host {
         let number = cx.requests.get(id).server;
         let server = &mut self.servers[number as usize];
         server.advance_sharing(cx.now);
-        let service = server.draw_service().as_nanos() as f64;
-        let done_at = server.sharing.gained + service;
+        let work = server.draw_service();
+        let done_at = server.sharing.gained + work.as_nanos() as f64;
         let request = cx.requests.get_mut(id);
         request.response_bytes = server.draw_response();
         request.has_worker = true;
         server.change_busy(cx.now, 1);
         server.sharing.due.insert((done_at.to_bits(), id), ());
+        crate::server::note_work(cx, id, work);
         self.arm_sharing(cx, number);
     }
 

@@ -35,6 +35,7 @@ impl Host {
         let (bytes, group) = (exchange.request_bytes, exchange.group);
         let at = self.group_index(group);
         let words = self.clients[at].next_words();
+        cx.recorder.enter(Exchanges::tag(id), |attempt| attempt.words.clone_from(&words));
         let bytes = words.as_ref().map_or(bytes, |words| words.len() as u32);
         self.send_datagrams(cx, local, remote, bytes, Exchanges::tag(id), words.as_deref());
     }

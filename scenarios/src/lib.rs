@@ -15,6 +15,7 @@ pub mod names;
 pub mod native;
 pub mod problem;
 pub mod recording;
+pub mod rehearsal;
 pub mod replay;
 pub mod resolve;
 pub mod run;

@@ -9,9 +9,11 @@ mod compare;
 mod exec;
 mod expand;
 mod explain;
+mod kernel;
 mod list;
 mod options;
 mod pcap;
+mod replay;
 mod replay_pcap;
 mod run;
 mod schema;
@@ -48,6 +50,10 @@ enum Verb {
     Explain(explain::Args),
     /// Run a scenario up to an instant and type commands on one of its hosts
     Exec(exec::Args),
+    /// Run a scenario on a real Linux kernel, beside the simulation, and compare
+    Replay(replay::Args),
+    /// Get the kernel for `lvsim replay`, or say which one it is
+    Kernel(kernel::Args),
     /// Let the packets of a capture enter a director: what would it have decided?
     ReplayPcap(replay_pcap::Args),
     /// Print the long form of a scenario: what `cluster:` stands for on each host, and why
@@ -61,6 +67,10 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    // The guest of `lvsim replay` has this very program as its first process.
+    if ::replay::agent::init::is_init() {
+        return ::replay::agent::init::main();
+    }
     let cli = Cli::parse();
     let result = match cli.verb {
         Verb::Run(args) => run::run(&args),
@@ -69,6 +79,8 @@ fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Explain(args) => explain::run(&args),
         Verb::Exec(args) => exec::run(&args),
+        Verb::Replay(args) => replay::run(&args),
+        Verb::Kernel(args) => kernel::run(&args),
         Verb::ReplayPcap(args) => replay_pcap::run(&args),
         Verb::Expand(args) => expand::run(&args),
         Verb::List(args) => list::run(&args),

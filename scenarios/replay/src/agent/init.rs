@@ -1,0 +1,96 @@
+//! The agent as the first and only program of a virtual machine.
+
+use super::perform;
+use crate::channel::{Kind, Sender};
+use crate::job::Job;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::mount::{MountFlags, mount};
+use std::fs::File;
+use std::process::ExitCode;
+
+/// The modules that are in the guest, one path a line, in the order in which they are loaded.
+pub(crate) const MODULES: &str = "/modules";
+/// The job, as JSON.
+pub(crate) const JOB: &str = "/job.json";
+/// The port through which the guest answers.
+const PORT: &str = "/dev/virtio-ports/lvsim";
+
+/// Is this process the first one of a virtual machine that was made for a job?
+pub fn is_init() -> bool {
+    std::process::id() == 1 && std::path::Path::new(JOB).exists()
+}
+
+/// Does the job of this virtual machine, answers, and switches the machine off.
+pub fn main() -> ExitCode {
+    let outcome = prepare().and_then(|()| answer());
+    if let Err(error) = outcome {
+        eprintln!("lvsim: {error}");
+    }
+    rustix::fs::sync();
+    let _ = rustix::system::reboot(rustix::system::RebootCommand::PowerOff);
+    ExitCode::FAILURE
+}
+
+/// Mounts what programs expect, loads the modules.
+fn prepare() -> Result<(), String> {
+    for (kind, place) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/run")] {
+        std::fs::create_dir_all(place).map_err(|e| format!("{place}: {e}"))?;
+        mount(kind, place, kind, MountFlags::empty(), None).map_err(|e| format!("mounting {place}: {e}"))?;
+    }
+    std::fs::create_dir_all("/run/netns").map_err(|e| format!("/run/netns: {e}"))?;
+    let modules = std::fs::read_to_string(MODULES).map_err(|e| format!("{MODULES}: {e}"))?;
+    modules.lines().try_for_each(insert)
+}
+
+fn answer() -> Result<(), String> {
+    let port = port()?;
+    let mut sender = Sender::new(port);
+    let text = std::fs::read(JOB).map_err(|e| format!("{JOB}: {e}"))?;
+    let job: Job = serde_json::from_slice(&text).map_err(|e| format!("{JOB}: {e}"))?;
+    let sent = match perform(&job) {
+        Ok(transcript) => {
+            let text = serde_json::to_vec(&transcript).expect("a transcript is plain data");
+            sender.send(Kind::Transcript, &text)
+        }
+        Err(error) => sender.send(Kind::Failed, error.to_string().as_bytes()),
+    };
+    sent.and_then(|()| sender.finish()).map_err(|e| format!("{PORT}: {e}"))
+}
+
+/// The port, by its name or, since nobody makes links in /dev here, by its number.
+fn port() -> Result<File, String> {
+    let names = [PORT, "/dev/vport0p1", "/dev/vport1p1", "/dev/vport2p1"];
+    let found = names.iter().find_map(|name| File::options().write(true).open(name).ok());
+    found.ok_or_else(|| "there is no port to answer through".into())
+}
+
+/// Loads a module that the plan names, if it is there and not loaded or built in.
+pub(super) fn load(module: &str) -> Result<(), String> {
+    let name = module.replace('-', "_");
+    if std::path::Path::new(&format!("/sys/module/{name}")).exists() {
+        return Ok(());
+    }
+    let known = std::fs::read_to_string(MODULES).unwrap_or_default();
+    let is_it =
+        |path: &&str| path.ends_with(&format!("/{module}.ko")) || path.ends_with(&format!("/{name}.ko"));
+    match known.lines().find(is_it) {
+        Some(path) => insert(path),
+        None => {
+            let output = std::process::Command::new("modprobe").arg(module).output();
+            match output {
+                Ok(output) if output.status.success() => Ok(()),
+                Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_string()),
+                Err(error) => Err(format!("modprobe {module}: {error}")),
+            }
+        }
+    }
+}
+
+fn insert(path: &str) -> Result<(), String> {
+    let file =
+        open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|e| format!("{path}: {e}"))?;
+    match rustix::system::finit_module(&file, c"", 0) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
+        Err(errno) => Err(format!("{path}: {errno}")),
+    }
+}

@@ -1,0 +1,115 @@
+//! What a kernel is to do: everything that the agent beside it needs to know, in one file.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// A scenario as work for a kernel. All instants are nanoseconds from the beginning of the scenario.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Job {
+    /// The scenario's name.
+    pub name: String,
+    /// The hosts' names, each a network namespace.
+    pub hosts: Vec<String>,
+    /// What builds the network, in order.
+    pub setup: Vec<Command>,
+    /// What happens later, in order of time.
+    pub events: Vec<Timed>,
+    /// Programs that listen.
+    pub servers: Vec<Server>,
+    /// What clients do, in order of time.
+    pub attempts: Vec<Attempt>,
+    /// Commands that look, in order of time.
+    pub looks: Vec<Timed>,
+    /// When everything is over.
+    pub end: u64,
+}
+
+/// A command, and where it runs.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Command {
+    /// The host in whose network namespace it runs; none: beside the hosts, where the switches are.
+    pub host: Option<String>,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What a command does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Action {
+    /// A program runs with these words.
+    Run(Vec<String>),
+    /// A kernel setting: its path below `/proc/sys`, and its value.
+    Set(String, String),
+    /// A kernel module is loaded.
+    Load(String),
+}
+
+/// A command at an instant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Timed {
+    /// When.
+    pub at: u64,
+    /// What.
+    pub command: Command,
+}
+
+/// A program that listens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Server {
+    /// Index into [`Job::hosts`].
+    pub host: usize,
+    /// UDP, or else TCP.
+    pub udp: bool,
+    /// Where it listens; all share the workers.
+    pub listens: Vec<SocketAddr>,
+    /// How many requests are served at a time.
+    pub workers: u32,
+    /// Length of the accept queue; for UDP, datagrams that may wait.
+    pub backlog: u32,
+    /// All requests are served at once and share the workers; otherwise first come, first served.
+    pub shares: bool,
+}
+
+/// An attempt of a client.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Index into [`Job::hosts`].
+    pub host: usize,
+    /// When.
+    pub at: u64,
+    /// UDP, or else TCP.
+    pub udp: bool,
+    /// The client's address and port.
+    pub local: SocketAddr,
+    /// Where it connects to.
+    pub remote: SocketAddr,
+    /// Bytes of the request.
+    pub request: u32,
+    /// What the datagram says.
+    pub words: Option<String>,
+    /// Who closes.
+    pub close: Close,
+    /// The client gives up after this long.
+    pub timeout: Option<u64>,
+    /// It sends a byte at this distance while the connection is open.
+    pub ping: Option<u64>,
+    /// It is served at once, whatever the workers do.
+    pub held: bool,
+    /// How long a worker works on it.
+    pub work: u64,
+    /// Bytes of the answer.
+    pub response: u32,
+}
+
+/// Who closes a connection after the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Close {
+    /// The server, right after the answer.
+    Server,
+    /// The client, once it has the answer.
+    Client,
+    /// The client, with a reset.
+    Reset,
+    /// Nobody.
+    Nobody,
+}

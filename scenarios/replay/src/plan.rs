@@ -1,0 +1,242 @@
+//! A scenario becomes commands: the same network out of namespaces, bridges and virtual cables, as anybody could type it.
+//!
+//! Every host is a network namespace, every network a bridge, every cable a pair of virtual interfaces whose one end is
+//! in the host and whose other end is a port of the bridge. What the scenario says in Linux's own words is left as it is.
+
+use crate::job::{Action, Command, Timed};
+use net_model::addr::Prefix;
+use net_model::spec::{Arrivals, LinkSpec, Sources};
+use scenarios::console::{self, Command as Typed, words};
+use scenarios::scenario::{Host, Interface, Line, Scenario};
+use scenarios::schema::HostChange;
+use sim_core::Duration;
+
+/// Everything that is typed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Plan {
+    /// What builds the network, in order.
+    pub setup: Vec<Command>,
+    /// What happens later, in order of time.
+    pub events: Vec<Timed>,
+}
+
+/// The commands of a scenario.
+pub fn plan(scenario: &Scenario) -> Plan {
+    let mut planner = Planner { scenario, setup: Vec::new() };
+    planner.networks();
+    for (index, host) in scenario.hosts.iter().enumerate() {
+        planner.host(index, host);
+    }
+    for (index, host) in scenario.hosts.iter().enumerate() {
+        planner.set_up(index, host);
+    }
+    let events = scenario.events.iter().flat_map(|event| {
+        let host = &scenario.hosts[event.host];
+        event_commands(scenario, event.host, host, &event.action)
+            .into_iter()
+            .map(|command| Timed { at: event.at.as_nanos(), command })
+    });
+    Plan { events: events.collect(), setup: planner.setup }
+}
+
+struct Planner<'a> {
+    scenario: &'a Scenario,
+    setup: Vec<Command>,
+}
+
+impl Planner<'_> {
+    fn networks(&mut self) {
+        for index in 0..self.scenario.networks.len() {
+            let name = bridge(self.scenario, index);
+            // Nobody but the hosts speaks: no spanning tree, no questions about multicast groups.
+            self.run(None, &format!("ip link add {name} type bridge mcast_snooping 0"));
+            self.set(None, &format!("net/ipv6/conf/{name}/disable_ipv6"), "1");
+            self.run(None, &format!("ip link set {name} up"));
+        }
+    }
+
+    fn host(&mut self, index: usize, host: &Host) {
+        let name = &host.name;
+        self.run(None, &format!("ip netns add {name}"));
+        if !speaks_ipv6(self.scenario) {
+            // A kernel without IPv6 is quiet: no router is looked for, no address is tried out.
+            for which in ["all", "default"] {
+                self.set(Some(name), &format!("net/ipv6/conf/{which}/disable_ipv6"), "1");
+            }
+        }
+        self.run(Some(name), "ip link set lo up");
+        for (at, interface) in host.interfaces.iter().enumerate() {
+            self.interface(index, at, host, interface);
+        }
+    }
+
+    fn interface(&mut self, index: usize, at: usize, host: &Host, interface: &Interface) {
+        let (name, device) = (&host.name, &interface.name);
+        if let Some((network, cable)) = interface.plug {
+            let (port, mtu) = (port(self.scenario, index, at), self.scenario.networks[network].mtu);
+            let bridge = bridge(self.scenario, network);
+            self.run(
+                None,
+                &format!(
+                    "ip link add {port} mtu {mtu} type veth peer name {device} address {} mtu {mtu} netns {name}",
+                    interface.mac
+                ),
+            );
+            self.set(None, &format!("net/ipv6/conf/{port}/disable_ipv6"), "1");
+            self.run(None, &format!("ip link set {port} master {bridge} up"));
+            for (host, device) in [(None, &port), (Some(name.as_str()), device)] {
+                // Each packet by itself, as on a wire: no large ones that a card would cut.
+                self.run(host, &format!("ip link set {device} gso_max_segs 1"));
+                if let Some(qdisc) = netem(device, &cable) {
+                    self.run(host, &qdisc);
+                }
+            }
+        } else if device.starts_with("dummy") {
+            self.run(Some(name), &format!("ip link add {device} type dummy"));
+        } else if device.starts_with("tunl") {
+            self.setup.push(Command { host: None, action: Action::Load("ipip".into()) });
+        }
+        if interface.up && device != "lo" {
+            self.run(Some(name), &format!("ip link set {device} up"));
+        }
+        for (addr, len) in &interface.addresses {
+            let nodad = if addr.is_v4() { "" } else { " nodad" };
+            self.run(Some(name), &format!("ip addr add {addr}/{len} dev {device}{nodad}"));
+        }
+    }
+
+    /// The scenario's own commands, and the addresses its clients come from.
+    fn set_up(&mut self, index: usize, host: &Host) {
+        for line in host.setup.iter() {
+            self.setup.extend(typed(&host.name, line));
+        }
+        let routed: Vec<Prefix> = host.setup.iter().filter_map(local_route).collect();
+        for prefix in sources(self.scenario, index).into_iter().filter(|prefix| !routed.contains(prefix)) {
+            let family = if prefix.addr().is_v4() { "" } else { "-6 " };
+            let text = format!("ip {family}route replace local {prefix} dev lo");
+            self.run(Some(&host.name), &text);
+        }
+    }
+
+    fn run(&mut self, host: Option<&str>, text: &str) {
+        self.setup.push(run(host, text));
+    }
+
+    fn set(&mut self, host: Option<&str>, path: &str, value: &str) {
+        let action = Action::Set(path.into(), value.into());
+        self.setup.push(Command { host: host.map(Into::into), action });
+    }
+}
+
+/// What an event of the scenario is on a real machine.
+fn event_commands(
+    scenario: &Scenario,
+    index: usize,
+    host: &Host,
+    action: &scenarios::scenario::Action,
+) -> Vec<Command> {
+    use scenarios::scenario::Action as Event;
+    let port_of = |at: usize| port(scenario, index, at);
+    match action {
+        Event::Run(line) => typed(&host.name, line),
+        Event::Unplug(at) => vec![run(None, &format!("ip link set {} down", port_of(*at)))],
+        Event::Plug(at) => vec![run(None, &format!("ip link set {} up", port_of(*at)))],
+        Event::Host(change) => {
+            // A port that neither learns nor forwards: the host notices nothing, like its neighbours.
+            let state = if *change == HostChange::Crash { 0 } else { 3 };
+            let plugged =
+                host.interfaces.iter().enumerate().filter(|(_, interface)| interface.plug.is_some());
+            plugged
+                .map(|(at, _)| run(None, &format!("bridge link set dev {} state {state}", port_of(at))))
+                .collect()
+        }
+    }
+}
+
+/// A line of the scenario as commands: settings are written, modules loaded, everything else is a program.
+fn typed(host: &str, line: &Line) -> Vec<Command> {
+    let on = |action| Command { host: Some(host.into()), action };
+    if let Ok(Some(Typed::Sysctl(settings))) = Typed::parse(&line.text, &console::names::Names::default()) {
+        return settings.into_iter().map(|setting| on(Action::Set(setting.path, setting.value))).collect();
+    }
+    let Ok(words) = words(&line.text) else { return Vec::new() };
+    let is_prompt = |word: &&console::Word| matches!(word.text.as_str(), "sudo" | "$");
+    let words: Vec<String> = words.iter().skip_while(is_prompt).map(|word| word.text.clone()).collect();
+    match words.first().map(String::as_str) {
+        None => Vec::new(),
+        Some("modprobe") => {
+            let modules = words[1..].iter().filter(|word| !word.starts_with('-'));
+            modules.map(|module| on(Action::Load(module.clone()))).collect()
+        }
+        Some(_) => vec![on(Action::Run(words))],
+    }
+}
+
+/// The prefix of `ip route add local PREFIX dev lo`.
+fn local_route(line: &Line) -> Option<Prefix> {
+    let words: Vec<&str> = line.text.split_whitespace().collect();
+    let at = words.iter().position(|word| *word == "local")?;
+    let (addr, len) = words.get(at + 1)?.split_once('/')?;
+    Some(Prefix::new(addr.parse().ok()?, len.parse().ok()?))
+}
+
+/// The addresses beside its own that clients on a host come from.
+fn sources(scenario: &Scenario, host: usize) -> Vec<Prefix> {
+    let mut all = Vec::new();
+    for group in scenario.clients.iter().filter(|group| group.host == host) {
+        match (&group.spec.sources, &group.spec.arrivals) {
+            (_, Arrivals::Trace(rows)) => all.extend(rows.iter().map(|row| Prefix::host(row.client))),
+            (Sources::Uniform(prefix) | Sources::RoundRobin(prefix), _) => all.push(*prefix),
+            (Sources::Host, _) => {}
+        }
+    }
+    let own = scenario.hosts[host].interfaces.iter().flat_map(|interface| &interface.addresses);
+    let own: Vec<Prefix> = own.map(|(addr, _)| Prefix::host(*addr)).collect();
+    all.retain(|prefix| !own.contains(prefix));
+    all.sort_by_key(|prefix| (prefix.addr(), prefix.len()));
+    all.dedup();
+    all
+}
+
+/// Cables faster than this are as fast as the kernel: a queue that holds each packet for microseconds costs more than
+/// everything else together, and decides nothing.
+const SHORT: Duration = Duration::from_millis(1);
+
+/// Delay, rate and loss of a cable, for one direction of it.
+fn netem(device: &str, cable: &LinkSpec) -> Option<String> {
+    let mut text = format!("tc qdisc add dev {device} root netem");
+    let bare = text.len();
+    if cable.delay >= SHORT {
+        text += &format!(" delay {}us", cable.delay.as_nanos() as f64 / 1e3);
+    }
+    if cable.loss > 0.0 {
+        text += &format!(" loss {}%", cable.loss * 100.0);
+    }
+    let limit = (cable.queue_bytes / 1500).clamp(1, 100_000);
+    (text.len() > bare).then(|| format!("{text} rate {}bit limit {limit}", cable.rate_bps))
+}
+
+/// The bridge of a network: its name if an interface can have it and no interface has it.
+pub(crate) fn bridge(scenario: &Scenario, network: usize) -> String {
+    let name = &scenario.networks[network].name;
+    let fits = name.len() <= 15 && !name.starts_with("port") && name != "lo";
+    if fits { name.clone() } else { format!("switch{network}") }
+}
+
+/// The bridge's end of a host's cable.
+fn port(scenario: &Scenario, host: usize, interface: usize) -> String {
+    let plugged = |interfaces: &[Interface]| interfaces.iter().filter(|i| i.plug.is_some()).count();
+    let before: usize = scenario.hosts[..host].iter().map(|host| plugged(&host.interfaces)).sum();
+    format!("port{}", before + plugged(&scenario.hosts[host].interfaces[..interface]) + 1)
+}
+
+/// Does anything here have an IPv6 address?
+pub(crate) fn speaks_ipv6(scenario: &Scenario) -> bool {
+    let interfaces = scenario.hosts.iter().flat_map(|host| &host.interfaces);
+    interfaces.flat_map(|interface| &interface.addresses).any(|(addr, _)| !addr.is_v4())
+}
+
+fn run(host: Option<&str>, text: &str) -> Command {
+    let words = text.split_whitespace().map(Into::into).collect();
+    Command { host: host.map(Into::into), action: Action::Run(words) }
+}

@@ -1,0 +1,193 @@
+//! The simulation does a scenario first: what it draws becomes the job for a kernel, what it sees its own transcript.
+
+use crate::job::{Action, Attempt, Close, Command, Job, Server, Timed};
+use crate::plan::{plan, speaks_ipv6};
+use crate::transcript::{Answer, End, Outcome, Transcript};
+use net_model::addr::Addr;
+use net_model::ipvs::Protocol;
+use net_model::ledger;
+use net_model::outcome::Failure;
+use net_model::spec::{Arrivals, Discipline, ReplyFrom, ServerSpec};
+use scenarios::exec::Line;
+use scenarios::problem::Problem;
+use scenarios::rehearsal::{self, Look, Rehearsal};
+use scenarios::scenario::{Action as Event, Host, Scenario};
+use sim_core::{Duration, Time};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// How long after the end of a scenario the last looks are: everything that goes on by itself has settled.
+const SETTLED: Duration = Duration::from_secs(10);
+/// The commands that look at a director.
+const LOOKS: [&str; 3] = ["ipvsadm -Ln", "ipvsadm -Ln --stats --exact", "ipvsadm -Lnc"];
+
+/// The job for a kernel, and the simulation's own account of it.
+#[derive(Clone, Debug)]
+pub struct Rehearsed {
+    /// What a kernel is to do.
+    pub job: Job,
+    /// What the simulation did.
+    pub simulated: Transcript,
+}
+
+/// Simulates a scenario. None if `progress` stopped it.
+///
+/// # Errors
+/// The commands that hosts refuse when they are set up.
+pub fn rehearse(
+    scenario: &Scenario,
+    progress: &mut dyn FnMut(Time) -> bool,
+) -> Result<Option<Rehearsed>, Vec<Problem>> {
+    let looks = looks(scenario);
+    let Some(rehearsal) = rehearsal::rehearse(scenario, &looks, progress)? else { return Ok(None) };
+    let servers = servers(scenario);
+    let typed = plan(scenario);
+    let job = Job {
+        name: scenario.name.clone(),
+        hosts: scenario.hosts.iter().map(|host| host.name.clone()).collect(),
+        setup: typed.setup,
+        events: typed.events,
+        attempts: rehearsal.attempts.iter().map(|line| attempt(scenario, line)).collect(),
+        looks: looks.iter().map(|look| timed(scenario, look)).collect(),
+        end: looks.last().map_or(Time::ZERO + scenario.duration + SETTLED, |look| look.at).as_nanos(),
+        servers: servers.iter().map(|(_, server)| server.clone()).collect(),
+    };
+    let simulated = transcript(scenario, &rehearsal, &servers);
+    Ok(Some(Rehearsed { job, simulated }))
+}
+
+/// The looks at all directors, after everything.
+fn looks(scenario: &Scenario) -> Vec<Look> {
+    let at = Time::ZERO + scenario.duration + SETTLED;
+    let directors =
+        scenario.hosts.iter().enumerate().filter(|(index, host)| is_director(scenario, *index, host));
+    directors
+        .flat_map(|(host, _)| LOOKS.map(|text| (host, text)))
+        .map(|(host, text)| {
+            let line = Line::read(text, scenario).expect("it is a command").expect("it is not empty");
+            Look { at, host, line }
+        })
+        .collect()
+}
+
+/// Does anybody type ipvsadm here?
+fn is_director(scenario: &Scenario, index: usize, host: &Host) -> bool {
+    let is_ipvsadm = |text: &str| text.split_whitespace().any(|word| word.ends_with("ipvsadm"));
+    let events = scenario.events.iter().filter(|event| event.host == index);
+    host.setup.iter().any(|line| is_ipvsadm(&line.text))
+        || events.into_iter().any(|event| matches!(&event.action, Event::Run(line) if is_ipvsadm(&line.text)))
+}
+
+fn timed(scenario: &Scenario, look: &Look) -> Timed {
+    let words = look.line.text.split_whitespace().map(Into::into).collect();
+    let host = Some(scenario.hosts[look.host].name.clone());
+    Timed { at: look.at.as_nanos(), command: Command { host, action: Action::Run(words) } }
+}
+
+/// All server programs, with their host's number and their index there.
+fn servers(scenario: &Scenario) -> Vec<((u32, u32), Server)> {
+    let mut all = Vec::new();
+    for (number, host) in scenario.hosts.iter().enumerate() {
+        for (index, spec) in host.servers.iter().enumerate() {
+            let server = Server {
+                host: number,
+                udp: spec.protocol == Protocol::Udp,
+                listens: listens(scenario, host, spec),
+                workers: spec.workers,
+                backlog: spec.backlog,
+                shares: spec.discipline == Discipline::ProcessorSharing,
+            };
+            all.push(((number as u32, index as u32), server));
+        }
+    }
+    all
+}
+
+/// Where a server listens: everywhere; one that answers datagrams from the address that was asked, at each address.
+fn listens(scenario: &Scenario, host: &Host, spec: &ServerSpec) -> Vec<SocketAddr> {
+    let mut addrs: Vec<IpAddr> = vec![Ipv4Addr::UNSPECIFIED.into()];
+    if speaks_ipv6(scenario) {
+        addrs.push(Ipv6Addr::UNSPECIFIED.into());
+    }
+    if spec.protocol == Protocol::Udp && spec.reply_from == ReplyFrom::Asked {
+        let own = host.interfaces.iter().flat_map(|interface| &interface.addresses);
+        addrs = own.map(|(addr, _)| ip(*addr)).collect();
+        addrs.sort_unstable();
+        addrs.dedup();
+    }
+    addrs.iter().flat_map(|addr| spec.ports.iter().map(|port| SocketAddr::new(*addr, *port))).collect()
+}
+
+fn attempt(scenario: &Scenario, line: &ledger::Attempt) -> Attempt {
+    let trace = |group: &&scenarios::scenario::ClientGroup| {
+        group.host == line.host as usize && matches!(group.spec.arrivals, Arrivals::Trace(_))
+    };
+    Attempt {
+        host: line.host as usize,
+        at: line.begun.as_nanos(),
+        udp: line.protocol == Protocol::Udp,
+        local: SocketAddr::new(ip(line.local.0), line.local.1),
+        remote: SocketAddr::new(ip(line.remote.0), line.remote.1),
+        request: line.request_bytes,
+        words: line.words.as_deref().map(Into::into),
+        close: match line.close {
+            net_model::spec::Close::Server => Close::Server,
+            net_model::spec::Close::Client => Close::Client,
+            net_model::spec::Close::Reset => Close::Reset,
+            net_model::spec::Close::None => Close::Nobody,
+        },
+        timeout: line.timeout.map(Duration::as_nanos),
+        ping: line.ping.map(Duration::as_nanos),
+        held: scenario.clients.iter().any(|group| trace(&group)),
+        work: line.work.map_or(0, Duration::as_nanos),
+        response: line.response_bytes,
+    }
+}
+
+fn transcript(scenario: &Scenario, rehearsal: &Rehearsal, servers: &[((u32, u32), Server)]) -> Transcript {
+    let outcome = |line: &ledger::Attempt| Outcome {
+        server: line.server.and_then(|server| servers.iter().position(|(known, _)| *known == server)),
+        ended: line.result.map(|(at, _)| at.as_nanos()),
+        end: line.result.map_or(End::Open, |(_, result)| result.map_or_else(cause, |()| End::Answered)),
+    };
+    let looks = looks(scenario);
+    let answers = rehearsal.answers.iter().zip(&looks).map(|(answer, look)| Answer {
+        at: answer.at.as_nanos(),
+        host: Some(scenario.hosts[look.host].name.clone()),
+        command: answer.line.clone(),
+        stdout: answer.output.stdout.clone(),
+        stderr: answer.output.stderr.clone(),
+        status: answer.output.status,
+    });
+    let notes = rehearsal.run.notes.iter().map(|note| Answer {
+        at: note.at.as_nanos(),
+        host: Some(note.host.clone()),
+        command: note.command.clone(),
+        stdout: note.text.clone(),
+        ..Answer::default()
+    });
+    Transcript {
+        by: "simulation".into(),
+        attempts: rehearsal.attempts.iter().map(outcome).collect(),
+        answers: answers.collect(),
+        notes: notes.collect(),
+        latest: 0,
+    }
+}
+
+fn cause(failure: Failure) -> End {
+    match failure {
+        Failure::Refused => End::Refused,
+        Failure::Reset => End::Reset,
+        Failure::Unreachable => End::Unreachable,
+        Failure::TimedOut => End::TimedOut,
+        Failure::NoProtocol => End::NoProtocol,
+        Failure::NoPort => unreachable!("without a port there is no attempt"),
+    }
+}
+
+fn ip(addr: Addr) -> IpAddr {
+    match addr.to_v4_bits() {
+        Some(bits) => Ipv4Addr::from(bits).into(),
+        None => Ipv6Addr::from(addr.to_bits()).into(),
+    }
+}

@@ -1,0 +1,84 @@
+//! What happened when a job was done, by a kernel or by the simulation.
+
+use serde::{Deserialize, Serialize};
+
+/// The account of a job.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Transcript {
+    /// Who did it: `simulation`, `Linux 6.1.0-56-cloud-amd64`.
+    pub by: String,
+    /// What became of each attempt, in the order of the job.
+    pub attempts: Vec<Outcome>,
+    /// The answers to looks, in their order.
+    pub answers: Vec<Answer>,
+    /// What timed commands said.
+    pub notes: Vec<Answer>,
+    /// How late the agent began an attempt at the worst, in nanoseconds.
+    pub latest: u64,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The server that took it, by its index in the job.
+    pub server: Option<usize>,
+    /// When it ended; none if the job ended before.
+    pub ended: Option<u64>,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum End {
+    /// It did not.
+    #[default]
+    Open,
+    /// With the whole answer.
+    Answered,
+    /// ECONNREFUSED.
+    Refused,
+    /// ECONNRESET, or the connection was closed before the answer was there.
+    Reset,
+    /// EHOSTUNREACH or ENETUNREACH.
+    Unreachable,
+    /// ETIMEDOUT, or the client's own limit.
+    TimedOut,
+    /// ENOPROTOOPT.
+    NoProtocol,
+    /// Any other error of the kernel, by its number.
+    Other(i32),
+}
+
+/// What a command said.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// When, in nanoseconds from the beginning.
+    pub at: u64,
+    /// The host, or none beside them.
+    pub host: Option<String>,
+    /// The command line.
+    pub command: String,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained about.
+    pub stderr: String,
+    /// Its exit status.
+    pub status: i32,
+}
+
+impl End {
+    /// In a word.
+    pub fn name(self) -> String {
+        match self {
+            End::Open => "open".into(),
+            End::Answered => "answered".into(),
+            End::Refused => "refused".into(),
+            End::Reset => "reset".into(),
+            End::Unreachable => "unreachable".into(),
+            End::TimedOut => "timed out".into(),
+            End::NoProtocol => "no protocol".into(),
+            End::Other(errno) => format!("error {errno}"),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The kernel modules that a job needs, each after those it depends on.
+//!
+//! A module says itself what it depends on (`depends=` in its `.modinfo`), so that nobody has to run `depmod` first.
+
+use crate::job::{Action, Job};
+use rustc_hash::FxHashMap;
+use std::path::{Path, PathBuf};
+
+/// What every guest needs.
+const ALWAYS: [&str; 7] =
+    ["virtio_pci", "virtio_console", "bridge", "veth", "sch_netem", "ip_vs", "nf_conntrack"];
+
+/// The modules' files in the order in which they are loaded.
+pub(super) fn needed(folder: &Path, job: &Job) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = FxHashMap::default();
+    find(&folder.join("kernel"), &mut files)?;
+    let mut loaded = Vec::new();
+    for name in ALWAYS.iter().map(|name| (*name).to_owned()).chain(wanted(job)) {
+        load(&name, &files, &mut loaded)?;
+    }
+    Ok(loaded)
+}
+
+/// The modules that a job's commands ask for.
+fn wanted(job: &Job) -> Vec<String> {
+    let commands = job.setup.iter().chain(job.events.iter().map(|timed| &timed.command));
+    let mut wanted = Vec::new();
+    for command in commands {
+        let words = match &command.action {
+            Action::Load(module) => {
+                wanted.push(module.clone());
+                continue;
+            }
+            Action::Set(..) => continue,
+            Action::Run(words) => words,
+        };
+        match words[0].rsplit('/').next().unwrap_or_default() {
+            "ipvsadm" => wanted.extend(schedulers(words)),
+            "iptables" | "ip6tables" => {
+                let common = ["iptable_filter", "iptable_mangle", "xt_mark", "xt_tcpudp", "xt_multiport"];
+                wanted.extend(common.map(Into::into));
+            }
+            "arptables" => wanted.extend(["arptable_filter", "arpt_mangle"].map(Into::into)),
+            _ if words.iter().any(|word| word == "dummy") => wanted.push("dummy".into()),
+            _ => {}
+        }
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+/// Schedulers, persistence engines and tunnels of an ipvsadm line; the kernel's own default among them.
+fn schedulers(words: &[String]) -> Vec<String> {
+    let after = |names: [&str; 2], prefix: &str| {
+        let at = words.iter().position(|word| names.contains(&word.as_str()))?;
+        words.get(at + 1).map(|name| format!("{prefix}{name}"))
+    };
+    let mut modules = vec!["ip_vs_wlc".to_owned()];
+    modules.extend(after(["-s", "--scheduler"], "ip_vs_"));
+    modules.extend(after(["--pe", "--pe"], "ip_vs_pe_"));
+    if words.iter().any(|word| matches!(word.as_str(), "-i" | "--ipip")) {
+        modules.push("ipip".into());
+    }
+    modules
+}
+
+/// All modules below a folder, by their names.
+fn find(folder: &Path, files: &mut FxHashMap<String, PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "ko") {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().replace('-', "_");
+            files.insert(name, path);
+        }
+    }
+    Ok(())
+}
+
+/// A module after everything it depends on. One that is not there may be built in, or is missed when it is used.
+fn load(name: &str, files: &FxHashMap<String, PathBuf>, loaded: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    let Some(path) = files.get(&name.replace('-', "_")) else { return Ok(()) };
+    if loaded.contains(path) {
+        return Ok(());
+    }
+    for before in dependencies(&std::fs::read(path)?) {
+        load(&before, files, loaded)?;
+    }
+    loaded.push(path.clone());
+    Ok(())
+}
+
+/// What a module depends on.
+fn dependencies(module: &[u8]) -> Vec<String> {
+    let mark = b"\0depends=";
+    let Some(at) = module.windows(mark.len()).position(|window| window == mark) else { return Vec::new() };
+    let names = module[at + mark.len()..].split(|byte| *byte == 0).next().unwrap_or_default();
+    let names = String::from_utf8_lossy(names);
+    names.split(',').filter(|name| !name.is_empty()).map(Into::into).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_says_what_it_depends_on() {
+        let module = b"\x7fELF\0license=GPL\0depends=nf_conntrack,libcrc32c\0retpoline=Y\0";
+        assert_eq!(dependencies(module), ["nf_conntrack", "libcrc32c"]);
+        assert!(dependencies(b"\0depends=\0name=x\0").is_empty());
+        assert!(dependencies(b"nothing").is_empty());
+    }
+}

@@ -10,6 +10,7 @@ mod ports;
 pub use balance::{ServerBalance, ServiceBalance};
 
 use crate::assemble::{Assembled, assemble};
+use crate::console::ipvsadm::Output;
 use crate::names::suggestion;
 use crate::problem::Problem;
 use crate::run::{Note, happen};
@@ -202,6 +203,13 @@ impl<'a> Replay<'a> {
             }
         }
         decisions
+    }
+
+    /// A command that looks at the director (or changes it by hand), after everything of an instant.
+    pub fn look(&mut self, at: Time, line: &crate::exec::Line) -> Output {
+        self.reach(at);
+        self.happen_before(at + Duration::from_nanos(1));
+        self.assembled.shell(self.host).type_line(line)
     }
 
     /// The name of the host with this address, if the scenario has one.

@@ -8,6 +8,7 @@ use crate::terminal::print;
 use anyhow::{Context, Result, anyhow, bail};
 use replay::backend::Backend;
 use replay::compare::{Comparison, compare};
+use replay::feed::feed;
 use replay::plan::plan;
 use replay::rehearse::{Rehearsed, rehearse};
 use replay::script::script;
@@ -63,8 +64,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(path) = &args.record {
         let text = serde_json::to_string(&seen).context("a transcript is plain data")?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        for (tap, bytes) in rehearsed.job.taps.iter().zip(&seen.captures) {
+            let name = format!("{}.{}.pcap", rehearsed.job.hosts[tap.host], tap.device);
+            let path = path.with_extension(name);
+            std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        }
     }
-    let comparison = compare(&rehearsed.job, &rehearsed.simulated, &seen);
+    let fed = feed(&scenario, &rehearsed.job, &seen).map_err(|problem| anyhow!(problem))?;
+    let comparison = compare(&rehearsed.job, &rehearsed.simulated, &seen, &fed);
     let seconds = stopwatch.elapsed().as_secs_f64();
     print(&report(&rehearsed, &seen, &comparison, seconds))?;
     Ok(ExitCode::from(u8::from(!comparison.differences.is_empty())))
@@ -89,6 +96,13 @@ fn machine(args: &Args) -> Result<Machine> {
 fn report(rehearsed: &Rehearsed, seen: &Transcript, comparison: &Comparison, seconds: f64) -> String {
     let mut text =
         format!("{}: {} ({}, {seconds:.1} s)\n", rehearsed.job.name, comparison.sentence(), seen.by);
+    if comparison.moved > 0 {
+        let _ = writeln!(
+            text,
+            "{} connections went to another server than in the simulation's own run: packets came in another order",
+            comparison.moved
+        );
+    }
     if let Some(first) = comparison.differences.first() {
         let _ = writeln!(text, "\nfirst, at {:.6} s: {}", first.at as f64 / 1e9, first.text);
     }

@@ -12,7 +12,7 @@ pub enum Kind {
     Transcript,
     /// Why the job could not be done, as text.
     Failed,
-    /// A capture: the name of its interface, a line feed, the file.
+    /// A capture; they come in the order of the taps, before the transcript.
     Capture,
     /// Nothing comes any more.
     End,

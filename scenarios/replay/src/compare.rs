@@ -1,18 +1,30 @@
-//! Two transcripts of one job, held against each other.
+//! What a kernel did, held against the simulation.
+//!
+//! Two questions. Did the kernel's director decide as the simulated one does when it gets the same packets in the same
+//! order ([`crate::feed`])? And did the clients see what they see in the simulation, where the order of packets that
+//! arrive nearly at once may be another?
 
+use crate::feed::Fed;
 use crate::job::Job;
 use crate::transcript::{Answer, Outcome, Transcript};
+use net_model::ipvs::Decision;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
 
 /// What was compared, and what differs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Comparison {
-    /// Decisions for a server.
+    /// Decisions of directors that were made twice, by the kernel and by the simulation, about the same packets.
     pub decisions: usize,
-    /// How attempts ended.
-    pub ends: usize,
+    /// Packets that directors got.
+    pub packets: u64,
     /// Listings.
     pub listings: usize,
+    /// How attempts ended for their clients.
+    pub outcomes: usize,
+    /// Attempts that another server took than in the simulation's own run.
+    pub moved: usize,
     /// Everything that differs, in the order of time.
     pub differences: Vec<Difference>,
 }
@@ -26,37 +38,110 @@ pub struct Difference {
     pub text: String,
 }
 
-/// Compares; `left` is the simulation, usually.
-pub fn compare(job: &Job, left: &Transcript, right: &Transcript) -> Comparison {
+/// Compares a kernel's account of a job with the simulation's, and with what simulated directors made of its packets.
+pub fn compare(job: &Job, simulated: &Transcript, seen: &Transcript, fed: &[Fed]) -> Comparison {
     let mut comparison = Comparison::default();
-    for (index, (a, b)) in left.attempts.iter().zip(&right.attempts).enumerate() {
-        comparison.decisions += usize::from(a.server.is_some() || b.server.is_some());
-        comparison.ends += 1;
-        if (a.server, a.end) != (b.server, b.end) {
-            let attempt = &job.attempts[index];
-            let text = format!(
-                "connection {} from {} to {}:\n  {}: {}\n  {}: {}",
-                index + 1,
-                attempt.local,
-                attempt.remote,
-                left.by,
-                outcome(job, a),
-                right.by,
-                outcome(job, b)
-            );
-            comparison.differences.push(Difference { at: attempt.at, text });
-        }
+    for director in fed {
+        comparison.packets += director.packets;
+        comparison.decisions(job, seen, director);
+        comparison.listings(seen, director);
     }
-    for (a, b) in left.answers.iter().zip(&right.answers) {
-        comparison.listings += 1;
-        if let Some(text) = listing_difference(a, b) {
-            let host = a.host.as_deref().unwrap_or("-");
-            let text = format!("{host}# {}\n{text}", a.command);
-            comparison.differences.push(Difference { at: a.at, text });
-        }
-    }
+    comparison.outcomes(job, simulated, seen);
     comparison.differences.sort_by_key(|difference| difference.at);
     comparison
+}
+
+impl Comparison {
+    /// Each decision of a fed director against the server that took the connection on the kernel.
+    fn decisions(&mut self, job: &Job, seen: &Transcript, fed: &Fed) {
+        let mut attempts: BTreeMap<(bool, SocketAddr, SocketAddr), VecDeque<usize>> = BTreeMap::new();
+        for (index, attempt) in job.attempts.iter().enumerate() {
+            attempts.entry((attempt.udp, attempt.local, attempt.remote)).or_default().push_back(index);
+        }
+        for (decision, host) in &fed.decisions {
+            let key = (decision.protocol == 17, socket(decision.client), socket(decision.target));
+            let Some(index) = attempts.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
+            let Some(server) = seen.attempts[index].server else { continue };
+            self.decisions += 1;
+            if *host != Some(job.servers[server].host) {
+                let text = decision_text(job, index, decision, *host, job.servers[server].host);
+                self.differences.push(Difference { at: decision.time.as_nanos(), text });
+            }
+        }
+    }
+
+    fn listings(&mut self, seen: &Transcript, fed: &Fed) {
+        for (number, answer) in &fed.answers {
+            self.listings += 1;
+            if let Some(text) = listing_difference(answer, &seen.answers[*number]) {
+                let host = answer.host.as_deref().unwrap_or("-");
+                let text = format!("{host}# {}   (- simulation, + kernel)\n{text}", answer.command);
+                self.differences.push(Difference { at: answer.at, text });
+            }
+        }
+    }
+
+    fn outcomes(&mut self, job: &Job, simulated: &Transcript, seen: &Transcript) {
+        for (index, (a, b)) in simulated.attempts.iter().zip(&seen.attempts).enumerate() {
+            self.outcomes += 1;
+            self.moved += usize::from(a.server != b.server);
+            if a.end != b.end {
+                let attempt = &job.attempts[index];
+                let text = format!(
+                    "connection {} from {} to {}\n  simulation: {}\n  kernel:     {}",
+                    index + 1,
+                    attempt.local,
+                    attempt.remote,
+                    outcome(job, a),
+                    outcome(job, b)
+                );
+                self.differences.push(Difference { at: attempt.at, text });
+            }
+        }
+    }
+
+    /// `0 differences in 100 decisions, 1100 packets, 3 listings, 100 outcomes`
+    pub fn sentence(&self) -> String {
+        let s = if self.differences.len() == 1 { "" } else { "s" };
+        format!(
+            "{} difference{s} in {} decisions, {} packets, {} listings, {} outcomes",
+            self.differences.len(),
+            self.decisions,
+            self.packets,
+            self.listings,
+            self.outcomes
+        )
+    }
+}
+
+/// Who chose whom, and what the simulated director had to choose from.
+fn decision_text(job: &Job, index: usize, decision: &Decision, host: Option<usize>, kernel: usize) -> String {
+    let attempt = &job.attempts[index];
+    let chosen = host.map_or("nobody", |host| &job.hosts[host]);
+    let mut text = format!(
+        "connection {} from {} to {}\n  simulation: {chosen}\n  kernel:     {}\n  the simulated director's table:",
+        index + 1,
+        attempt.local,
+        attempt.remote,
+        job.hosts[kernel]
+    );
+    for candidate in decision.candidates.iter().take(16) {
+        let _ = write!(
+            text,
+            "\n    {} weight {} active {} inactive {}: {}",
+            net_model::ipvs::endpoint(candidate.key.addr, candidate.key.port),
+            candidate.weight,
+            candidate.active,
+            candidate.inactive,
+            candidate.objection.unwrap_or(&candidate.figure)
+        );
+    }
+    text
+}
+
+fn socket((addr, port): (net_model::addr::Addr, u16)) -> SocketAddr {
+    let ip: IpAddr = crate::rehearse::ip(addr);
+    SocketAddr::new(ip, port)
 }
 
 fn outcome(job: &Job, outcome: &Outcome) -> String {
@@ -96,18 +181,4 @@ fn without_expiry(line: &str) -> String {
         words.remove(1);
     }
     words.join(" ")
-}
-
-impl Comparison {
-    /// `0 differences in 100 decisions, 3 listings`
-    pub fn sentence(&self) -> String {
-        let s = if self.differences.len() == 1 { "" } else { "s" };
-        format!(
-            "{} difference{s} in {} decisions, {} outcomes, {} listings",
-            self.differences.len(),
-            self.decisions,
-            self.ends,
-            self.listings
-        )
-    }
 }

@@ -20,8 +20,19 @@ pub struct Job {
     pub attempts: Vec<Attempt>,
     /// Commands that look, in order of time.
     pub looks: Vec<Timed>,
+    /// Interfaces that are watched.
+    pub taps: Vec<Tap>,
     /// When everything is over.
     pub end: u64,
+}
+
+/// An interface that is watched.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Tap {
+    /// Index into [`Job::hosts`].
+    pub host: usize,
+    /// `eth0`
+    pub device: String,
 }
 
 /// A command, and where it runs.
@@ -49,6 +60,8 @@ pub enum Action {
 pub struct Timed {
     /// When.
     pub at: u64,
+    /// Which of the scenario's events it belongs to; 0 for looks.
+    pub event: usize,
     /// What.
     pub command: Command,
 }

@@ -8,6 +8,7 @@ pub mod backend;
 pub mod campaign;
 pub mod channel;
 pub mod compare;
+pub mod feed;
 pub mod job;
 pub mod plan;
 pub mod rehearse;

@@ -30,11 +30,13 @@ pub fn plan(scenario: &Scenario) -> Plan {
     for (index, host) in scenario.hosts.iter().enumerate() {
         planner.set_up(index, host);
     }
-    let events = scenario.events.iter().flat_map(|event| {
+    let events = scenario.events.iter().enumerate().flat_map(|(index, event)| {
         let host = &scenario.hosts[event.host];
-        event_commands(scenario, event.host, host, &event.action)
-            .into_iter()
-            .map(|command| Timed { at: event.at.as_nanos(), command })
+        event_commands(scenario, event.host, host, &event.action).into_iter().map(move |command| Timed {
+            at: event.at.as_nanos(),
+            event: index,
+            command,
+        })
     });
     Plan { events: events.collect(), setup: planner.setup }
 }

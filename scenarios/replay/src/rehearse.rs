@@ -1,6 +1,6 @@
 //! The simulation does a scenario first: what it draws becomes the job for a kernel, what it sees its own transcript.
 
-use crate::job::{Action, Attempt, Close, Command, Job, Server, Timed};
+use crate::job::{Action, Attempt, Close, Command, Job, Server, Tap, Timed};
 use crate::plan::{plan, speaks_ipv6};
 use crate::transcript::{Answer, End, Outcome, Transcript};
 use net_model::addr::Addr;
@@ -50,6 +50,7 @@ pub fn rehearse(
         looks: looks.iter().map(|look| timed(scenario, look)).collect(),
         end: looks.last().map_or(Time::ZERO + scenario.duration + SETTLED, |look| look.at).as_nanos(),
         servers: servers.iter().map(|(_, server)| server.clone()).collect(),
+        taps: taps(scenario),
     };
     let simulated = transcript(scenario, &rehearsal, &servers);
     Ok(Some(Rehearsed { job, simulated }))
@@ -69,6 +70,17 @@ fn looks(scenario: &Scenario) -> Vec<Look> {
         .collect()
 }
 
+/// The cards of all directors.
+fn taps(scenario: &Scenario) -> Vec<Tap> {
+    let directors =
+        scenario.hosts.iter().enumerate().filter(|(index, host)| is_director(scenario, *index, host));
+    let cards = directors.flat_map(|(index, host)| {
+        let plugged = host.interfaces.iter().filter(|interface| interface.plug.is_some());
+        plugged.map(move |interface| Tap { host: index, device: interface.name.clone() })
+    });
+    cards.collect()
+}
+
 /// Does anybody type ipvsadm here?
 fn is_director(scenario: &Scenario, index: usize, host: &Host) -> bool {
     let is_ipvsadm = |text: &str| text.split_whitespace().any(|word| word.ends_with("ipvsadm"));
@@ -80,7 +92,7 @@ fn is_director(scenario: &Scenario, index: usize, host: &Host) -> bool {
 fn timed(scenario: &Scenario, look: &Look) -> Timed {
     let words = look.line.text.split_whitespace().map(Into::into).collect();
     let host = Some(scenario.hosts[look.host].name.clone());
-    Timed { at: look.at.as_nanos(), command: Command { host, action: Action::Run(words) } }
+    Timed { at: look.at.as_nanos(), event: 0, command: Command { host, action: Action::Run(words) } }
 }
 
 /// All server programs, with their host's number and their index there.
@@ -170,7 +182,7 @@ fn transcript(scenario: &Scenario, rehearsal: &Rehearsal, servers: &[((u32, u32)
         attempts: rehearsal.attempts.iter().map(outcome).collect(),
         answers: answers.collect(),
         notes: notes.collect(),
-        latest: 0,
+        ..Transcript::default()
     }
 }
 
@@ -185,7 +197,7 @@ fn cause(failure: Failure) -> End {
     }
 }
 
-fn ip(addr: Addr) -> IpAddr {
+pub(crate) fn ip(addr: Addr) -> IpAddr {
     match addr.to_v4_bits() {
         Some(bits) => Ipv4Addr::from(bits).into(),
         None => Ipv6Addr::from(addr.to_bits()).into(),

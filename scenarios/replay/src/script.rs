@@ -21,7 +21,7 @@ pub fn script(name: &str, plan: &Plan) -> String {
         text.push('\n');
     }
     let mut now = 0;
-    for Timed { at, command } in &plan.events {
+    for Timed { at, command, .. } in &plan.events {
         if *at > now {
             let _ = write!(text, "\nsleep {}\n", seconds(at - now));
             now = *at;

@@ -13,6 +13,13 @@ pub struct Transcript {
     pub answers: Vec<Answer>,
     /// What timed commands said.
     pub notes: Vec<Answer>,
+    /// When each timed command of the job was begun and done, in nanoseconds from the beginning.
+    pub done: Vec<(u64, u64)>,
+    /// The wall clock at the beginning, in nanoseconds since 1970: captures have its times.
+    pub zero: u64,
+    /// What was captured at the job's taps, as pcap files.
+    #[serde(skip)]
+    pub captures: Vec<Vec<u8>>,
     /// How late the agent began an attempt at the worst, in nanoseconds.
     pub latest: u64,
 }

@@ -104,6 +104,11 @@ fn batch(spaces: &mut Spaces, commands: &[Command]) -> Answer {
     }
 }
 
+/// A file, or a program, that is not as it should be.
+pub(super) fn file(path: &str, error: &std::io::Error) -> AgentError {
+    AgentError::File { path: path.into(), error: error.to_string() }
+}
+
 fn said(answer: Answer, output: &std::process::Output) -> Answer {
     Answer {
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

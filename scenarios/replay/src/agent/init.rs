@@ -50,7 +50,9 @@ fn answer() -> Result<(), String> {
     let sent = match perform(&job) {
         Ok(transcript) => {
             let text = serde_json::to_vec(&transcript).expect("a transcript is plain data");
-            sender.send(Kind::Transcript, &text)
+            let captures = transcript.captures.iter().map(|file| (Kind::Capture, &file[..]));
+            let mut frames = captures.chain([(Kind::Transcript, &text[..])]);
+            frames.try_for_each(|(kind, contents)| sender.send(kind, contents))
         }
         Err(error) => sender.send(Kind::Failed, error.to_string().as_bytes()),
     };

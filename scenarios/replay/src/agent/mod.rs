@@ -3,6 +3,7 @@
 //! One thread, one epoll, one timer. A socket belongs for good to the network namespace in which it was made, so the
 //! agent steps into a host's namespace only to make one, or to start a program there.
 
+mod capture;
 mod clients;
 mod execute;
 pub mod init;
@@ -35,6 +36,14 @@ pub enum AgentError {
         command: String,
         /// What it said.
         said: String,
+    },
+    /// A file or a program.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why not.
+        error: String,
     },
     /// The kernel refused something to the agent itself.
     #[error("{what}: {errno}")]
@@ -94,6 +103,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
     let mut spaces = Spaces::new(&job.hosts);
     execute::set_up(&mut spaces, &job.setup)?;
     spaces.open()?;
+    let captures = capture::Captures::start(&job.taps, &mut spaces)?;
     let mut reactor = Reactor::new()?;
     let mut servers = Servers::open(job, &mut spaces, &mut reactor)?;
     let mut clients = Clients::new(job);
@@ -102,13 +112,16 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
         ..Transcript::default()
     };
     reactor.begin(job);
+    transcript.zero = realtime() + reactor.zero.saturating_sub(monotonic());
     let mut happened = Vec::with_capacity(256);
     loop {
         while let Some((at, due)) = reactor.next_due() {
             match due {
                 Due::Event(index) => {
                     let command = &job.events[index].command;
+                    let begun = reactor.now();
                     let said = execute::run(&mut spaces, command, at);
+                    transcript.done.push((begun, reactor.now()));
                     if said.status != 0 || !said.stdout.is_empty() || !said.stderr.is_empty() {
                         transcript.notes.push(said);
                     }
@@ -129,6 +142,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
         }
         if reactor.now() >= job.end {
             transcript.attempts = clients.outcomes;
+            transcript.captures = captures.finish()?;
             return Ok(transcript);
         }
         reactor.wait(&mut happened, job.end)?;
@@ -168,8 +182,8 @@ impl Reactor {
 
     /// The scenario begins, now: everything that the job knows of is due.
     fn begin(&mut self, job: &Job) {
-        // A little later, so that the first instant is not missed.
-        self.zero = monotonic() + 1_000_000;
+        // A little later: what was started before is awake then, and tcpdump fetches its first packets.
+        self.zero = monotonic() + 2_000_000_000;
         let events = job.events.iter().enumerate().map(|(index, timed)| (timed.at, Due::Event(index)));
         let attempts = job.attempts.iter().enumerate().map(|(index, a)| (a.at, Due::Attempt(index)));
         let looks = job.looks.iter().enumerate().map(|(index, timed)| (timed.at, Due::Look(index)));
@@ -254,6 +268,12 @@ impl Token {
 /// The monotonic clock in nanoseconds.
 fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
+}
+
+/// The wall clock in nanoseconds since 1970.
+fn realtime() -> u64 {
+    let now = clock_gettime(ClockId::Realtime);
     now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 

@@ -32,7 +32,7 @@ pub struct Machine {
 }
 
 /// The programs that a plan may name, and where Debian has them.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("ip", "iproute2"),
     ("bridge", "iproute2"),
     ("tc", "iproute2"),
@@ -40,6 +40,7 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("iptables", "iptables"),
     ("ip6tables", "iptables"),
     ("arptables", "arptables"),
+    ("tcpdump", "tcpdump"),
     ("ifconfig", "net-tools"),
     ("route", "net-tools"),
 ];
@@ -57,13 +58,17 @@ impl Backend for Machine {
         let output = self.boot(&initramfs, &answer)?;
         let silent = |why: String| BackendError::Silent { why, console: last_lines(&output) };
         let bytes = std::fs::read(&answer).map_err(|error| file(&answer, error))?;
+        let mut captures = Vec::new();
         for (kind, contents) in channel::receive(&bytes[..]).map_err(|error| silent(error.to_string()))? {
             match kind {
                 Kind::Transcript => {
-                    return serde_json::from_slice(&contents).map_err(|error| silent(error.to_string()));
+                    let transcript: Transcript =
+                        serde_json::from_slice(&contents).map_err(|error| silent(error.to_string()))?;
+                    return Ok(Transcript { captures, ..transcript });
                 }
                 Kind::Failed => return Err(BackendError::Agent(String::from_utf8_lossy(&contents).into())),
-                Kind::Capture | Kind::End => {}
+                Kind::Capture => captures.push(contents),
+                Kind::End => {}
             }
         }
         Err(silent("there is no transcript in its answer".into()))
@@ -126,6 +131,9 @@ fn programs(job: &Job) -> Vec<String> {
             Action::Set(..) | Action::Load(_) => None,
         })
         .collect();
+    if !job.taps.is_empty() {
+        programs.push("tcpdump".into());
+    }
     programs.sort_unstable();
     programs.dedup();
     programs

@@ -1,0 +1,62 @@
+//! Captures: tcpdump at the interfaces that the job names, from before the first instant to after the last.
+
+use super::spaces::Spaces;
+use super::{AgentError, execute};
+use crate::job::Tap;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// Where the files are written.
+const FOLDER: &str = "/run/capture";
+/// Bytes of each packet that are kept: enough for all headers.
+const LENGTH: &str = "128";
+/// What comes in, and of what goes out the packets that show a decision: answers say nothing that is not known.
+const FILTER: &str = "inbound or (outbound and (not tcp or tcp[13] & 2 != 0))";
+
+/// Captures under way.
+pub(super) struct Captures {
+    running: Vec<(Child, String)>,
+}
+
+impl Captures {
+    /// Starts them, and waits until they listen.
+    pub(super) fn start(taps: &[Tap], spaces: &mut Spaces) -> Result<Captures, AgentError> {
+        let mut running = Vec::with_capacity(taps.len());
+        for (index, tap) in taps.iter().enumerate() {
+            std::fs::create_dir_all(FOLDER).map_err(|e| execute::file(FOLDER, &e))?;
+            spaces.enter(Some(tap.host))?;
+            let path = format!("{FOLDER}/{index}.pcap");
+            let mut tcpdump = Command::new("tcpdump");
+            tcpdump
+                .args(["-i", &tap.device, "-n", "-s", LENGTH, "-B", "16384", "-Z", "root"])
+                .args(["--immediate-mode", "--time-stamp-precision=nano", "-w", &path, FILTER])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped());
+            let mut child = tcpdump.spawn().map_err(|e| execute::file("tcpdump", &e))?;
+            let mut said = String::new();
+            let mut lines = BufReader::new(child.stderr.take().expect("it was asked for"));
+            while !said.contains("listening on") {
+                if lines.read_line(&mut said).unwrap_or(0) == 0 {
+                    let command = format!("tcpdump -i {}", tap.device);
+                    return Err(AgentError::Refused { command, said: said.trim().into() });
+                }
+            }
+            child.stderr = Some(lines.into_inner());
+            running.push((child, path));
+        }
+        Ok(Captures { running })
+    }
+
+    /// Ends them: the files, in the order of the taps.
+    pub(super) fn finish(self) -> Result<Vec<Vec<u8>>, AgentError> {
+        let mut files = Vec::with_capacity(self.running.len());
+        for (mut child, path) in self.running {
+            let _ = kill_process(Pid::from_child(&child), Signal::INT);
+            let _ = child.wait();
+            files.push(std::fs::read(&path).map_err(|e| execute::file(&path, &e))?);
+        }
+        Ok(files)
+    }
+}

@@ -15,11 +15,11 @@ pub mod shrink;
 pub mod trial;
 
 use crate::backend::BackendError;
-use crate::compare::{Comparison, Difference};
+use crate::compare::Difference;
 use case::Case;
 use rayon::prelude::*;
 use std::ops::Range;
-use trial::{Trial, Witness};
+use trial::{Findings, Trial, Witness};
 
 /// A case is drawn anew so often, at most, until nothing in it depends on the phase of timers.
 const ATTEMPTS: u64 = 12;
@@ -45,13 +45,13 @@ pub struct Tally {
 
 impl Tally {
     /// One more case.
-    fn add(&mut self, trial: &Trial, comparison: &Comparison) {
+    fn add(&mut self, trial: &Trial, findings: &Findings) {
         self.cases += 1;
-        self.exchanges += comparison.ends;
-        self.decisions += comparison.decisions;
-        self.listings += comparison.listings;
+        self.exchanges += findings.exchanges;
+        self.decisions += findings.decisions;
+        self.listings += findings.listings;
         self.commands += trial.case.commands();
-        self.different += u64::from(!comparison.differences.is_empty());
+        self.different += u64::from(!findings.differences.is_empty());
     }
 }
 
@@ -94,10 +94,10 @@ pub fn run(
             drawn.into_iter().filter_map(|(number, trial)| Some((number, trial?))).unzip();
         let testimonies = if trials.is_empty() { Vec::new() } else { witness.testify(&trials)? };
         for ((number, trial), testimony) in numbers.into_iter().zip(trials).zip(testimonies) {
-            let comparison = trial.compare(&testimony);
-            tally.add(&trial, &comparison);
-            if !comparison.differences.is_empty() {
-                let smallest = smaller(number, trial, comparison.differences, witness)?;
+            let findings = trial.compare(&testimony);
+            tally.add(&trial, &findings);
+            if !findings.differences.is_empty() {
+                let smallest = smaller(number, trial, findings.differences, witness)?;
                 return Ok((tally, Some(smallest)));
             }
         }

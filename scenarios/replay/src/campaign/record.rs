@@ -45,10 +45,10 @@ pub fn check(records: &[Record]) -> (Tally, Option<(usize, Vec<Difference>)>) {
             tally.unsettled += 1;
             continue;
         };
-        let comparison = trial.compare(testimony);
-        tally.add(&trial, &comparison);
-        if !comparison.differences.is_empty() && first.is_none() {
-            first = Some((index, comparison.differences));
+        let findings = trial.compare(testimony);
+        tally.add(&trial, &findings);
+        if !findings.differences.is_empty() && first.is_none() {
+            first = Some((index, findings.differences));
         }
     }
     (tally, first)

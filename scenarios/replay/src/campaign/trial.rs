@@ -3,10 +3,10 @@
 use super::case::Case;
 use super::files;
 use crate::backend::{Backend, BackendError};
-use crate::compare::{Comparison, Difference, compare, listing_difference};
+use crate::compare::{Difference, listing_difference};
 use crate::job::Job;
 use crate::rehearse::{Rehearsed, rehearse};
-use crate::transcript::{Answer, Transcript};
+use crate::transcript::{Answer, Outcome, Transcript};
 use scenarios::schema::Timers;
 use std::ops::Range;
 
@@ -21,6 +21,19 @@ pub struct Trial {
     pub simulated: Transcript,
     /// Packets that clients sent, answers not counted.
     pub packets: u64,
+}
+
+/// What a comparison has found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Findings {
+    /// Exchanges of clients.
+    pub exchanges: usize,
+    /// Exchanges that a server took.
+    pub decisions: usize,
+    /// Listings.
+    pub listings: usize,
+    /// Everything that differs, in order of time.
+    pub differences: Vec<Difference>,
 }
 
 /// Somebody who has seen cases, and says what happened.
@@ -66,22 +79,50 @@ impl Trial {
         self.compare(testimony).differences
     }
 
-    /// The comparison with a testimony: the fate of each exchange, and what each command said.
-    pub fn compare(&self, testimony: &Transcript) -> Comparison {
-        // The looks after everything come too late: entries have gone. Cases look for themselves, in their steps.
-        let fates = |transcript: &Transcript| Transcript { answers: Vec::new(), ..transcript.clone() };
-        let mut comparison = compare(&self.job, &fates(&self.simulated), &fates(testimony));
-        for (at, line) in self.case.runs() {
-            let [ours, theirs] = [&self.simulated, testimony].map(|transcript| said(transcript, at, line));
-            comparison.listings += usize::from(!ours.stdout.is_empty());
-            if let Some(text) = listing_difference(&ours, &theirs) {
-                let text =
-                    format!("director# {line}\n{text}  (-: {}, +: {})", self.simulated.by, testimony.by);
-                comparison.differences.push(Difference { at: ours.at, text });
+    /// The comparison with a testimony: the fate of each exchange, and what each command said. The looks after
+    /// everything come too late, when entries have gone: cases look for themselves, in their steps.
+    pub fn compare(&self, testimony: &Transcript) -> Findings {
+        let mut findings = Findings { exchanges: self.job.attempts.len(), ..Findings::default() };
+        let fates = self.simulated.attempts.iter().zip(&testimony.attempts);
+        for (index, (ours, theirs)) in fates.enumerate() {
+            findings.decisions += usize::from(ours.server.is_some());
+            if (ours.server, ours.end) != (theirs.server, theirs.end) {
+                findings.differences.push(self.fates(index, ours, (testimony, theirs)));
             }
         }
-        comparison.differences.sort_by_key(|difference| difference.at);
-        comparison
+        for (at, line) in self.case.runs() {
+            let [ours, theirs] = [&self.simulated, testimony].map(|transcript| said(transcript, at, line));
+            findings.listings += usize::from(line.starts_with("ipvsadm -L"));
+            if let Some(text) = listing_difference(&ours, &theirs) {
+                let text = format!("director# {line}  (- {}, + {})\n{text}", self.simulated.by, testimony.by);
+                findings.differences.push(Difference { at: ours.at, text });
+            }
+        }
+        findings.differences.sort_by_key(|difference| difference.at);
+        findings
+    }
+
+    fn fates(
+        &self,
+        index: usize,
+        ours: &Outcome,
+        (testimony, theirs): (&Transcript, &Outcome),
+    ) -> Difference {
+        let fate = |by: &str, outcome: &Outcome| {
+            let server = outcome.server.map(|server| &*self.job.hosts[self.job.servers[server].host]);
+            format!("  {by}: {}, {}", server.unwrap_or("no server"), outcome.end.name())
+        };
+        let attempt = &self.job.attempts[index];
+        let protocol = if attempt.udp { "UDP" } else { "TCP" };
+        let text = format!(
+            "exchange {} from {} to {protocol} {}\n{}\n{}",
+            index + 1,
+            attempt.local,
+            attempt.remote,
+            fate(&self.simulated.by, ours),
+            fate(&testimony.by, theirs)
+        );
+        Difference { at: attempt.at, text }
     }
 }
 
@@ -157,9 +198,15 @@ impl Witness for Kernel<'_> {
     }
 
     fn testify(&mut self, trials: &[Trial]) -> Result<Vec<Transcript>, BackendError> {
-        let all = play_together(trials);
-        let transcript = self.backend.perform(&all.job)?;
-        Ok(split(trials, &all.job, &transcript))
+        let mut job = play_together(trials).job;
+        let hosts =
+            trials.iter().enumerate().flat_map(|(world, trial)| trial.job.hosts.iter().map(move |_| world));
+        job.worlds = hosts.collect();
+        // Cases look for themselves, and nothing of theirs happens nearly at once.
+        job.looks.clear();
+        job.taps.clear();
+        let transcript = self.backend.perform(&job)?;
+        Ok(split(trials, &job, &transcript))
     }
 }
 
@@ -187,7 +234,6 @@ fn part(job: &Job, all: &Transcript, hosts: &Range<usize>, servers: &Range<usize
         outcome.server = outcome.server.map(|server| server - servers.start);
         outcome
     }));
-    part.answers = all.answers.iter().filter(is_theirs).cloned().collect();
     part.notes = all.notes.iter().filter(is_theirs).cloned().collect();
     part
 }

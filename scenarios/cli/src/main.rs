@@ -71,8 +71,8 @@ enum Verb {
 
 fn main() -> ExitCode {
     // The guest of `lvsim replay` has this very program as its first process.
-    if ::replay::agent::init::is_init() {
-        return ::replay::agent::init::main();
+    if let Some(code) = ::replay::agent::init::run_if_asked() {
+        return code;
     }
     let cli = Cli::parse();
     let result = match cli.verb {

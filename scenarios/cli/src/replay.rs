@@ -1,4 +1,4 @@
-//! `lvsim replay`: a scenario on a real kernel, beside the simulation.
+//! `lvsim replay`: scenarios on a real kernel, beside the simulation.
 
 use crate::options::{Input, refuse};
 use crate::run::with_bar;
@@ -7,104 +7,152 @@ use crate::stopwatch::Stopwatch;
 use crate::terminal::print;
 use anyhow::{Context, Result, anyhow, bail};
 use replay::backend::Backend;
-use replay::compare::{Comparison, compare};
-use replay::feed::feed;
 use replay::plan::plan;
+use replay::recording::Recording;
 use replay::rehearse::{Rehearsed, rehearse};
+use replay::report::{Verdict, junit, table, tap};
 use replay::script::script;
+use replay::this_kernel::ThisKernel;
 use replay::transcript::Transcript;
 use replay::vm::Machine;
 use replay::vm::kernel::{Kernel, cache, cached};
-use std::fmt::Write;
-use std::path::PathBuf;
+use scenarios::scenario::Scenario;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Run a scenario on a real Linux kernel with IPVS, beside the simulation, and compare what both did.
+/// Run scenarios on a real Linux kernel with IPVS, beside the simulation, and compare what both did.
 ///
 /// The kernel runs in a virtual machine that this program makes for the occasion: Debian's stock kernel under QEMU, in
-/// virtual time, without root and without KVM. Clients and servers are real sockets there, with what the simulation has
-/// drawn for them. Compared are the server of each connection, how each ended for its client, and what `ipvsadm` lists.
+/// virtual time, without root and without KVM (get it once with `lvsim kernel fetch`). Clients and servers are real
+/// sockets there, with what the simulation has drawn for them. Compared are the decisions of directors about the packets
+/// they got, what `ipvsadm` lists at the end, and how each connection ended for its client.
 #[derive(clap::Args)]
 #[command(
     after_help = "The exit status is 1 if something differs.\nExample: lvsim replay scenarios/gallery/quickstart.yaml"
 )]
 pub(crate) struct Args {
-    #[command(flatten)]
-    input: Input,
+    /// The scenario files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Use this seed instead of the scenarios': other random numbers, same everything else
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Say nothing but what differs
+    #[arg(short, long)]
+    quiet: bool,
     /// Print the commands that build the network, as a shell script for any Linux machine, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// Another kernel: its bootable image
+    /// Who does it: a virtual machine, the kernel of this host (as root), or a recording
+    #[arg(long, value_enum, default_value_t = Who::Vm)]
+    backend: Who,
+    /// Another kernel for the virtual machine: its bootable image
     #[arg(long, value_name = "FILE", requires = "modules")]
     kernel_image: Option<PathBuf>,
     /// The folder of its modules: lib/modules/VERSION
     #[arg(long, value_name = "DIR", requires = "kernel_image")]
     modules: Option<PathBuf>,
-    /// Write what the kernel did into a file
-    #[arg(long, value_name = "FILE")]
+    /// Write what the kernel did into DIR/SCENARIO.json; `--backend recorded` reads it from there
+    #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the results as TAP
+    #[arg(long, value_name = "FILE")]
+    tap: Option<PathBuf>,
+}
+
+/// Who does it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum Who {
+    /// A stock Linux kernel under QEMU
+    Vm,
+    /// The kernel of this host
+    Kernel,
+    /// What was recorded in the folder of `--record`
+    Recorded,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let loaded = args.input.load()?;
-    let mut scenario = loaded.scenario.clone();
-    scenario.seed = args.input.seed.unwrap_or(scenario.seed);
-    if args.dry_run {
-        print(&script(&scenario.name, &plan(&scenario)))?;
-        return Ok(ExitCode::SUCCESS);
+    if args.backend == Who::Recorded && args.record.is_none() {
+        bail!("--backend recorded needs the folder of the recordings: --record DIR");
     }
     let stop = Stop::listen()?;
-    let rehearsed = with_bar(&scenario, &stop, args.input.quiet, |progress| rehearse(&scenario, progress))
-        .map_err(|problems| refuse(&loaded.problems(problems)))?;
-    let Some(rehearsed) = rehearsed else { bail!("stopped") };
-    let stopwatch = Stopwatch::start();
-    let mut machine = machine(args)?;
-    let seen = machine.perform(&rehearsed.job).map_err(|error| anyhow!(error))?;
-    let _ = std::fs::remove_dir_all(&machine.folder);
-    if let Some(path) = &args.record {
-        let text = serde_json::to_string(&seen).context("a transcript is plain data")?;
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        for (tap, bytes) in rehearsed.job.taps.iter().zip(&seen.captures) {
-            let name = format!("{}.{}.pcap", rehearsed.job.hosts[tap.host], tap.device);
-            let path = path.with_extension(name);
-            std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut verdicts = Vec::with_capacity(args.files.len());
+    for file in &args.files {
+        let loaded = Input { file: file.clone(), seed: args.seed, quiet: args.quiet }.load()?;
+        let mut scenario = loaded.scenario.clone();
+        scenario.seed = args.seed.unwrap_or(scenario.seed);
+        if args.dry_run {
+            print(&script(&scenario.name, &plan(&scenario)))?;
+            continue;
+        }
+        let rehearsed = with_bar(&scenario, &stop, args.quiet, |progress| rehearse(&scenario, progress))
+            .map_err(|problems| refuse(&loaded.problems(problems)))?;
+        let Some(rehearsed) = rehearsed else { bail!("stopped") };
+        let verdict = judge(args, &scenario, &rehearsed)?;
+        if !(args.quiet && verdict.is_good()) {
+            print(&verdict.text())?;
+        }
+        verdicts.push(verdict);
+    }
+    if verdicts.len() > 1 && !args.quiet {
+        print(&format!("\n{}", table(&verdicts)))?;
+    }
+    for (path, text) in [(&args.junit, junit(&verdicts)), (&args.tap, tap(&verdicts))] {
+        if let Some(path) = path {
+            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
     }
-    let fed = feed(&scenario, &rehearsed.job, &seen).map_err(|problem| anyhow!(problem))?;
-    let comparison = compare(&rehearsed.job, &rehearsed.simulated, &seen, &fed);
-    let seconds = stopwatch.elapsed().as_secs_f64();
-    print(&report(&rehearsed, &seen, &comparison, seconds))?;
-    Ok(ExitCode::from(u8::from(!comparison.differences.is_empty())))
+    Ok(ExitCode::from(u8::from(!verdicts.iter().all(Verdict::is_good))))
+}
+
+/// Has it done, and compares.
+fn judge(args: &Args, scenario: &Scenario, rehearsed: &Rehearsed) -> Result<Verdict> {
+    let stopwatch = Stopwatch::start();
+    let jobs = std::slice::from_ref(&rehearsed.job);
+    let mut done = match args.backend {
+        Who::Vm => machine(args)?.perform(jobs),
+        Who::Kernel => ThisKernel { program: own_program()? }.perform(jobs),
+        Who::Recorded => Ok(vec![Ok(recorded(args, rehearsed)?)]),
+    }
+    .map_err(|error| anyhow!(error))?;
+    let seen = done.pop().context("the agent did not answer")?;
+    if let (Ok(seen), Some(folder), true) = (&seen, &args.record, args.backend != Who::Recorded) {
+        record(folder, rehearsed, seen)?;
+    }
+    let by = seen.as_ref().map_or_else(|_| String::new(), |seen| seen.by.clone());
+    let result = seen.and_then(|seen| replay::judge(scenario, rehearsed, &seen));
+    Ok(Verdict { name: scenario.name.clone(), result, by, seconds: stopwatch.elapsed().as_secs_f64() })
 }
 
 /// The virtual machine that was asked for.
 fn machine(args: &Args) -> Result<Machine> {
     let own = args.kernel_image.clone().zip(args.modules.clone());
-    let kernel = match own {
-        Some((image, modules)) => Kernel { image, modules },
-        None => cached(&cache()).unwrap_or_else(|| Kernel { image: PathBuf::new(), modules: PathBuf::new() }),
-    };
-    Ok(Machine {
-        kernel,
-        program: std::env::current_exe().context("cannot find this program's own file")?,
-        memory: 1024,
-        shift: 0,
-        folder: std::env::temp_dir().join(format!("lvsim-replay-{}", std::process::id())),
-    })
+    let own = own.map(|(image, modules)| Kernel { image, modules });
+    let kernel = own.or_else(|| cached(&cache())).unwrap_or_default();
+    Ok(Machine::new(kernel, own_program()?))
 }
 
-fn report(rehearsed: &Rehearsed, seen: &Transcript, comparison: &Comparison, seconds: f64) -> String {
-    let mut text =
-        format!("{}: {} ({}, {seconds:.1} s)\n", rehearsed.job.name, comparison.sentence(), seen.by);
-    if comparison.moved > 0 {
-        let _ = writeln!(
-            text,
-            "{} connections went to another server than in the simulation's own run: packets came in another order",
-            comparison.moved
-        );
-    }
-    if let Some(first) = comparison.differences.first() {
-        let _ = writeln!(text, "\nfirst, at {:.6} s: {}", first.at as f64 / 1e9, first.text);
-    }
-    text
+fn own_program() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot find this program's own file")
+}
+
+fn place(folder: &Path, rehearsed: &Rehearsed) -> PathBuf {
+    folder.join(format!("{}.json", rehearsed.job.name))
+}
+
+fn record(folder: &Path, rehearsed: &Rehearsed, seen: &Transcript) -> Result<()> {
+    let path = place(folder, rehearsed);
+    let recipe = format!("recorded from {} by `lvsim replay --record`", seen.by);
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&path, Recording::new(&recipe, &rehearsed.job, seen).text()))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn recorded(args: &Args, rehearsed: &Rehearsed) -> Result<Transcript> {
+    let path = place(args.record.as_deref().unwrap_or(Path::new(".")), rehearsed);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Recording::read(&text, &rehearsed.job).with_context(|| path.display().to_string())
 }

@@ -1,18 +1,21 @@
 //! Who can do a job.
 
-use crate::agent;
+use crate::channel::{self, Kind};
 use crate::job::Job;
+use crate::missing::Missing;
 use crate::transcript::Transcript;
-use std::fmt;
 
 /// Something that does jobs: the simulation, a kernel in a virtual machine, the kernel of this host, a recording.
 pub trait Backend {
-    /// Does a job.
+    /// Does jobs, one after the other; each has an account, or a sentence why it could not be done.
     ///
     /// # Errors
     /// See [`BackendError`].
-    fn perform(&mut self, job: &Job) -> Result<Transcript, BackendError>;
+    fn perform(&mut self, jobs: &[Job]) -> Result<Vec<Done>, BackendError>;
 }
+
+/// What became of a job.
+pub type Done = Result<Transcript, String>;
 
 /// Why a job was not done.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +23,11 @@ pub enum BackendError {
     /// Something this machine does not have.
     #[error("{0}")]
     Missing(Missing),
-    /// The agent could not do the job.
+    /// This kernel, or this user, cannot do it.
     #[error("{0}")]
-    Agent(String),
-    /// The virtual machine did not answer.
-    #[error("the virtual machine did not answer: {why}\n{console}")]
+    Unable(String),
+    /// The agent did not answer.
+    #[error("the agent did not answer: {why}\n{console}")]
     Silent {
         /// Why not.
         why: String,
@@ -41,59 +44,36 @@ pub enum BackendError {
     },
 }
 
-/// What is missing, all of it, and how it is had.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Missing {
-    /// Programs and the packages they are in.
-    pub programs: Vec<(String, &'static str)>,
-    /// There is no kernel.
-    pub kernel: bool,
-}
-
-impl Missing {
-    /// Is anything missing?
-    pub fn is_empty(&self) -> bool {
-        self.programs.is_empty() && !self.kernel
-    }
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut what: Vec<&str> = self.programs.iter().map(|(program, _)| program.as_str()).collect();
-        if self.kernel {
-            what.push("a kernel for the virtual machine");
-        }
-        writeln!(f, "this needs {}", what.join(", "))?;
-        let mut packages: Vec<&str> = self.programs.iter().map(|(_, package)| *package).collect();
-        packages.sort_unstable();
-        packages.dedup();
-        if !packages.is_empty() {
-            write!(f, "  apt-get install --no-install-recommends {}", packages.join(" "))?;
-        }
-        if self.kernel {
-            let gap = if packages.is_empty() { "" } else { "\n" };
-            write!(f, "{gap}  lvsim kernel fetch")?;
-        }
-        Ok(())
-    }
-}
-
-/// A transcript that was written earlier.
+/// Transcripts that were written earlier, of the same jobs.
 #[derive(Clone, Debug)]
-pub struct Recorded(pub Transcript);
+pub struct Recorded(pub Vec<Transcript>);
 
 impl Backend for Recorded {
-    fn perform(&mut self, _job: &Job) -> Result<Transcript, BackendError> {
-        Ok(self.0.clone())
+    fn perform(&mut self, _jobs: &[Job]) -> Result<Vec<Done>, BackendError> {
+        Ok(self.0.iter().cloned().map(Ok).collect())
     }
 }
 
-/// The kernel that this process runs on; the process is root in namespaces of its own.
-#[derive(Clone, Copy, Debug)]
-pub struct ThisKernel;
-
-impl Backend for ThisKernel {
-    fn perform(&mut self, job: &Job) -> Result<Transcript, BackendError> {
-        agent::perform(job).map_err(|error| BackendError::Agent(error.to_string()))
+/// What an agent has answered about so many jobs.
+pub(crate) fn answered(bytes: &[u8], console: &str) -> Result<Vec<Done>, BackendError> {
+    let silent = |why: String| BackendError::Silent { why, console: last_lines(console) };
+    let (mut all, mut captures) = (Vec::new(), Vec::new());
+    for (kind, contents) in channel::receive(bytes).map_err(|error| silent(error.to_string()))? {
+        match kind {
+            Kind::Capture => captures.push(contents),
+            Kind::Failed => all.push(Err(String::from_utf8_lossy(&contents).into_owned())),
+            Kind::Transcript => {
+                let read: Transcript =
+                    serde_json::from_slice(&contents).map_err(|error| silent(error.to_string()))?;
+                all.push(Ok(Transcript { captures: std::mem::take(&mut captures), ..read }));
+            }
+            Kind::End => {}
+        }
     }
+    Ok(all)
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(15)..].join("\n")
 }

@@ -10,8 +10,26 @@ pub mod channel;
 pub mod compare;
 pub mod feed;
 pub mod job;
+pub mod missing;
 pub mod plan;
+pub mod recording;
 pub mod rehearse;
+pub mod report;
 pub mod script;
+pub mod this_kernel;
 pub mod transcript;
 pub mod vm;
+
+use compare::Comparison;
+use rehearse::Rehearsed;
+use scenarios::scenario::Scenario;
+use transcript::Transcript;
+
+/// Holds a kernel's account of a rehearsed scenario against the simulation.
+///
+/// # Errors
+/// What is wrong with a capture, in words.
+pub fn judge(scenario: &Scenario, rehearsed: &Rehearsed, seen: &Transcript) -> Result<Comparison, String> {
+    let fed = feed::feed(scenario, &rehearsed.job, seen)?;
+    Ok(compare::compare(&rehearsed.job, &rehearsed.simulated, seen, &fed))
+}

@@ -24,9 +24,12 @@ pub struct Plan {
 pub fn plan(scenario: &Scenario) -> Plan {
     let mut planner = Planner { scenario, setup: Vec::new() };
     planner.networks();
-    for (index, host) in scenario.hosts.iter().enumerate() {
-        planner.host(index, host);
+    planner.namespaces();
+    planner.cables();
+    for host in &scenario.hosts {
+        planner.host(host);
     }
+    // Rules may name any host: the scenario's own commands come when all interfaces exist.
     for (index, host) in scenario.hosts.iter().enumerate() {
         planner.set_up(index, host);
     }
@@ -48,62 +51,82 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn networks(&mut self) {
+        self.set(None, "net/ipv6/conf/default/disable_ipv6", "1");
         for index in 0..self.scenario.networks.len() {
             let name = bridge(self.scenario, index);
             // Nobody but the hosts speaks: no spanning tree, no questions about multicast groups.
             self.run(None, &format!("ip link add {name} type bridge mcast_snooping 0"));
-            self.set(None, &format!("net/ipv6/conf/{name}/disable_ipv6"), "1");
             self.run(None, &format!("ip link set {name} up"));
         }
     }
 
-    fn host(&mut self, index: usize, host: &Host) {
-        let name = &host.name;
-        self.run(None, &format!("ip netns add {name}"));
-        if !speaks_ipv6(self.scenario) {
+    fn namespaces(&mut self) {
+        for host in &self.scenario.hosts {
+            self.run(None, &format!("ip netns add {}", host.name));
+        }
+        if speaks_ipv6(self.scenario) {
+            return;
+        }
+        for host in &self.scenario.hosts {
             // A kernel without IPv6 is quiet: no router is looked for, no address is tried out.
             for which in ["all", "default"] {
-                self.set(Some(name), &format!("net/ipv6/conf/{which}/disable_ipv6"), "1");
+                self.set(Some(&host.name), &format!("net/ipv6/conf/{which}/disable_ipv6"), "1");
             }
-        }
-        self.run(Some(name), "ip link set lo up");
-        for (at, interface) in host.interfaces.iter().enumerate() {
-            self.interface(index, at, host, interface);
         }
     }
 
-    fn interface(&mut self, index: usize, at: usize, host: &Host, interface: &Interface) {
-        let (name, device) = (&host.name, &interface.name);
-        if let Some((network, cable)) = interface.plug {
-            let (port, mtu) = (port(self.scenario, index, at), self.scenario.networks[network].mtu);
-            let bridge = bridge(self.scenario, network);
-            self.run(
-                None,
-                &format!(
-                    "ip link add {port} mtu {mtu} type veth peer name {device} address {} mtu {mtu} netns {name}",
-                    interface.mac
-                ),
-            );
-            self.set(None, &format!("net/ipv6/conf/{port}/disable_ipv6"), "1");
-            self.run(None, &format!("ip link set {port} master {bridge} up"));
-            for (host, device) in [(None, &port), (Some(name.as_str()), device)] {
+    /// All cables: one end in the host, the other a port of the bridge.
+    fn cables(&mut self) {
+        for (index, host) in self.scenario.hosts.iter().enumerate() {
+            for (at, interface) in host.interfaces.iter().enumerate() {
+                let Some((network, cable)) = interface.plug else { continue };
+                let (port, bridge) = (port(self.scenario, index, at), bridge(self.scenario, network));
+                let (mtu, device) = (self.scenario.networks[network].mtu, &interface.name);
+                let peer =
+                    format!("peer name {device} address {} mtu {mtu} netns {}", interface.mac, host.name);
+                self.run(None, &format!("ip link add {port} mtu {mtu} type veth {peer}"));
                 // Each packet by itself, as on a wire: no large ones that a card would cut.
-                self.run(host, &format!("ip link set {device} gso_max_segs 1"));
-                if let Some(qdisc) = netem(device, &cable) {
-                    self.run(host, &qdisc);
-                }
+                self.run(None, &format!("ip link set {port} master {bridge} gso_max_segs 1 up"));
+                self.delay(None, &port, &cable);
             }
-        } else if device.starts_with("dummy") {
-            self.run(Some(name), &format!("ip link add {device} type dummy"));
-        } else if device.starts_with("tunl") {
+        }
+    }
+
+    fn host(&mut self, host: &Host) {
+        let name = Some(host.name.as_str());
+        self.run(name, "ip link set lo up");
+        for interface in &host.interfaces {
+            let device = &interface.name;
+            let up = if interface.up { " up" } else { "" };
+            match interface.plug {
+                Some((_, cable)) => {
+                    self.run(name, &format!("ip link set {device} gso_max_segs 1{up}"));
+                    self.delay(name, device, &cable);
+                }
+                None if device == "lo" => {}
+                None => self.virtual_device(name, device, up),
+            }
+            for (addr, len) in &interface.addresses {
+                let nodad = if addr.is_v4() { "" } else { " nodad" };
+                self.run(name, &format!("ip addr add {addr}/{len} dev {device}{nodad}"));
+            }
+        }
+    }
+
+    fn virtual_device(&mut self, host: Option<&str>, device: &str, up: &str) {
+        if device.starts_with("dummy") {
+            self.run(host, &format!("ip link add {device} type dummy"));
+        } else {
             self.setup.push(Command { host: None, action: Action::Load("ipip".into()) });
         }
-        if interface.up && device != "lo" {
-            self.run(Some(name), &format!("ip link set {device} up"));
+        if !up.is_empty() {
+            self.run(host, &format!("ip link set {device} up"));
         }
-        for (addr, len) in &interface.addresses {
-            let nodad = if addr.is_v4() { "" } else { " nodad" };
-            self.run(Some(name), &format!("ip addr add {addr}/{len} dev {device}{nodad}"));
+    }
+
+    fn delay(&mut self, host: Option<&str>, device: &str, cable: &LinkSpec) {
+        if let Some(qdisc) = netem(device, cable) {
+            self.run(host, &qdisc);
         }
     }
 

@@ -65,22 +65,40 @@ pub(super) fn run(spaces: &mut Spaces, command: &Command, at: u64) -> Answer {
 fn batch_line(command: &Command) -> Option<String> {
     let Action::Run(words) = &command.action else { return None };
     let plain = words.iter().all(|word| !word.is_empty() && !word.contains([' ', '"', '\'', '#', '\\']));
-    (words[0] == "ip" && words.get(1).is_none_or(|word| !word.starts_with('-') && word != "netns") && plain)
+    (words[0] == "ip" && words.get(1).is_none_or(|word| !word.starts_with('-')) && plain)
         .then(|| words[1..].join(" "))
 }
 
 fn batch(spaces: &mut Spaces, commands: &[Command]) -> Answer {
     let host = commands[0].host.clone();
     let lines: Vec<String> = commands.iter().filter_map(batch_line).collect();
-    let answer = Answer {
-        host: host.clone(),
-        command: format!("ip -batch, {} lines", lines.len()),
-        ..Answer::default()
-    };
+    let command = format!("ip -batch, {} lines", lines.len());
+    let answer = Answer { host: host.clone(), command, ..Answer::default() };
     let inside = host.as_ref().and_then(|name| spaces.find(name));
     if let Err(error) = spaces.enter(inside) {
         return failed(answer, &error.to_string());
     }
+    let mut answer = ip_batch(answer, &lines);
+    // "Command failed -:3": the line to blame.
+    let number = answer.stderr.rsplit("-:").next().and_then(|n| n.trim().parse::<usize>().ok());
+    if let Some(command) = number.and_then(|n| commands.get(n - 1)).filter(|_| answer.status != 0) {
+        answer.command = script::line(command);
+    }
+    answer
+}
+
+/// Makes namespaces, or removes them.
+pub(super) fn netns(verb: &str, names: &[&str]) -> Result<(), AgentError> {
+    let lines: Vec<String> = names.iter().map(|name| format!("netns {verb} {name}")).collect();
+    let said = ip_batch(Answer { command: format!("ip netns {verb}"), ..Answer::default() }, &lines);
+    match said.status {
+        0 => Ok(()),
+        _ => Err(AgentError::Refused { command: said.command, said: said.stderr.trim().into() }),
+    }
+}
+
+/// Gives lines to `ip -batch`.
+fn ip_batch(answer: Answer, lines: &[String]) -> Answer {
     let mut process = Process::new("ip");
     process.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = process.spawn().and_then(|mut child| {
@@ -90,16 +108,7 @@ fn batch(spaces: &mut Spaces, commands: &[Command]) -> Answer {
         child.wait_with_output()
     });
     match output {
-        Ok(output) if output.status.success() => said(answer, &output),
-        Ok(output) => {
-            let mut answer = said(answer, &output);
-            // "Command failed -:3": the line to blame.
-            let number = answer.stderr.rsplit("-:").next().and_then(|n| n.trim().parse::<usize>().ok());
-            if let Some(command) = number.and_then(|n| commands.get(n - 1)) {
-                answer.command = script::line(command);
-            }
-            answer
-        }
+        Ok(output) => said(answer, &output),
         Err(error) => failed(answer, &format!("ip: {error}")),
     }
 }

@@ -6,22 +6,46 @@ use crate::job::Job;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::mount::{MountFlags, mount};
 use std::fs::File;
+use std::io::{Read, Write};
 use std::process::ExitCode;
 
 /// The modules that are in the guest, one path a line, in the order in which they are loaded.
 pub(crate) const MODULES: &str = "/modules";
-/// The job, as JSON.
-pub(crate) const JOB: &str = "/job.json";
+/// The jobs, as JSON.
+pub(crate) const JOBS: &str = "/jobs.json";
+/// The argument with which a program becomes the agent beside the kernel of this host.
+pub(crate) const AGENT: &str = "--agent-of-lvsim";
 /// The port through which the guest answers.
 const PORT: &str = "/dev/virtio-ports/lvsim";
 
-/// Is this process the first one of a virtual machine that was made for a job?
-pub fn is_init() -> bool {
-    std::process::id() == 1 && std::path::Path::new(JOB).exists()
+/// Is this process to be the agent: the first one of a virtual machine, or one in namespaces of its own? Then
+/// everything is done here, and the program has nothing else to do.
+pub fn run_if_asked() -> Option<ExitCode> {
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == AGENT) {
+        return Some(beside_this_kernel());
+    }
+    (std::process::id() == 1 && std::path::Path::new(JOBS).exists()).then(alone)
 }
 
-/// Does the job of this virtual machine, answers, and switches the machine off.
-pub fn main() -> ExitCode {
+/// Does the jobs that come in on standard input, in namespaces of its own that vanish with it.
+fn beside_this_kernel() -> ExitCode {
+    let mut text = Vec::new();
+    let outcome = mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), None)
+        .map_err(|e| format!("mounting /run: {e}"))
+        .and_then(|()| std::fs::create_dir_all("/run/netns").map_err(|e| format!("/run/netns: {e}")))
+        .and_then(|()| std::io::stdin().read_to_end(&mut text).map_err(|e| e.to_string()))
+        .and_then(|_| work(&text, std::io::stdout().lock()));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Does the jobs of this virtual machine, answers, and switches the machine off.
+fn alone() -> ExitCode {
     let outcome = prepare().and_then(|()| answer());
     if let Err(error) = outcome {
         eprintln!("lvsim: {error}");
@@ -43,11 +67,15 @@ fn prepare() -> Result<(), String> {
 }
 
 fn answer() -> Result<(), String> {
-    let port = port()?;
-    let mut sender = Sender::new(port);
-    let text = std::fs::read(JOB).map_err(|e| format!("{JOB}: {e}"))?;
-    let job: Job = serde_json::from_slice(&text).map_err(|e| format!("{JOB}: {e}"))?;
-    let sent = match perform(&job) {
+    let text = std::fs::read(JOBS).map_err(|e| format!("{JOBS}: {e}"))?;
+    work(&text, port()?)
+}
+
+/// Does the jobs of a text, and answers.
+fn work(text: &[u8], out: impl Write) -> Result<(), String> {
+    let mut sender = Sender::new(out);
+    let jobs: Vec<Job> = serde_json::from_slice(text).map_err(|e| format!("the jobs cannot be read: {e}"))?;
+    let sent = jobs.iter().try_for_each(|job| match perform(job) {
         Ok(transcript) => {
             let text = serde_json::to_vec(&transcript).expect("a transcript is plain data");
             let captures = transcript.captures.iter().map(|file| (Kind::Capture, &file[..]));
@@ -55,8 +83,8 @@ fn answer() -> Result<(), String> {
             frames.try_for_each(|(kind, contents)| sender.send(kind, contents))
         }
         Err(error) => sender.send(Kind::Failed, error.to_string().as_bytes()),
-    };
-    sent.and_then(|()| sender.finish()).map_err(|e| format!("{PORT}: {e}"))
+    });
+    sent.and_then(|()| sender.finish()).map_err(|e| format!("the answer cannot be sent: {e}"))
 }
 
 /// The port, by its name or, since nobody makes links in /dev here, by its number.

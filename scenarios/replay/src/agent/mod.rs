@@ -100,9 +100,8 @@ struct Reactor {
 /// # Errors
 /// See [`AgentError`].
 pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
-    let mut spaces = Spaces::new(&job.hosts);
+    let mut spaces = Spaces::new(&job.hosts)?;
     execute::set_up(&mut spaces, &job.setup)?;
-    spaces.open()?;
     let captures = capture::Captures::start(&job.taps, &mut spaces)?;
     let mut reactor = Reactor::new()?;
     let mut servers = Servers::open(job, &mut spaces, &mut reactor)?;

@@ -1,35 +1,34 @@
-//! The network namespaces of the hosts, and which one the agent is in.
+//! The network namespaces of a job: one for each host, one for the switches; and which of them the agent is in.
 
-use super::{AgentError, kernel};
-use rustix::fd::OwnedFd;
+use super::{AgentError, execute, kernel};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// The namespaces of a job.
+/// The namespace of the switches; no host is called that.
+const SWITCHES: &str = "lvsim.switches";
+
+/// The namespaces of a job. They are removed when this goes.
 pub(super) struct Spaces {
+    /// The hosts' names, then that of the switches.
     names: Vec<String>,
-    hosts: Vec<Option<OwnedFd>>,
-    home: OwnedFd,
-    /// Where the agent is: a host, or at home.
+    open: Vec<Option<OwnedFd>>,
+    /// Where the agent was before.
+    outside: OwnedFd,
+    /// Where the agent is; none: where it was before.
     inside: Option<usize>,
 }
 
 impl Spaces {
-    /// Hosts by name; their namespaces need not exist yet. The agent is at home.
-    pub(super) fn new(names: &[String]) -> Spaces {
-        let home = open("/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        Spaces {
-            names: names.to_vec(),
-            hosts: names.iter().map(|_| None).collect(),
-            home: home.expect("every process has a network namespace"),
-            inside: None,
-        }
-    }
-
-    /// All namespaces exist now.
-    pub(super) fn open(&mut self) -> Result<(), AgentError> {
-        (0..self.names.len()).try_for_each(|host| self.enter(Some(host)))?;
-        self.enter(None)
+    /// The hosts, whose namespaces the job makes, and the switches, whose namespace is made here.
+    pub(super) fn new(hosts: &[String]) -> Result<Spaces, AgentError> {
+        let outside = namespace("/proc/self/ns/net")?;
+        let names: Vec<String> = hosts.iter().cloned().chain([SWITCHES.to_owned()]).collect();
+        let open = names.iter().map(|_| None).collect();
+        let mut spaces = Spaces { names, open, outside, inside: None };
+        execute::netns("add", &[SWITCHES])?;
+        spaces.enter(None)?;
+        Ok(spaces)
     }
 
     /// The host of this name.
@@ -37,26 +36,36 @@ impl Spaces {
         self.names.iter().position(|known| known == name)
     }
 
-    /// Steps into a host, or home.
+    /// Steps into a host, or to the switches.
     pub(super) fn enter(&mut self, host: Option<usize>) -> Result<(), AgentError> {
-        if self.inside == host {
+        let wanted = host.unwrap_or(self.names.len() - 1);
+        if self.inside == Some(wanted) {
             return Ok(());
         }
-        let fd = match host {
-            None => &self.home,
-            Some(host) => {
-                if self.hosts[host].is_none() {
-                    let path = format!("/run/netns/{}", self.names[host]);
-                    let fd = open(&*path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-                    self.hosts[host] = Some(fd.map_err(|e| kernel(&path, e))?);
-                }
-                self.hosts[host].as_ref().expect("it was opened")
-            }
-        };
-        use rustix::fd::AsFd;
-        move_into_link_name_space(fd.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(|e| kernel("setns", e))?;
-        self.inside = host;
+        if self.open[wanted].is_none() {
+            self.open[wanted] = Some(namespace(&format!("/run/netns/{}", self.names[wanted]))?);
+        }
+        self.step(self.open[wanted].as_ref().expect("it was opened"))?;
+        self.inside = Some(wanted);
         Ok(())
     }
+
+    fn step(&self, to: &OwnedFd) -> Result<(), AgentError> {
+        move_into_link_name_space(to.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(|e| kernel("setns", e))
+    }
+}
+
+impl Drop for Spaces {
+    fn drop(&mut self) {
+        let _ = self.step(&self.outside);
+        let exists = |name: &&String| std::path::Path::new(&format!("/run/netns/{name}")).exists();
+        let made: Vec<&str> = self.names.iter().filter(exists).map(String::as_str).collect();
+        // Nobody is left to be told if it fails; what is in namespaces of the agent's own vanishes with it anyway.
+        let _ = execute::netns("del", &made);
+    }
+}
+
+fn namespace(path: &str) -> Result<OwnedFd, AgentError> {
+    open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|e| kernel(path, e))
 }

@@ -1,8 +1,9 @@
-//! The guest's whole disk: this program as its first process, the tools the plan types, the modules, the job.
+//! The guest's whole disk: this program as its first process, the tools the plan types, the modules, the jobs.
 
-use super::{Machine, libraries, modules, programs, which};
-use crate::agent::init::{JOB, MODULES};
+use super::{Machine, libraries, modules};
+use crate::agent::init::{JOBS, MODULES};
 use crate::job::Job;
+use crate::missing::{programs, which};
 use cpio::newc::{Builder, ModeFileType, trailer};
 use std::collections::BTreeMap;
 use std::io::{Error, Result};
@@ -24,10 +25,10 @@ struct Tree {
 }
 
 /// An archive for the kernel to unpack.
-pub(super) fn build(machine: &Machine, job: &Job) -> Result<Vec<u8>> {
+pub(super) fn build(machine: &Machine, jobs: &[Job]) -> Result<Vec<u8>> {
     let mut tree = Tree::default();
     tree.program("/init", &machine.program)?;
-    for program in programs(job) {
+    for program in programs(jobs) {
         let real = LEGACY.iter().find(|(typed, _)| *typed == program).and_then(|(_, real)| which(real));
         if let Some(path) = real.or_else(|| which(&program)) {
             tree.program(&format!("/bin/{program}"), &path)?;
@@ -36,7 +37,7 @@ pub(super) fn build(machine: &Machine, job: &Job) -> Result<Vec<u8>> {
             tree.extensions()?;
         }
     }
-    let paths = modules::needed(&machine.kernel.modules, job)?;
+    let paths = modules::needed(&machine.kernel.modules, jobs)?;
     let mut listed = String::new();
     for path in &paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -48,7 +49,7 @@ pub(super) fn build(machine: &Machine, job: &Job) -> Result<Vec<u8>> {
         tree.file(name, std::fs::read(name).unwrap_or_default(), false);
     }
     tree.file("/etc/passwd", b"root:x:0:0::/:/bin/sh\n".to_vec(), false);
-    tree.file(JOB, serde_json::to_vec(job).map_err(Error::other)?, false);
+    tree.file(JOBS, serde_json::to_vec(jobs).map_err(Error::other)?, false);
     tree.archive()
 }
 

@@ -8,10 +8,9 @@ pub mod kernel;
 mod libraries;
 mod modules;
 
-use crate::backend::{Backend, BackendError, Missing};
-use crate::channel::{self, Kind};
-use crate::job::{Action, Job};
-use crate::transcript::Transcript;
+use crate::backend::{Backend, BackendError, Done, answered};
+use crate::job::Job;
+use crate::missing::{Missing, programs, which};
 use kernel::Kernel;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,7 +20,7 @@ use std::process::{Command, Stdio};
 pub struct Machine {
     /// The kernel and its modules.
     pub kernel: Kernel,
-    /// The program that becomes the first process of the guest: it calls [`crate::agent::init::main`].
+    /// The program that becomes the first process of the guest: it calls [`crate::agent::init::run_if_asked`].
     pub program: PathBuf,
     /// Megabytes of memory.
     pub memory: u32,
@@ -31,63 +30,36 @@ pub struct Machine {
     pub folder: PathBuf,
 }
 
-/// The programs that a plan may name, and where Debian has them.
-const PROGRAMS: [(&str, &str); 10] = [
-    ("ip", "iproute2"),
-    ("bridge", "iproute2"),
-    ("tc", "iproute2"),
-    ("ipvsadm", "ipvsadm"),
-    ("iptables", "iptables"),
-    ("ip6tables", "iptables"),
-    ("arptables", "arptables"),
-    ("tcpdump", "tcpdump"),
-    ("ifconfig", "net-tools"),
-    ("route", "net-tools"),
-];
-
 impl Backend for Machine {
-    fn perform(&mut self, job: &Job) -> Result<Transcript, BackendError> {
-        let missing = self.missing(job);
+    fn perform(&mut self, jobs: &[Job]) -> Result<Vec<Done>, BackendError> {
+        let missing = self.missing(jobs);
         if !missing.is_empty() {
             return Err(BackendError::Missing(missing));
         }
         std::fs::create_dir_all(&self.folder).map_err(|error| file(&self.folder, error))?;
         let (initramfs, answer) = (self.folder.join("initramfs"), self.folder.join("answer"));
-        let image = initramfs::build(self, job).map_err(|error| file(&initramfs, error))?;
+        let image = initramfs::build(self, jobs).map_err(|error| file(&initramfs, error))?;
         std::fs::write(&initramfs, image).map_err(|error| file(&initramfs, error))?;
-        let output = self.boot(&initramfs, &answer)?;
-        let silent = |why: String| BackendError::Silent { why, console: last_lines(&output) };
+        let console = self.boot(&initramfs, &answer)?;
         let bytes = std::fs::read(&answer).map_err(|error| file(&answer, error))?;
-        let mut captures = Vec::new();
-        for (kind, contents) in channel::receive(&bytes[..]).map_err(|error| silent(error.to_string()))? {
-            match kind {
-                Kind::Transcript => {
-                    let transcript: Transcript =
-                        serde_json::from_slice(&contents).map_err(|error| silent(error.to_string()))?;
-                    return Ok(Transcript { captures, ..transcript });
-                }
-                Kind::Failed => return Err(BackendError::Agent(String::from_utf8_lossy(&contents).into())),
-                Kind::Capture => captures.push(contents),
-                Kind::End => {}
-            }
-        }
-        Err(silent("there is no transcript in its answer".into()))
+        let _ = std::fs::remove_dir_all(&self.folder);
+        answered(&bytes, &console)
     }
 }
 
 impl Machine {
-    /// What this machine does not have and the job needs.
-    pub fn missing(&self, job: &Job) -> Missing {
-        let mut missing = Missing { kernel: !self.kernel.image.exists(), ..Missing::default() };
+    /// A machine with this kernel and this program as its first process.
+    pub fn new(kernel: Kernel, program: PathBuf) -> Machine {
+        let folder = std::env::temp_dir().join(format!("lvsim-{}", std::process::id()));
+        Machine { kernel, program, memory: 1024, shift: 0, folder }
+    }
+
+    /// What this machine does not have and the jobs need.
+    pub fn missing(&self, jobs: &[Job]) -> Missing {
+        let mut missing = Missing::of(&programs(jobs));
+        missing.kernel = !self.kernel.image.exists();
         if which("qemu-system-x86_64").is_none() {
             missing.programs.push(("qemu-system-x86_64".into(), "qemu-system-x86"));
-        }
-        for program in programs(job) {
-            if which(&program).is_none() {
-                let package =
-                    PROGRAMS.iter().find(|(name, _)| *name == program).map_or("", |(_, package)| package);
-                missing.programs.push((program, package));
-            }
         }
         missing
     }
@@ -120,35 +92,6 @@ impl Machine {
         text += &String::from_utf8_lossy(&output.stderr);
         Ok(text)
     }
-}
-
-/// The programs that a job runs.
-fn programs(job: &Job) -> Vec<String> {
-    let commands = job.setup.iter().chain(job.events.iter().chain(&job.looks).map(|timed| &timed.command));
-    let mut programs: Vec<String> = commands
-        .filter_map(|command| match &command.action {
-            Action::Run(words) => words[0].rsplit('/').next().map(Into::into),
-            Action::Set(..) | Action::Load(_) => None,
-        })
-        .collect();
-    if !job.taps.is_empty() {
-        programs.push("tcpdump".into());
-    }
-    programs.sort_unstable();
-    programs.dedup();
-    programs
-}
-
-/// Where a program is, also in the folders that only root searches.
-fn which(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(more).map(|folder| folder.join(program)).find(|path| path.is_file())
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(15)..].join("\n")
 }
 
 fn file(path: &Path, error: std::io::Error) -> BackendError {

@@ -1,4 +1,4 @@
-//! The kernel modules that a job needs, each after those it depends on.
+//! The kernel modules that jobs need, each after those it depends on.
 //!
 //! A module says itself what it depends on (`depends=` in its `.modinfo`), so that nobody has to run `depmod` first.
 
@@ -11,19 +11,20 @@ const ALWAYS: [&str; 7] =
     ["virtio_pci", "virtio_console", "bridge", "veth", "sch_netem", "ip_vs", "nf_conntrack"];
 
 /// The modules' files in the order in which they are loaded.
-pub(super) fn needed(folder: &Path, job: &Job) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn needed(folder: &Path, jobs: &[Job]) -> std::io::Result<Vec<PathBuf>> {
     let mut files = FxHashMap::default();
     find(&folder.join("kernel"), &mut files)?;
     let mut loaded = Vec::new();
-    for name in ALWAYS.iter().map(|name| (*name).to_owned()).chain(wanted(job)) {
+    for name in ALWAYS.iter().map(|name| (*name).to_owned()).chain(wanted(jobs)) {
         load(&name, &files, &mut loaded)?;
     }
     Ok(loaded)
 }
 
-/// The modules that a job's commands ask for.
-fn wanted(job: &Job) -> Vec<String> {
-    let commands = job.setup.iter().chain(job.events.iter().map(|timed| &timed.command));
+/// The modules that the jobs' commands ask for.
+fn wanted(jobs: &[Job]) -> Vec<String> {
+    let timed = |job: &'_ Job| job.events.iter().map(|timed| timed.command.clone()).collect::<Vec<_>>();
+    let commands = jobs.iter().flat_map(|job| job.setup.iter().cloned().chain(timed(job)));
     let mut wanted = Vec::new();
     for command in commands {
         let words = match &command.action {

@@ -1,0 +1,98 @@
+//! What a kernel did, kept in a file: so that the comparison can be made again where there is no such kernel.
+
+use crate::job::Job;
+use crate::transcript::Transcript;
+use serde::{Deserialize, Serialize};
+
+/// A transcript with its captures, and the job it is the account of.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Recording {
+    /// How it was made, for people.
+    pub recipe: String,
+    /// The CRC-32 of the job, as JSON and without its set-up: another job's account is no use.
+    job: u32,
+    /// The account.
+    transcript: Transcript,
+    /// The captures, in hexadecimal digits.
+    captures: Vec<String>,
+}
+
+/// Why a recording is no use.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// It is not one.
+    #[error("this is no recording: {0}")]
+    Strange(String),
+    /// It is another job's.
+    #[error(
+        "this was recorded for another scenario, another seed, or another version of the simulator; record it again"
+    )]
+    Stale,
+}
+
+impl Recording {
+    /// Records an account of a job.
+    pub fn new(recipe: &str, job: &Job, transcript: &Transcript) -> Recording {
+        let captures = transcript.captures.iter().map(|file| digits(file)).collect();
+        Recording { recipe: recipe.into(), job: checksum(job), transcript: transcript.clone(), captures }
+    }
+
+    /// As a file.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("a recording is plain data") + "\n"
+    }
+
+    /// Reads a file: the account of this job.
+    ///
+    /// # Errors
+    /// See [`RecordingError`].
+    pub fn read(text: &str, job: &Job) -> Result<Transcript, RecordingError> {
+        let strange = |why: String| RecordingError::Strange(why);
+        let recording: Recording = serde_json::from_str(text).map_err(|error| strange(error.to_string()))?;
+        if recording.job != checksum(job) {
+            return Err(RecordingError::Stale);
+        }
+        let captures: Option<Vec<Vec<u8>>> = recording.captures.iter().map(|text| bytes(text)).collect();
+        let captures = captures.ok_or_else(|| strange("a capture is damaged".into()))?;
+        Ok(Transcript { captures, ..recording.transcript })
+    }
+}
+
+/// Of what clients and servers do; how the network is built may be said in other words.
+fn checksum(job: &Job) -> u32 {
+    let job = Job { setup: Vec::new(), ..job.clone() };
+    crc32fast::hash(&serde_json::to_vec(&job).expect("a job is plain data"))
+}
+
+fn digits(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|n| char::from_digit(n.into(), 16).unwrap_or('0'))
+        .collect()
+}
+
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_reads_back() {
+        let job = Job { name: "a".into(), ..Job::default() };
+        let transcript =
+            Transcript { captures: vec![vec![0, 127, 255], vec![]], zero: 5, ..Transcript::default() };
+        let text = Recording::new("by hand", &job, &transcript).text();
+        assert_eq!(Recording::read(&text, &job).unwrap(), transcript);
+        assert!(matches!(Recording::read(&text, &Job::default()), Err(RecordingError::Stale)));
+        assert!(matches!(Recording::read("{}", &job), Err(RecordingError::Strange(_))));
+        assert!(matches!(
+            Recording::read(&text.replace("007fff", "007ffg"), &job),
+            Err(RecordingError::Strange(_))
+        ));
+    }
+}

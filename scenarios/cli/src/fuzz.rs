@@ -94,12 +94,9 @@ fn judge(args: &Args) -> Result<ExitCode> {
         Backend::Simulated => play(args, &mut Together, &stop)?,
         Backend::Vm => {
             let mut machine = machine(args)?;
-            let folder = machine.folder.clone();
             let name = "a kernel in a virtual machine".to_owned();
             let mut witness = KernelWitness { backend: &mut machine, name, batch: args.batch.into() };
-            let found = play(args, &mut witness, &stop);
-            let _ = std::fs::remove_dir_all(folder);
-            found?
+            play(args, &mut witness, &stop)?
         }
     };
     let Some((trial, differences)) = found else { return Ok(ExitCode::SUCCESS) };
@@ -168,17 +165,10 @@ fn report(args: &Args, tally: &Tally) -> Result<()> {
 /// The virtual machine that was asked for.
 fn machine(args: &Args) -> Result<Machine> {
     let own = args.kernel_image.clone().zip(args.modules.clone());
-    let kernel = match own {
-        Some((image, modules)) => Kernel { image, modules },
-        None => cached(&cache()).unwrap_or_else(|| Kernel { image: PathBuf::new(), modules: PathBuf::new() }),
-    };
-    Ok(Machine {
-        kernel,
-        program: std::env::current_exe().context("cannot find this program's own file")?,
-        memory: 1024,
-        shift: 0,
-        folder: std::env::temp_dir().join(format!("lvsim-fuzz-{}", std::process::id())),
-    })
+    let own = own.map(|(image, modules)| Kernel { image, modules });
+    let kernel = own.or_else(|| cached(&cache())).unwrap_or_default();
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(Machine::new(kernel, program))
 }
 
 /// What a counterexample shows, in words.

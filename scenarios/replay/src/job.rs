@@ -10,9 +10,6 @@ pub struct Job {
     pub name: String,
     /// The hosts' names, each a network namespace.
     pub hosts: Vec<String>,
-    /// Which world each host belongs to: nothing leads from one to another, and both may have the same addresses. Empty
-    /// if there is but one.
-    pub worlds: Vec<usize>,
     /// What builds the network, in order.
     pub setup: Vec<Command>,
     /// What happens later, in order of time.
@@ -36,13 +33,6 @@ pub struct Tap {
     pub host: usize,
     /// `eth0`
     pub device: String,
-}
-
-impl Job {
-    /// The world of a host.
-    pub fn world(&self, host: usize) -> usize {
-        self.worlds.get(host).copied().unwrap_or(0)
-    }
 }
 
 /// A command, and where it runs.

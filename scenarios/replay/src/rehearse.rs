@@ -44,7 +44,6 @@ pub fn rehearse(
     let job = Job {
         name: scenario.name.clone(),
         hosts: scenario.hosts.iter().map(|host| host.name.clone()).collect(),
-        worlds: Vec::new(),
         setup: typed.setup,
         events: typed.events,
         attempts: rehearsal.attempts.iter().map(|line| attempt(scenario, line)).collect(),

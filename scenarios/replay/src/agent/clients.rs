@@ -18,8 +18,8 @@ pub(super) struct Clients<'a> {
     sockets: Vec<Option<Client>>,
     /// What became of each attempt.
     pub(super) outcomes: Vec<Outcome>,
-    /// The last attempt from this address and port of a world, for the servers, who want to know what they should do.
-    last: FxHashMap<(usize, bool, SocketAddr), usize>,
+    /// The last attempt from this address and port, for the servers, who want to know what they should do.
+    last: FxHashMap<(bool, SocketAddr), usize>,
 }
 
 struct Client {
@@ -44,9 +44,9 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// The attempt that the peer of a server on this host is, and its plan.
-    pub(super) fn plan(&self, host: usize, udp: bool, peer: SocketAddr) -> Option<(usize, &'a Attempt)> {
-        let index = *self.last.get(&(self.job.world(host), udp, peer))?;
+    /// The attempt that a server's peer is, and its plan.
+    pub(super) fn plan(&self, udp: bool, peer: SocketAddr) -> Option<(usize, &'a Attempt)> {
+        let index = *self.last.get(&(udp, peer))?;
         Some((index, &self.job.attempts[index]))
     }
 
@@ -58,7 +58,7 @@ impl<'a> Clients<'a> {
     /// An attempt begins.
     pub(super) fn begin(&mut self, index: usize, spaces: &mut Spaces, reactor: &mut Reactor) {
         let attempt = &self.job.attempts[index];
-        self.last.insert((self.job.world(attempt.host), attempt.udp, attempt.local), index);
+        self.last.insert((attempt.udp, attempt.local), index);
         match self.open(index, attempt, spaces, reactor) {
             Ok(client) => {
                 self.sockets[index] = Some(client);

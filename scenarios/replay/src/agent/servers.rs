@@ -110,7 +110,7 @@ impl<'a> Servers<'a> {
         let fd = program.listeners.iter().find_map(|listener| accept_with(listener, flags).ok())?;
         let peer = rustix::net::getpeername(&fd).ok().flatten();
         let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-        let plan = peer.and_then(|peer| clients.plan(program.spec.host, false, peer));
+        let plan = peer.and_then(|peer| clients.plan(false, peer));
         let slot = self.requests.next_slot();
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let _ = reactor.hear(&fd, Token::Connection(slot), flags);
@@ -134,7 +134,7 @@ impl<'a> Servers<'a> {
         let (_, _, from) =
             recvfrom(&program.listeners[listener], &mut *reactor.buffer, RecvFlags::empty()).ok()?;
         let peer = SocketAddr::try_from(from?).ok()?;
-        let plan = clients.plan(program.spec.host, true, peer);
+        let plan = clients.plan(true, peer);
         let slot = self.requests.next_slot();
         let is_held = plan.is_some_and(|(_, attempt)| attempt.held);
         if !is_held && !program.spec.shares {

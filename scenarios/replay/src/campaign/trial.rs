@@ -178,7 +178,7 @@ impl Witness for Together {
     }
 }
 
-/// A backend that does jobs: all cases of a batch are one.
+/// A backend that does jobs, those of a batch one after the other.
 pub struct Kernel<'a> {
     /// The backend.
     pub backend: &'a mut dyn Backend,
@@ -198,15 +198,10 @@ impl Witness for Kernel<'_> {
     }
 
     fn testify(&mut self, trials: &[Trial]) -> Result<Vec<Transcript>, BackendError> {
-        let mut job = play_together(trials).job;
-        let hosts =
-            trials.iter().enumerate().flat_map(|(world, trial)| trial.job.hosts.iter().map(move |_| world));
-        job.worlds = hosts.collect();
         // Cases look for themselves, and nothing of theirs happens nearly at once.
-        job.looks.clear();
-        job.taps.clear();
-        let transcript = self.backend.perform(&job)?;
-        Ok(split(trials, &job, &transcript))
+        let job = |trial: &Trial| Job { looks: Vec::new(), taps: Vec::new(), ..trial.job.clone() };
+        let jobs: Vec<Job> = trials.iter().map(job).collect();
+        self.backend.perform(&jobs)?.into_iter().map(|done| done.map_err(BackendError::Unable)).collect()
     }
 }
 

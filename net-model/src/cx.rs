@@ -54,7 +54,7 @@ impl Cx {
     /// The frame ends here, for a reason.
     pub fn drop(&mut self, place: crate::recorder::Place, frame: FrameId, reason: DropReason) {
         let dropped = self.wiring.frames.get(&frame);
-        self.recorder.note_drop(self.now, place, dropped, reason);
+        self.recorder.note_drop(self.now, place, &frame, dropped, reason);
         if let Some(capture) = &mut self.capture {
             capture.note_drop(&frame, dropped, reason);
         }

@@ -228,21 +228,23 @@ impl Exchanges {
     #[inline]
     pub(crate) fn by_tag(&self, tag: u32) -> Option<(ExchangeId, &Exchange)> {
         let slot = tag.wrapping_sub(1);
-        (slot < self.pool.used()).then(|| (ExchangeId(slot), self.pool.get(slot)))
+        self.pool.guess(slot).map(|exchange| (ExchangeId(slot), exchange))
     }
 
     /// The sockets that a packet of this tag is probably for: that of the client, and that of the server. To be
     /// verified: they may be gone, or others by now.
     #[inline]
     pub(crate) fn likely_sockets(&self, tag: u32) -> [u32; 2] {
-        self.by_tag(tag).map_or([NONE; 2], |(_, exchange)| [exchange.socket, exchange.served_by])
+        match self.pool.guess(tag.wrapping_sub(1)) {
+            Some(exchange) => [exchange.socket, exchange.served_by],
+            None => [NONE; 2],
+        }
     }
 
     /// A server has made a socket for the exchange of this tag.
     pub(crate) fn note_server(&mut self, tag: u32, socket: SocketId) {
-        let slot = tag.wrapping_sub(1);
-        if slot < self.pool.used() {
-            self.pool.get_mut(slot).served_by = socket.0;
+        if let Some(exchange) = self.pool.guess_mut(tag.wrapping_sub(1)) {
+            exchange.served_by = socket.0;
         }
     }
 }

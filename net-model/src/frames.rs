@@ -22,40 +22,40 @@ impl FrameId {
     }
 }
 
-/// What differs between the IP headers of TCP packets: no fragments, no options, no tunnel, no mark.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Head {
-    pub(crate) src: Addr,
-    pub(crate) dst: Addr,
+/// A TCP packet where it lies, without fragments, options, tunnel or mark: what its sender has to fill in.
+pub(crate) struct Blank<'a> {
+    /// The link addresses of receiver and sender; they are zero if nobody fills them in.
+    pub(crate) to: &'a mut Mac,
+    pub(crate) from: &'a mut Mac,
+    pub(crate) src: &'a mut Addr,
+    pub(crate) dst: &'a mut Addr,
     /// The tag of the exchange.
-    pub(crate) flow: u32,
+    pub(crate) flow: &'a mut u32,
     /// Total length in bytes.
-    pub(crate) len: u16,
+    pub(crate) len: &'a mut u16,
     /// IPv4 identification.
-    pub(crate) id: u16,
-    pub(crate) ttl: u8,
+    pub(crate) id: &'a mut u16,
+    pub(crate) ttl: &'a mut u8,
+    pub(crate) segment: &'a mut Segment,
 }
 
-impl Head {
-    fn body(self, segment: Segment) -> Body {
-        Body::Ip(Packet {
-            src: self.src,
-            dst: self.dst,
-            mark: 0,
-            flow: self.flow,
-            len: self.len,
-            id: self.id,
-            fragment_offset: 0,
-            more_fragments: false,
-            df: true,
-            ttl: self.ttl,
-            tos: 0,
-            payload: Payload::Tcp(segment),
-            outer: None,
-            text: None,
-        })
-    }
-}
+/// A packet with nothing filled in.
+const NOTHING: Packet = Packet {
+    src: Addr::UNSPECIFIED_V4,
+    dst: Addr::UNSPECIFIED_V4,
+    mark: 0,
+    flow: 0,
+    len: 0,
+    id: 0,
+    fragment_offset: 0,
+    more_fragments: false,
+    df: true,
+    ttl: 0,
+    tos: 0,
+    payload: Payload::Tcp(Segment::NOTHING),
+    outer: None,
+    text: None,
+};
 
 /// All frames under way. Slots are reused last in, first out, so that the few frames in flight stay in the cache.
 #[derive(Debug, Default)]
@@ -70,50 +70,42 @@ impl Frames {
     #[inline]
     pub fn send(&mut self, frame: Frame) -> FrameId {
         self.sent += 1;
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = frame;
-            return FrameId(slot);
-        }
-        let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 frames are under way");
-        self.slots.push(frame);
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => self.extend(),
+        };
+        self.slots[slot as usize] = frame;
         FrameId(slot)
     }
 
-    /// Puts a TCP packet with an ordinary header into the pool. It is written where it lies: most slots held such a
-    /// packet before.
-    #[inline(always)] // its arguments are many
-    pub(crate) fn send_segment(&mut self, head: Head, segment: Segment) -> FrameId {
-        let Some(slot) = self.free.pop() else {
-            return self.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: head.body(segment) });
-        };
+    /// Puts a TCP packet with an ordinary header into the pool, to be filled in. Most slots held such a packet before.
+    #[inline(always)] // the sender writes it field by field
+    pub(crate) fn send_segment(&mut self) -> (FrameId, Blank<'_>) {
         self.sent += 1;
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => self.extend(),
+        };
         let frame = &mut self.slots[slot as usize];
-        (frame.dst, frame.src, frame.vlan) = (Mac::ZERO, Mac::ZERO, 0);
-        match &mut frame.body {
-            Body::Ip(Packet {
-                src,
-                dst,
-                mark,
-                flow,
-                len,
-                id,
-                fragment_offset,
-                more_fragments,
-                df,
-                ttl,
-                tos,
-                outer,
-                text: None,
-                payload: Payload::Tcp(old),
-            }) => {
-                (*src, *dst, *mark, *flow, *len) = (head.src, head.dst, 0, head.flow, head.len);
-                (*id, *fragment_offset, *more_fragments, *df) = (head.id, 0, false, true);
-                (*ttl, *tos, *outer) = (head.ttl, 0, None);
-                *old = segment;
-            }
-            other => *other = head.body(segment),
+        if !matches!(frame.body, Body::Ip(Packet { payload: Payload::Tcp(_), text: None, .. })) {
+            clear(&mut frame.body);
         }
-        FrameId(slot)
+        let Frame { dst: to, src: from, vlan, body } = frame;
+        (*to, *from, *vlan) = (Mac::ZERO, Mac::ZERO, 0);
+        let Body::Ip(packet) = body else { unreachable!("it has just been made one") };
+        let Payload::Tcp(segment) = &mut packet.payload else { unreachable!("of TCP") };
+        (packet.mark, packet.fragment_offset, packet.more_fragments, packet.df) = (0, 0, false, true);
+        (packet.tos, packet.outer) = (0, None);
+        let Packet { src, dst, flow, len, id, ttl, .. } = packet;
+        (FrameId(slot), Blank { to, from, src, dst, flow, len, id, ttl, segment })
+    }
+
+    /// A slot more.
+    #[cold]
+    fn extend(&mut self) -> u32 {
+        let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 frames are under way");
+        self.slots.push(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(NOTHING) });
+        slot
     }
 
     /// Takes a frame back that was never sent.
@@ -170,4 +162,11 @@ impl Frames {
     pub fn under_way(&self) -> u64 {
         (self.slots.len() - self.free.len()) as u64
     }
+}
+
+/// Makes a body a TCP packet.
+#[cold]
+#[inline(never)]
+fn clear(body: &mut Body) {
+    *body = Body::Ip(NOTHING);
 }

@@ -186,14 +186,16 @@ impl Link {
     /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
-        if (self.is_unsafe || self.busy_until.since(ready) > self.longest_wait)
+        let begins = self.busy_until.max(ready);
+        let wait = begins.as_nanos() - ready.as_nanos();
+        if (self.is_unsafe || wait > self.longest_wait.as_nanos())
             && let Some(reason) = self.refuses(ready)
         {
             self.dropped += 1;
             return Err(reason);
         }
         let busy = occupies(self.ns_per_byte, bytes);
-        let done = self.busy_until.max(ready) + busy;
+        let done = begins + busy;
         self.occupy(bytes, busy, done);
         Ok(done + self.delay)
     }
@@ -219,32 +221,47 @@ impl Link {
         (loss.stream.uniform() < loss.probability).then_some(DropReason::LinkLoss)
     }
 
-    /// Queues a frame under its instant, behind all frames of the same instant; true if it is the new head.
+    /// Queues a frame of `bytes` under its instant, behind all frames of the same instant. The instant of the event that
+    /// the link needs now, if it needs another one: the link is armed for it.
     #[inline(always)] // a part of every way out of a host
-    pub(crate) fn push(&mut self, queued: Queued) -> bool {
-        if queued.at < self.last {
-            return self.push_between(queued);
+    pub(crate) fn push(&mut self, at: Time, frame: FrameId, bytes: u32) -> Option<Time> {
+        if at < self.last {
+            return self.push_between(Queued { at, frame, bytes });
         }
-        self.last = queued.at;
-        self.queue.push_back(queued);
-        self.queue.len() == 1
+        self.last = at;
+        let is_first = self.queue.is_empty();
+        // Part by part: written as a whole it would have to be in memory first.
+        let slot = self.queue.next_slot();
+        (slot.at, slot.frame, slot.bytes) = (at, frame, bytes);
+        if !is_first {
+            return None;
+        }
+        let due = if self.may_refuse { self.next_step() } else { self.arrival_of_head(at, bytes) };
+        self.arm_for(due)
     }
 
     /// The same where later frames may be in the queue already.
     #[inline(never)]
-    fn push_between(&mut self, queued: Queued) -> bool {
+    fn push_between(&mut self, queued: Queued) -> Option<Time> {
         let at = queued.at;
-        self.queue.insert_behind(queued, |earlier| earlier.at <= at) == 0
+        if self.queue.insert_behind(queued, |earlier| earlier.at <= at) > 0 {
+            return None;
+        }
+        self.arm()
     }
 
     /// The instant of the event that a changed link needs, if it needs one: the link is armed for it.
-    #[inline(always)] // a part of every way out of a host
     pub(crate) fn arm(&mut self) -> Option<Time> {
         let due = match self.queue.front() {
             _ if self.may_refuse => self.next_step(),
             None => Time::NEVER,
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),
         };
+        self.arm_for(due)
+    }
+
+    #[inline(always)] // a part of push
+    fn arm_for(&mut self, due: Time) -> Option<Time> {
         if due == self.armed {
             return None;
         }
@@ -270,15 +287,16 @@ impl Link {
         if now != self.armed || self.may_refuse {
             return None;
         }
-        let head = self.queue.pop_front()?;
+        let head = self.queue.take_slot()?;
+        let (frame, bytes) = (std::mem::take(&mut head.frame), head.bytes);
         if self.fed_by_switch {
-            self.occupy(head.bytes, self.head_busy, self.head_done);
+            self.occupy(bytes, self.head_busy, self.head_done);
         }
         self.armed = match self.queue.front() {
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),
             None => Time::NEVER,
         };
-        Some((head.frame, self.armed))
+        Some((frame, self.armed))
     }
 
     /// Takes what the event at `now` is about on a link that may refuse frames, if that event is the valid one.

@@ -1,6 +1,7 @@
 //! Sampling a running network, and the outcome of a finished one.
 
 use crate::addr::Addr;
+use crate::holders::Holders;
 use crate::host::Host;
 use crate::network::Network;
 use crate::outcome::{
@@ -22,6 +23,7 @@ pub(crate) struct Measure {
     /// Which serving host has an address, as of this state of all hosts' addresses.
     owner: FxHashMap<Addr, usize>,
     owner_as_of: u64,
+    holders: Holders,
 }
 
 /// Active and inactive connections and the sum of weights of one host.
@@ -41,6 +43,7 @@ impl Measure {
         self.busy_ns.resize(serving.len(), 0);
         let elapsed = self.times.last().map_or(Duration::ZERO, |last| now.since(*last));
         self.times.push(now);
+        self.holders.sample(now, hosts);
         let directed = self.directed(hosts, &serving);
         for (at, host) in serving.iter().enumerate() {
             let busy_ns: u128 = host.servers.iter().map(|server| server.busy_ns(now)).sum();
@@ -124,6 +127,7 @@ impl Network {
             drops: self.drop_counts(),
             sample_times: self.measure.times.clone(),
             arp_answers: self.arp_answers(),
+            arp_caches: self.measure.holders.outcome(&self.hosts),
         }
     }
 

@@ -1,7 +1,6 @@
 //! The network: hosts and wires, put together piece by piece, and the loop that runs them.
 
 use crate::addr::Mac;
-use crate::capture;
 use crate::cx::{Cx, Plans};
 use crate::event::Event;
 use crate::exchange::Exchanges;
@@ -14,7 +13,7 @@ use crate::request::Requests;
 use crate::server::Server;
 use crate::spec::{Arrivals, ClientSpec, ServerSpec};
 use crate::tcp::Sockets;
-use crate::wiring::{Arrival, Wiring};
+use crate::wiring::Wiring;
 use sim_core::{Agenda, Duration, Fingerprint, Stream, Time, Timers};
 use std::collections::VecDeque;
 
@@ -75,8 +74,8 @@ pub struct Network {
     pub(crate) cx: Cx,
     pub(crate) measure: Measure,
     /// Host and index on the host of each client group and server.
-    groups: Vec<(u32, usize)>,
-    servers: Vec<(u32, usize)>,
+    pub(crate) groups: Vec<(u32, usize)>,
+    pub(crate) servers: Vec<(u32, usize)>,
     pub(crate) events: u64,
     pub(crate) fingerprint: Fingerprint,
     /// Has anything happened yet?
@@ -238,34 +237,8 @@ impl Network {
         self.cx.wiring.hops()
     }
 
-    /// Runs everything up to and including the instant `until`.
-    pub fn run_until(&mut self, until: Time) {
-        if !self.is_started {
-            self.start();
-        }
-        while let Some((at, event)) = self.cx.agenda.pop_until(until) {
-            self.cx.now = at;
-            self.events += 1;
-            self.handle(event);
-            self.deliver_to_self();
-        }
-        self.cx.now = until;
-    }
-
-    /// What hosts have sent to themselves comes in.
-    #[inline]
-    pub(crate) fn deliver_to_self(&mut self) {
-        while let Some((host, frame)) = self.cx.loopback.pop_front() {
-            let host = &mut self.hosts[host as usize];
-            match self.cx.capture {
-                None => host.ip_input_again(&mut self.cx, InterfaceId::LO, frame),
-                Some(_) => capture::input_again(host, &mut self.cx, InterfaceId::LO, frame),
-            }
-        }
-    }
-
     /// The first events: samples and first arrivals.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.is_started = true;
         self.cx.agenda.post(Time::ZERO, Event::Sample);
         for (host, index) in self.groups.clone() {
@@ -281,79 +254,9 @@ impl Network {
         }
     }
 
-    #[inline]
-    fn handle(&mut self, event: Event) {
-        let Network { hosts, cx, .. } = self;
-        let place = match event {
-            Event::Arrive(link) => {
-                let arrival = cx.wiring.arrive(cx.now, link, &mut cx.agenda, &mut cx.recorder);
-                match arrival {
-                    Arrival::AtHost(host, interface, frame) => {
-                        hosts[host as usize].input(cx, InterfaceId(interface), frame);
-                    }
-                    Arrival::AtTap(host, interface, frame) => {
-                        capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
-                    }
-                    Arrival::Handled => {}
-                }
-                link.0
-            }
-            Event::Sockets => {
-                crate::tcp::timer::sockets_event(cx, hosts, self.options.timers);
-                0
-            }
-            Event::Host(host) => {
-                hosts[host as usize].timer(cx);
-                host
-            }
-            Event::Served(id) => {
-                let host = cx.requests.host(id);
-                hosts[host as usize].request_served(cx, id);
-                id.0
-            }
-            Event::Shared(number) => {
-                let (host, index) = self.servers[number as usize];
-                hosts[host as usize].sharing_event(cx, index as u32);
-                number
-            }
-            Event::Begin(group) => {
-                let (host, index) = self.groups[group.0 as usize];
-                hosts[host as usize].begin_exchange(cx, index);
-                group.0
-            }
-            Event::Exchange(id) => {
-                if cx.exchanges.wake_at(id) == cx.now {
-                    let (host, _) = self.groups[cx.exchanges.get(id).group.0 as usize];
-                    hosts[host as usize].exchange_wakes(cx, id);
-                }
-                id.0
-            }
-            Event::Sample => {
-                self.sample();
-                0
-            }
-        };
-        self.fingerprint.add(self.cx.now, kind_of(event), place);
-    }
-
-    fn sample(&mut self) {
+    pub(crate) fn sample(&mut self) {
         self.measure.sample(self.cx.now, &self.hosts);
         let next = self.cx.now + self.options.sampling;
         self.cx.agenda.post(next, Event::Sample);
-    }
-}
-
-/// A number for each kind of event, for the fingerprint.
-#[inline]
-fn kind_of(event: Event) -> u32 {
-    match event {
-        Event::Arrive(_) => 1,
-        Event::Sockets => 2,
-        Event::Host(_) => 3,
-        Event::Served(_) => 4,
-        Event::Shared(_) => 5,
-        Event::Begin(_) => 6,
-        Event::Exchange(_) => 7,
-        Event::Sample => 8,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::frames::FrameId;
 use crate::group::{GroupId, Seen};
-use crate::host::arp::ArpSend;
+use crate::host::ask::Ask;
 use crate::host::neighbour::NeighbourId;
 use crate::host::{Host, InterfaceId, Stack};
 use crate::ipvs::{Director, Kernel};
@@ -25,7 +25,7 @@ impl Network {
             cx.drop(Place::Host(host.0), frame, DropReason::InterfaceDown);
         }
         for announcement in &change.announce {
-            on.send_arp(cx, announcement);
+            on.send_ask(cx, announcement);
         }
         on.arm_timers(cx);
     }
@@ -66,10 +66,10 @@ impl Network {
         }
     }
 
-    /// What a host says in ARP because of a command (`arp_notify`).
-    pub fn announce(&mut self, host: HostId, announcements: &[ArpSend]) {
+    /// What a host tells its neighbours because of a command (`arp_notify`, `ndisc_notify`).
+    pub fn announce(&mut self, host: HostId, announcements: &[Ask]) {
         let Network { hosts, cx, .. } = self;
-        announcements.iter().for_each(|announcement| hosts[host.0 as usize].send_arp(cx, announcement));
+        announcements.iter().for_each(|announcement| hosts[host.0 as usize].send_ask(cx, announcement));
     }
 
     /// A command has made a neighbour known: what waited for it goes.

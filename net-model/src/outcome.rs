@@ -32,6 +32,20 @@ pub struct Outcome {
     pub sample_times: Vec<Time>,
     /// What the run noted along the way: who answered ARP for which address (`who`, `what`), in order of time.
     pub arp_answers: Vec<ArpAnswer>,
+    /// Who held the addresses of virtual services, as the neighbour caches of the hosts had it at each sample.
+    pub arp_caches: Vec<ArpCache>,
+}
+
+/// What the neighbour cache of one host said about an address of a virtual service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArpCache {
+    /// The host whose cache it is.
+    pub host: String,
+    /// The address.
+    pub addr: crate::addr::Addr,
+    /// From when on who held it: a host by name (an unknown link address as it is), none while nobody was known to.
+    /// Each lasts until the next; the last until the end of the run.
+    pub holders: Vec<(Time, Option<String>)>,
 }
 
 /// Frames sent = delivered + dropped + in flight.

@@ -1,12 +1,17 @@
-//! What travels: Ethernet frames with ARP or IP in them, as typed values.
+//! What travels: Ethernet frames with ARP or IP in them, as typed values; the larger payloads are in `packet/`.
 //!
 //! There are no bytes here: the model is about decisions, and bytes exist only where a capture file is written.
 //! A packet may carry an outer header (it is inside a tunnel) and an ICMP error quotes the packet it is about.
 
+mod ndisc;
+mod segment;
+
+pub use ndisc::{Ndisc, NdiscFlags, NdiscKind};
+pub use segment::{Flags, Segment};
+
 use crate::addr::{Addr, Mac};
 use crate::ipvs::SyncMessage;
 use crate::text::Text;
-use std::fmt;
 use std::sync::Arc;
 
 /// Ethernet header and frame check sequence, in bytes on the wire.
@@ -110,7 +115,8 @@ pub struct Packet {
     pub payload: Payload,
     /// The tunnel header around this packet, if any.
     pub outer: Option<Outer>,
-    /// What it says, for the few packets whose words matter (see [`Packet::say`]); `len` counts it.
+    /// What it says beside its headers, for the few packets of which that matters (see [`Packet::say`] and
+    /// [`Packet::selective`]); `len` counts it.
     pub text: Option<Box<Text>>,
 }
 
@@ -169,79 +175,10 @@ pub enum Payload {
     Sctp(Chunks),
     /// ICMP or ICMPv6
     Icmp(Icmp),
+    /// ICMPv6: a question about a neighbour, or the answer
+    Ndisc(Ndisc),
     /// Any other protocol, by number.
     Other(u8),
-}
-
-/// A TCP segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Segment {
-    /// Source port.
-    pub sport: u16,
-    /// Destination port.
-    pub dport: u16,
-    /// Sequence number.
-    pub seq: u32,
-    /// Acknowledgement number, meaningful with the ACK flag.
-    pub ack: u32,
-    /// Payload bytes.
-    pub len: u16,
-    /// Receive window as in the header (unscaled).
-    pub window: u16,
-    /// Maximum segment size option of a SYN, 0 for none.
-    pub mss: u16,
-    /// The flags.
-    pub flags: Flags,
-    /// Bytes of TCP header, options included.
-    pub header: u8,
-}
-
-/// TCP flags.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Flags(pub u8);
-
-impl Flags {
-    /// No more data from the sender.
-    pub const FIN: Flags = Flags(0x01);
-    /// Synchronise sequence numbers.
-    pub const SYN: Flags = Flags(0x02);
-    /// Reset the connection.
-    pub const RST: Flags = Flags(0x04);
-    /// Push.
-    pub const PSH: Flags = Flags(0x08);
-    /// The acknowledgement number is valid.
-    pub const ACK: Flags = Flags(0x10);
-
-    /// Both sets together.
-    pub const fn with(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-
-    /// Is any of `other`'s flags set?
-    #[inline]
-    pub const fn has(self, other: Flags) -> bool {
-        self.0 & other.0 != 0
-    }
-}
-
-impl fmt::Display for Flags {
-    /// As tcpdump prints them: `S`, `S.`, `P.`, `F.`, `R`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (flag, letter) in
-            [(Flags::FIN, 'F'), (Flags::SYN, 'S'), (Flags::RST, 'R'), (Flags::PSH, 'P'), (Flags::ACK, '.')]
-        {
-            if self.has(flag) {
-                write!(f, "{letter}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Flags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 /// A UDP datagram.
@@ -325,7 +262,7 @@ impl Packet {
             Payload::Udp(_) | Payload::Sync(_) => proto::UDP,
             Payload::Sctp(_) => proto::SCTP,
             Payload::Icmp(_) if self.src.is_v4() => proto::ICMP,
-            Payload::Icmp(_) => proto::ICMPV6,
+            Payload::Icmp(_) | Payload::Ndisc(_) => proto::ICMPV6,
             Payload::Other(number) => *number,
         }
     }
@@ -338,7 +275,7 @@ impl Packet {
             Payload::Udp(d) => Some((d.sport, d.dport)),
             Payload::Sync(d) => Some((d.sport, d.dport)),
             Payload::Sctp(c) => Some((c.sport, c.dport)),
-            Payload::Icmp(_) | Payload::Other(_) => None,
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => None,
         }
     }
 
@@ -350,7 +287,7 @@ impl Packet {
             Payload::Udp(d) => d.sport = port,
             Payload::Sync(d) => d.sport = port,
             Payload::Sctp(c) => c.sport = port,
-            Payload::Icmp(_) | Payload::Other(_) => {}
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {}
         }
     }
 
@@ -362,7 +299,7 @@ impl Packet {
             Payload::Udp(d) => d.dport = port,
             Payload::Sync(d) => d.dport = port,
             Payload::Sctp(c) => c.dport = port,
-            Payload::Icmp(_) | Payload::Other(_) => {}
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {}
         }
     }
 

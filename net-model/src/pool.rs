@@ -40,12 +40,6 @@ impl<T: Record> Pool<T> {
         self.len as usize
     }
 
-    /// Slots that were ever used: their numbers are below this.
-    #[inline]
-    pub(crate) fn used(&self) -> u32 {
-        self.slots.len() as u32
-    }
-
     /// Bytes of memory.
     pub(crate) fn memory(&self) -> usize {
         self.slots.capacity() * size_of::<T>()
@@ -99,8 +93,19 @@ impl<T: Record> Pool<T> {
 
     /// The record, if the slot was ever used: for numbers of which nobody knows whether they mean a slot.
     #[inline(always)]
+    pub(crate) fn guess(&self, slot: u32) -> Option<&T> {
+        self.slots.get(slot as usize)
+    }
+
+    /// The same, to be changed.
+    #[inline(always)]
     pub(crate) fn guess_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.slots.get_mut(slot as usize)
+    }
+
+    /// All slots that were ever used, also those that are free.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        (0..).zip(&self.slots)
     }
 
     /// The record, to be changed.
@@ -136,7 +141,7 @@ mod tests {
         pool.remove(7);
         pool.remove(9);
         assert_eq!((pool.insert(Thing(1)), pool.insert(Thing(2))), (9, 7));
-        assert_eq!((pool.len(), pool.used()), (100_000, 100_000));
+        assert_eq!((pool.len(), pool.slots.len()), (100_000, 100_000));
     }
 
     proptest! {

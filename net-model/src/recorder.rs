@@ -1,10 +1,12 @@
 //! What a run remembers: frame balance, drops by place and reason, who answered ARP, and, when asked for, the
-//! transcript of one exchange.
+//! transcript of one exchange or the walks of single packets.
 
 use crate::addr::Addr;
+use crate::frames::FrameId;
 use crate::ledger::{Attempt, Ledger};
 use crate::link::LinkId;
-use crate::packet::{Body, Frame};
+use crate::packet::Frame;
+use crate::trace::{Selection, Step, Subject, Trace, Walk};
 use crate::transcript::{Line, Stage};
 use crate::verdict::DropReason;
 use sim_core::{Duration, Time};
@@ -39,7 +41,7 @@ pub struct Answers {
     pub first: Time,
 }
 
-/// The tag of no packet: not even of those that belong to no exchange (0).
+/// A tag above those of all packets.
 const NOBODY: u32 = u32::MAX;
 
 /// Counters and transcript of a run.
@@ -55,10 +57,14 @@ pub struct Recorder {
     pub drops: BTreeMap<(Place, DropReason), Drops>,
     /// By address and host.
     pub arp_answers: BTreeMap<(Addr, u32), Answers>,
-    /// The exchange to be followed, and the tag of its packets once it has begun; before, one that no packet has.
+    /// The exchange to be followed.
     traced: Option<u32>,
-    tag: u32,
+    /// The lowest tag of packets that may be followed: that of the exchange, once it has begun; 0 if all are; else one
+    /// that no packet has. So those that nobody follows are told by one comparison.
+    lowest: u32,
     transcript: Vec<Line>,
+    /// All packets, if they are followed.
+    trace: Option<Box<Trace>>,
     /// What each attempt was and became, if somebody wants to know.
     pub(crate) ledger: Option<Box<Ledger>>,
 }
@@ -73,8 +79,9 @@ impl Recorder {
             drops: BTreeMap::new(),
             arp_answers: BTreeMap::new(),
             traced: None,
-            tag: NOBODY,
+            lowest: NOBODY,
             transcript: Vec::new(),
+            trace: None,
             ledger: None,
         }
     }
@@ -84,21 +91,47 @@ impl Recorder {
         self.traced = Some(number);
     }
 
+    /// Follows all packets, and keeps the walks of those that are selected.
+    pub fn follow_packets(&mut self, selection: Selection) {
+        self.lowest = 0;
+        self.trace = Some(Box::new(Trace::new(selection)));
+    }
+
+    /// Follows all packets, and keeps every line until [`Recorder::take_steps`].
+    pub fn follow_steps(&mut self) {
+        self.lowest = 0;
+        self.trace = Some(Box::new(Trace::of_steps()));
+    }
+
     pub(crate) fn exchange_begins(&mut self, number: u32, tag: u32) {
         if self.traced == Some(number) {
-            self.tag = tag;
+            self.lowest = tag;
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.exchange_begins(number, tag);
         }
     }
 
     /// The tag of the exchange that is followed, once it has begun.
     pub(crate) fn followed(&self) -> Option<u32> {
-        (self.tag != 0).then_some(self.tag)
+        (self.trace.is_none() && self.lowest != 0).then_some(self.lowest)
     }
 
     /// Is the packet with this tag being followed?
     #[inline]
     pub(crate) fn follows(&self, flow: u32) -> bool {
-        flow == self.tag
+        flow >= self.lowest && self.is_followed(flow)
+    }
+
+    #[cold]
+    fn is_followed(&self, flow: u32) -> bool {
+        flow == self.lowest || self.trace.is_some()
+    }
+
+    /// Are all packets followed, ARP among them?
+    #[inline]
+    pub(crate) fn follows_all(&self) -> bool {
+        self.follows(0)
     }
 
     /// Writes something into the ledger's line of the exchange with this tag, if there is a ledger.
@@ -111,7 +144,7 @@ impl Recorder {
         }
     }
 
-    /// Adds a line about a packet to the transcript, if the packet is followed.
+    /// Adds a line about an exchange, not about one of its packets, to the transcript, if the exchange is followed.
     #[inline]
     pub(crate) fn tell_of(
         &mut self,
@@ -121,21 +154,67 @@ impl Recorder {
         flow: u32,
         text: impl FnOnce() -> String,
     ) {
-        if self.follows(flow) {
-            self.tell_lazily(time, place, stage, text);
+        if self.follows(flow) && self.trace.is_none() {
+            self.tell_exchange(time, place, stage, text);
         }
     }
 
-    /// Out of the way of the packets that nobody follows.
+    /// Adds a line about the exchange that is followed.
     #[cold]
     #[inline(never)]
-    fn tell_lazily(&mut self, time: Time, place: Place, stage: Stage, text: impl FnOnce() -> String) {
-        self.tell(time, place, stage, text());
+    pub(crate) fn tell_exchange(
+        &mut self,
+        time: Time,
+        place: Place,
+        stage: Stage,
+        text: impl FnOnce() -> String,
+    ) {
+        self.transcript.push(Line { time, place, stage, text: text() });
     }
 
-    /// Adds a line to the transcript.
-    pub(crate) fn tell(&mut self, time: Time, place: Place, stage: Stage, text: String) {
-        self.transcript.push(Line { time, place, stage, text });
+    /// Adds a line about a frame that is followed to the transcript.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn tell(
+        &mut self,
+        time: Time,
+        place: Place,
+        stage: Stage,
+        subject: &Subject,
+        text: impl FnOnce() -> String,
+    ) {
+        self.tell_or_trace(subject, (time, place, stage), None, text);
+    }
+
+    fn tell_or_trace(
+        &mut self,
+        subject: &Subject,
+        (time, place, stage): (Time, Place, Stage),
+        reason: Option<DropReason>,
+        text: impl FnOnce() -> String,
+    ) {
+        match &mut self.trace {
+            Some(trace) => {
+                trace.tell(subject, (time, place, stage), reason, text);
+                self.rest();
+            }
+            None if subject.flow == self.lowest => self.tell_exchange(time, place, stage, text),
+            None => {}
+        }
+    }
+
+    /// A switch has copied a frame that is followed.
+    pub(crate) fn note_copy(&mut self, original: &FrameId, copy: &FrameId) {
+        if let Some(trace) = &mut self.trace {
+            trace.copied(original.slot(), copy.slot());
+        }
+    }
+
+    /// When there are as many walks as were wanted, the run goes on at full speed.
+    fn rest(&mut self) {
+        if self.trace.as_ref().is_some_and(|trace| trace.is_full()) {
+            self.lowest = NOBODY;
+        }
     }
 
     /// The transcript so far.
@@ -143,17 +222,46 @@ impl Recorder {
         &self.transcript
     }
 
+    /// The walks of the packets that were selected.
+    pub fn take_walks(&mut self) -> Vec<Walk> {
+        self.trace.as_mut().map(|trace| trace.finish()).unwrap_or_default()
+    }
+
+    /// The lines about all packets since the last call.
+    pub fn take_steps(&mut self) -> Vec<Step> {
+        self.trace.as_mut().map(|trace| trace.take_steps()).unwrap_or_default()
+    }
+
     /// A frame ends early.
     #[cold]
-    pub(crate) fn note_drop(&mut self, now: Time, place: Place, frame: &Frame, reason: DropReason) {
+    pub(crate) fn note_drop(
+        &mut self,
+        now: Time,
+        place: Place,
+        id: &FrameId,
+        frame: &Frame,
+        reason: DropReason,
+    ) {
         self.dropped_frames += 1;
         self.note_packet_drop(now, place, reason);
-        if let Body::Ip(packet) = &frame.body
-            && self.follows(packet.flow)
-        {
-            let text = format!("{packet}: dropped. {} {}", reason.sentence(), reason.cure());
-            self.tell(now, place, Stage::Drop, text);
+        if self.follows(frame.flow()) {
+            self.tell_drop(now, place, id, frame, reason);
         }
+    }
+
+    /// Tells of a frame that is followed and ends early.
+    #[cold]
+    pub(crate) fn tell_drop(
+        &mut self,
+        time: Time,
+        place: Place,
+        id: &FrameId,
+        frame: &Frame,
+        reason: DropReason,
+    ) {
+        let text =
+            || format!("{frame}: dropped ({}). {} {}", reason.name(), reason.sentence(), reason.cure());
+        self.tell_or_trace(&Subject::of(id, frame), (time, place, Stage::Drop), Some(reason), text);
     }
 
     /// A packet that never became a frame ends early.

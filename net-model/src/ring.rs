@@ -17,6 +17,12 @@ impl<T: Default> Ring<T> {
         self.put.wrapping_sub(self.taken) as usize
     }
 
+    /// Does none wait?
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.put == self.taken
+    }
+
     /// The value that has waited longest.
     #[inline(always)]
     pub(crate) fn front(&self) -> Option<&T> {
@@ -27,25 +33,35 @@ impl<T: Default> Ring<T> {
     }
 
     /// Puts a value behind all others.
-    #[inline(always)]
     pub(crate) fn push_back(&mut self, value: T) {
+        *self.next_slot() = value;
+    }
+
+    /// Puts a value behind all others: its place, in which the caller writes it.
+    #[inline(always)]
+    pub(crate) fn next_slot(&mut self) -> &mut T {
         if self.len() == self.slots.len() {
             self.grow();
         }
         let place = self.place(self.put);
-        self.slots[place] = value;
         self.put = self.put.wrapping_add(1);
+        &mut self.slots[place]
     }
 
     /// Takes the value that has waited longest.
-    #[inline(always)]
     pub(crate) fn pop_front(&mut self) -> Option<T> {
+        self.take_slot().map(std::mem::take)
+    }
+
+    /// Takes the value that has waited longest: its place, out of which the caller takes it.
+    #[inline(always)]
+    pub(crate) fn take_slot(&mut self) -> Option<&mut T> {
         if self.put == self.taken {
             return None;
         }
         let place = self.place(self.taken);
         self.taken = self.taken.wrapping_add(1);
-        self.slots.get_mut(place).map(std::mem::take)
+        self.slots.get_mut(place)
     }
 
     /// Puts a value behind those for which `is_earlier` holds: the first so many of the queue. Its place in the queue.

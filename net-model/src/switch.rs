@@ -25,6 +25,8 @@ pub struct Switch {
 pub(crate) struct Path {
     /// The state of the table for which it holds; 0 for none.
     epoch: u32,
+    /// The switch, by number: whoever asked it knows.
+    pub(crate) switch: u32,
     /// The entry of the sender.
     from: u32,
     /// The link to the receiver.
@@ -35,7 +37,7 @@ pub(crate) struct Path {
 
 impl Path {
     /// No way is known.
-    pub(crate) const NONE: Path = Path { epoch: 0, from: 0, out: LinkId(0), until: Time::ZERO };
+    pub(crate) const NONE: Path = Path { epoch: 0, switch: 0, from: 0, out: LinkId(0), until: Time::ZERO };
 
     pub(crate) fn is_known(&self) -> bool {
         self.epoch != 0
@@ -116,7 +118,7 @@ impl Switch {
         from.seen = from.seen.max(at);
         let until = from.seen.min(to.seen) + AGEING;
         let (epoch, out) = (self.table.epoch, self.ports[to.port as usize]);
-        Some(Path { epoch, from: place as u32, out, until })
+        Some(Path { epoch, from: place as u32, out, until, ..Path::NONE })
     }
 
     /// The same for a frame whose like went this way before.
@@ -203,17 +205,27 @@ impl Table {
     /// Adds an address that is not there yet.
     fn insert(&mut self, entry: Entry) {
         if (self.known + 1) * 2 > self.entries.len() {
-            let bigger = vec![FREE; self.entries.len() * 2];
-            for old in std::mem::replace(&mut self.entries, bigger).into_iter().filter(|e| e.port != NOWHERE)
-            {
-                let place = self.place(old.mac);
-                self.entries[place] = old;
-            }
+            self.make_room(entry.seen);
         }
         let place = self.place(entry.mac);
         self.entries[place] = entry;
         self.known += 1;
         self.epoch += 1;
+    }
+
+    /// Entries that have aged out leave; if that is not enough, the table grows.
+    #[cold]
+    fn make_room(&mut self, now: Time) {
+        let is_alive = |entry: &Entry| entry.port != NOWHERE && now < entry.seen + AGEING;
+        let alive: Vec<Entry> = self.entries.iter().copied().filter(is_alive).collect();
+        let len = (alive.len() * 4).next_power_of_two().max(self.entries.len());
+        self.entries.clear();
+        self.entries.resize(len, FREE);
+        self.known = alive.len();
+        for old in alive {
+            let place = self.place(old.mac);
+            self.entries[place] = old;
+        }
     }
 
     /// Where the address is, or where it would be put.
@@ -298,6 +310,31 @@ mod tests {
             }
             switch
         })
+    }
+
+    proptest! {
+        /// However many addresses come and go: the table has room for those of the last five minutes, and not much more.
+        #[test]
+        fn addresses_that_came_and_went_take_no_room(crowds in prop::collection::vec((1u64..200, 0u64..400), 1..40)) {
+            let [mut switch, _] = two();
+            let (mut now, mut next) = (secs(0), 0);
+            let mut heard: Vec<(Time, u64)> = Vec::new();
+            let mut most = 0;
+            for (crowd, pause) in crowds {
+                now += Duration::from_secs(pause);
+                for number in next..next + crowd {
+                    switch.learn(now, 0, mac(number));
+                    heard.push((now, number));
+                }
+                next += crowd;
+                heard.retain(|(at, _)| now.since(*at) < AGEING);
+                most = most.max(heard.len());
+                for (_, number) in &heard {
+                    prop_assert_eq!(switch.decide(now, 1, mac(*number)), Decision::Forward(LinkId(0)));
+                }
+            }
+            prop_assert!(switch.table.entries.len() <= (most * 8).max(16), "{} for {most}", switch.table.entries.len());
+        }
     }
 
     proptest! {

@@ -1,13 +1,20 @@
-//! The words inside a packet, for the few packets whose words a director reads: SIP messages, and the lines of an FTP
-//! control connection. Ordinary packets have none, only a length.
+//! What a few packets say beside their headers: words that a director reads (SIP messages, the lines of an FTP control
+//! connection), and which data a TCP segment acknowledges out of order. Ordinary packets have none of it, only a length.
 
 use crate::packet::{Packet, Payload};
 
-/// Bytes that a TCP segment or UDP datagram carries.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What a TCP segment or UDP datagram says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Text {
     bytes: Vec<u8>,
+    selective: Vec<Block>,
 }
+
+/// Sequence numbers from the first to before the second (RFC 2018).
+pub type Block = (u32, u32);
+
+/// A TCP header has room for so many blocks beside timestamps.
+pub const BLOCKS: usize = 3;
 
 impl Packet {
     /// The bytes it carries, as far as they are modelled: empty for an ordinary packet, whatever its length.
@@ -28,7 +35,36 @@ impl Packet {
         if let Payload::Tcp(segment) = &mut self.payload {
             segment.len = u16::try_from(usize::from(segment.len) - before + bytes.len()).expect(fits);
         }
-        self.text = Some(Box::new(Text { bytes: bytes.to_vec() }));
+        self.text.get_or_insert_default().bytes = bytes.to_vec();
+    }
+
+    /// The data that a TCP segment acknowledges out of order. In the first block may stand data that came twice
+    /// (RFC 2883).
+    pub fn selective(&self) -> &[Block] {
+        self.text.as_deref().map_or(&[], |text| &text.selective)
+    }
+
+    /// A TCP segment whose header has room for them acknowledges these blocks.
+    pub(crate) fn note_selective(&mut self, blocks: Vec<Block>) {
+        if !blocks.is_empty() {
+            self.text.get_or_insert_default().selective = blocks;
+        }
+    }
+
+    /// A TCP segment acknowledges these blocks, at most [`BLOCKS`]; header and packet get longer by the option.
+    ///
+    /// # Panics
+    /// If it is no TCP segment, or the blocks are none or too many.
+    pub fn acknowledge_selectively(&mut self, blocks: &[Block]) {
+        let Payload::Tcp(segment) = &mut self.payload else { panic!("only TCP acknowledges selectively") };
+        assert!(
+            (1..=BLOCKS).contains(&blocks.len()),
+            "one block at least, and no more than there is room for"
+        );
+        let option = 4 + 8 * blocks.len() as u8;
+        segment.header += option;
+        self.len += u16::from(option);
+        self.text.get_or_insert_default().selective = blocks.to_vec();
     }
 }
 

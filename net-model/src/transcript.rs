@@ -1,6 +1,6 @@
 //! The transcript of one exchange: a line for each step of each packet's walk.
 
-use crate::packet::{Icmp, Outer, Packet, Payload};
+use crate::packet::{Arp, ArpOp, Body, Frame, Icmp, Ndisc, NdiscKind, Outer, Packet, Payload};
 use crate::recorder::Place;
 use sim_core::Time;
 use std::fmt;
@@ -20,6 +20,8 @@ pub enum Stage {
     Switch,
     /// `host/input.rs`: the frame is taken in.
     Input,
+    /// `host/arp.rs`: what a host makes of an ARP packet.
+    Arp,
     /// `host/mark.rs`: firewall marks.
     Mark,
     /// `host/route_input.rs`: deliver, forward or drop?
@@ -32,6 +34,8 @@ pub enum Stage {
     Forwarding,
     /// `host/sync.rs`: directors tell each other about the connection.
     Sync,
+    /// `host/icmp_input.rs`: what a host makes of an ICMP message.
+    Icmp,
     /// `server.rs`: the server program acts.
     Server,
     /// The packet ends early.
@@ -40,19 +44,21 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in the order of the walk.
-    pub const ALL: [Stage; 14] = [
+    pub const ALL: [Stage; 16] = [
         Stage::Client,
         Stage::Output,
         Stage::Neighbour,
         Stage::Link,
         Stage::Switch,
         Stage::Input,
+        Stage::Arp,
         Stage::Mark,
         Stage::Route,
         Stage::Director,
         Stage::Schedule,
         Stage::Forwarding,
         Stage::Sync,
+        Stage::Icmp,
         Stage::Server,
         Stage::Drop,
     ];
@@ -66,12 +72,14 @@ impl Stage {
             Stage::Link => "link",
             Stage::Switch => "switch",
             Stage::Input => "input",
+            Stage::Arp => "arp",
             Stage::Mark => "mark",
             Stage::Route => "route",
             Stage::Director => "director",
             Stage::Schedule => "schedule",
             Stage::Forwarding => "forwarding",
             Stage::Sync => "sync",
+            Stage::Icmp => "icmp",
             Stage::Server => "server",
             Stage::Drop => "drop",
         }
@@ -86,12 +94,14 @@ impl Stage {
             Stage::Link => Some("link.rs"),
             Stage::Switch => Some("switch.rs"),
             Stage::Input => Some("host/input.rs"),
+            Stage::Arp => Some("host/arp.rs"),
             Stage::Mark => Some("host/mark.rs"),
             Stage::Route => Some("host/route_input.rs"),
             Stage::Director => Some("ipvs/director.rs"),
             Stage::Schedule | Stage::Drop => None,
             Stage::Forwarding => Some("ipvs/forwarding"),
             Stage::Sync => Some("host/sync.rs"),
+            Stage::Icmp => Some("host/icmp_input.rs"),
             Stage::Server => Some("server.rs"),
         }
     }
@@ -108,6 +118,26 @@ pub struct Line {
     pub stage: Stage,
     /// What happened, in words.
     pub text: String,
+}
+
+impl fmt::Display for Frame {
+    /// The packet inside.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            Body::Arp(arp) => arp.fmt(f),
+            Body::Ip(packet) => packet.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Arp {
+    /// In tcpdump's style: `ARP who-has 10.0.0.100 tell 10.0.0.254`, `ARP 10.0.0.100 is-at 02:00:00:00:00:0d`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.op {
+            ArpOp::Request => write!(f, "ARP who-has {} tell {}", self.target, self.sender),
+            ArpOp::Reply => write!(f, "ARP {} is-at {}", self.sender, self.sender_mac),
+        }
+    }
 }
 
 impl fmt::Display for Packet {
@@ -131,9 +161,20 @@ impl fmt::Display for Packet {
             Payload::Sync(sync) => write!(f, ": UDP, {} connections", sync.message.entries.len())?,
             Payload::Sctp(chunks) => write!(f, ": SCTP chunk {}", chunks.first)?,
             Payload::Icmp(icmp) => write!(f, ": {}", IcmpName(icmp, self.src.is_v4()))?,
+            Payload::Ndisc(message) => write!(f, ": {message}")?,
             Payload::Other(number) => write!(f, ": protocol {number}")?,
         }
         write!(f, ", len {}", self.len)
+    }
+}
+
+impl fmt::Display for Ndisc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            NdiscKind::Solicitation => write!(f, "who has {}?", self.target),
+            NdiscKind::Probe => write!(f, "has anybody {}?", self.target),
+            NdiscKind::Advertisement => write!(f, "{} is here", self.target),
+        }
     }
 }
 

@@ -24,6 +24,16 @@ macro_rules! drop_reasons {
                 match self { $(DropReason::$variant => $sentence,)* }
             }
 
+            /// Is there anything to mend? What a switch floods to everybody, for one, is dropped by most.
+            pub fn can_be_mended(self) -> bool {
+                !self.cure().starts_with("Nothing to mend")
+            }
+
+            /// The reason of this short name.
+            pub fn named(name: &str) -> Option<DropReason> {
+                DropReason::ALL.iter().copied().find(|reason| reason.name() == name)
+            }
+
             /// What to look at or to change.
             pub const fn cure(self) -> &'static str {
                 match self { $(DropReason::$variant => $cure,)* }
@@ -53,11 +63,13 @@ drop_reasons! {
     Prohibit, "prohibit-route", "A `prohibit` route refused the packet.", "ip route del prohibit …";
     TtlExpired, "ttl-expired", "The time to live ran out.", "Look for a routing loop: direct routing to a server that lacks the virtual address and forwards, or that is behind a router.";
     TooBig, "too-big", "The packet is larger than the MTU and must not be fragmented.", "Let ICMP 3/4 through, or lower the MSS.";
+    BadNdisc, "bad-ndisc", "The message of neighbour discovery breaks the rules (its hop limit is not 255, or its target is a group).", "It came through a router or is forged: look who sends it.";
     NeighbourFailed, "neighbour-failed", "Nobody answered for the next hop's link address.", "Is the host up, in this network, and allowed to answer (arp_ignore)?";
     NeighbourQueue, "neighbour-queue", "Too many packets already waited for the next hop's link address.", "The oldest is dropped; it is over when the address resolves.";
     ReassemblyTimeout, "reassembly-timeout", "Fragments were missing for 30 s.", "Look for loss, or for fragments that take different ways.";
-    NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0.";
-    NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module (ipip for IP in IP).";
+    NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0. For IPv6: modprobe ip6_tunnel; ip link set ip6tnl0 up.";
+    TunnelFromSelf, "tunnel-from-self", "The outer source of the tunnelled packet is an address of this host, so the tunnel refuses it.", "The director speaks with the virtual address: add it there as deprecated, ip addr add VIP/128 dev eth0 preferred_lft 0.";
+    NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module (ipip for IP in IP, ip6_tunnel for IPv6).";
     NoSocket, "no-socket", "No socket for this TCP segment; a reset answers it.", "Is the server listening on this port and address? Did the connection end, or move to another director without synchronisation?";
     NoUdpSocket, "no-udp-socket", "No socket for this UDP datagram; ICMP port unreachable answers it.", "Is the server listening on this port? Behind direct routing a UDP server must answer from the virtual address.";
     StaleSegment, "stale-segment", "The segment does not fit the connection (old, duplicate or reset out of window).", "Nothing to mend: duplicates follow retransmission.";

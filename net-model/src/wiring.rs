@@ -9,10 +9,11 @@
 use crate::addr::Mac;
 use crate::event::Event;
 use crate::frames::{FrameId, Frames};
-use crate::link::{End, Link, LinkId, Queued, Taken};
+use crate::link::{End, Link, LinkId, Taken};
 use crate::recorder::{Place, Recorder};
 use crate::spec::LinkSpec;
 use crate::switch::{Decision, Path, Switch};
+use crate::trace::Subject;
 use crate::transcript::Stage;
 use crate::verdict::DropReason;
 use sim_core::{Agenda, Time};
@@ -57,13 +58,15 @@ impl Wiring {
     ) {
         let sent = self.frames.get(&frame);
         let (flow, dst, bytes) = (sent.flow(), sent.dst, sent.wire_bytes());
+        let followed = recorder.follows(flow).then(|| Subject::of(&frame, sent));
         let mut path = Path::NONE;
         let Some(at) = self.send(now, id, frame, bytes, &mut path, agenda, recorder) else { return };
-        if recorder.follows(flow) {
-            let text = format!("{bytes} bytes, at the far end at {at}");
-            recorder.tell(now, Place::Link(id), Stage::Link, text);
+        if let Some(subject) = followed {
+            let text = || format!("{bytes} bytes, at the far end at {at}");
+            recorder.tell(now, Place::Link(id), Stage::Link, &subject, text);
             if let (End::Switch(switch, _), true) = (self.links[id.0 as usize].end(), path.is_known()) {
-                recorder.tell(at, Place::Switch(switch), Stage::Switch, format!("knows the port of {dst}"));
+                let text = || format!("knows the port of {dst}");
+                recorder.tell(at, Place::Switch(switch), Stage::Switch, &subject, text);
             }
         }
     }
@@ -90,40 +93,56 @@ impl Wiring {
                 return None;
             }
         };
-        let next = match link.end() {
-            End::Switch(switch, port) => match self.switches[switch as usize].follow(at, path) {
-                Some(out) => out,
-                None => self.find_path(at, switch, port, &frame, path).unwrap_or(id),
-            },
-            End::Host(..) | End::Tap(..) => id,
+        let next = match self.follow(at, path) {
+            Some(out) => out,
+            None => self.find_path(at, id, &frame, path).unwrap_or(id),
         };
-        self.enqueue(next, Queued { at, frame, bytes }, agenda);
+        self.enqueue(next, at, frame, bytes, agenda);
         Some(at)
     }
 
-    /// Asks a switch for the way of a frame that will be there at `at`; none if it needs an event of its own there.
+    /// The way of a frame that will be in a switch at `at`, if its like went that way before.
+    #[inline(always)] // a part of send
+    fn follow(&mut self, at: Time, path: &Path) -> Option<LinkId> {
+        self.switches.get_mut(path.switch as usize)?.follow(at, path)
+    }
+
+    /// Asks the switch at the end of a link for the way of a frame that will be there at `at`; none if it needs an event
+    /// of its own there, or there is no switch.
     #[inline(never)]
-    fn find_path(
-        &mut self,
-        at: Time,
-        switch: u32,
-        port: u16,
-        frame: &FrameId,
-        path: &mut Path,
-    ) -> Option<LinkId> {
+    fn find_path(&mut self, at: Time, id: LinkId, frame: &FrameId, path: &mut Path) -> Option<LinkId> {
+        let End::Switch(switch, port) = self.links[id.0 as usize].end() else { return None };
         let frame = self.frames.get(frame);
         *path = self.switches[switch as usize].known_path(at, port, frame.src, frame.dst)?;
+        path.switch = switch;
         Some(path.out())
     }
 
     #[cold]
     fn refuse(&mut self, now: Time, id: LinkId, frame: FrameId, reason: DropReason, recorder: &mut Recorder) {
-        recorder.note_drop(now, Place::Link(id), self.frames.get(&frame), reason);
+        recorder.note_drop(now, Place::Link(id), &frame, self.frames.get(&frame), reason);
         self.frames.end(frame);
     }
 
+    /// The event of a link whose head arrives at a host's interface: host, interface, frame. Nothing has happened if it
+    /// is another kind of event: then [`Wiring::arrive`] tells.
+    #[inline(always)] // the beginning of every arrival
+    pub(crate) fn arrive_at_host(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        agenda: &mut Agenda<Event>,
+    ) -> Option<(u32, u16, FrameId)> {
+        let link = &mut self.links[id.0 as usize];
+        let End::Host(host, interface) = link.end() else { return None };
+        let (frame, next) = link.next_arrival(now)?;
+        if next != Time::NEVER {
+            agenda.post(next, Event::Arrive(id));
+        }
+        Some((host, interface, frame))
+    }
+
     /// The event of a link: its head arrives.
-    #[inline]
     pub(crate) fn arrive(
         &mut self,
         now: Time,
@@ -138,14 +157,10 @@ impl Wiring {
         if next != Time::NEVER {
             agenda.post(next, Event::Arrive(id));
         }
-        match link.end() {
-            End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
-            End::Tap(..) | End::Switch(..) => self.at_end(now, id, frame, agenda, recorder),
-        }
+        self.at_end(now, id, frame, agenda, recorder)
     }
 
     /// A frame is at the end of a link, whatever there is.
-    #[inline(never)]
     fn at_end(
         &mut self,
         now: Time,
@@ -165,7 +180,6 @@ impl Wiring {
     }
 
     /// The event of a link that may refuse frames, or one that is void.
-    #[inline(never)]
     fn refusing_link_event(
         &mut self,
         now: Time,
@@ -209,23 +223,36 @@ impl Wiring {
         }
         match self.switches[number as usize].decide(now, port, dst) {
             Decision::Forward(out) => {
-                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, || {
-                    format!("knows the port of {dst}")
-                });
-                self.enqueue(out, Queued { at: now, frame, bytes }, agenda);
+                if recorder.follows(flow) {
+                    let subject = Subject::of(&frame, self.frames.get(&frame));
+                    let text = || format!("knows the port of {dst}");
+                    recorder.tell(now, Place::Switch(number), Stage::Switch, &subject, text);
+                }
+                self.enqueue(out, now, frame, bytes, agenda);
             }
             Decision::Hairpin => {
-                recorder.note_drop(now, Place::Switch(number), self.frames.get(&frame), DropReason::Hairpin);
+                let dropped = self.frames.get(&frame);
+                recorder.note_drop(now, Place::Switch(number), &frame, dropped, DropReason::Hairpin);
                 self.frames.end(frame);
             }
             Decision::Flood => {
-                let text = || format!("does not know {dst}: a copy to every other port");
-                recorder.tell_of(now, Place::Switch(number), Stage::Switch, flow, text);
+                let followed = recorder.follows(flow);
+                if followed {
+                    let subject = Subject::of(&frame, self.frames.get(&frame));
+                    let text = || match dst.is_group() {
+                        true => format!("{dst} is for all: a copy to every other port"),
+                        false => format!("does not know {dst}: a copy to every other port"),
+                    };
+                    recorder.tell(now, Place::Switch(number), Stage::Switch, &subject, text);
+                }
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
                 for index in 0..self.switches[number as usize].ports().len() {
                     let Some(out) = self.switches[number as usize].flood(index, port) else { continue };
                     let copy = self.frames.copy(&frame);
-                    self.enqueue(out, Queued { at: now, frame: copy, bytes }, agenda);
+                    if followed {
+                        recorder.note_copy(&frame, &copy);
+                    }
+                    self.enqueue(out, now, copy, bytes, agenda);
                 }
                 self.frames.end(frame);
             }
@@ -234,11 +261,9 @@ impl Wiring {
 
     /// A frame takes its place in the queue of a link, and the link its event.
     #[inline(always)] // the end of every way out of a host
-    fn enqueue(&mut self, id: LinkId, queued: Queued, agenda: &mut Agenda<Event>) {
+    fn enqueue(&mut self, id: LinkId, at: Time, frame: FrameId, bytes: u32, agenda: &mut Agenda<Event>) {
         let link = &mut self.links[id.0 as usize];
-        if link.push(queued)
-            && let Some(due) = link.arm()
-        {
+        if let Some(due) = link.push(at, frame, bytes) {
             agenda.post(due, Event::Arrive(id));
         }
     }
@@ -257,7 +282,9 @@ impl Wiring {
             }
             for queued in recalled {
                 match self.switches[number as usize].decide(now, u16::MAX, mac) {
-                    Decision::Forward(out) => self.enqueue(out, queued, agenda),
+                    Decision::Forward(out) => {
+                        self.enqueue(out, queued.at, queued.frame, queued.bytes, agenda);
+                    }
                     Decision::Flood | Decision::Hairpin => unreachable!("the address has just been learnt"),
                 }
             }

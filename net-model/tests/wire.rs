@@ -5,8 +5,8 @@ use etherparse::{NetHeaders, PacketHeaders, PayloadSlice, TransportHeader};
 use net_model::addr::{Addr, Mac};
 use net_model::capture::Direction;
 use net_model::packet::{
-    Arp, ArpOp, Body, Chunks, Datagram, Encapsulation, Flags, Frame, Icmp, Outer, Packet, Payload, Segment,
-    proto,
+    Arp, ArpOp, Body, Chunks, Datagram, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, Outer, Packet,
+    Payload, Segment, proto,
 };
 use net_model::wire::{GUE_PORT, LinkType, Unreadable, decode, encode};
 use proptest::prelude::*;
@@ -170,8 +170,23 @@ fn transport(is_v4: bool) -> BoxedStrategy<(Payload, u16)> {
             (Payload::Icmp(Icmp { kind, code: 0, info, quote: None }), 8 + len)
         }),
         1 => (other(is_v4), data),
+        1 => neighbour(is_v4),
     ]
     .boxed()
+}
+
+/// A message of neighbour discovery; IPv4 has none.
+fn neighbour(is_v4: bool) -> BoxedStrategy<(Payload, u16)> {
+    if is_v4 {
+        return (other(true), 0u16..9).boxed();
+    }
+    // Zeros say that there is no link address.
+    let at = || proptest::option::of((1u64..1 << 48).prop_map(Mac::from_bits));
+    let asked = (addr(false), at()).prop_map(|(target, from)| Ndisc::solicitation(target, from));
+    let flags = (0u8..8).prop_map(|bits| NdiscFlags(bits << 5));
+    let said =
+        (addr(false), flags, at()).prop_map(|(target, flags, at)| Ndisc::advertisement(target, flags, at));
+    prop_oneof![asked, said].prop_map(|message| (Payload::Ndisc(message), message.bytes())).boxed()
 }
 
 fn segment() -> impl Strategy<Value = Segment> {
@@ -315,9 +330,10 @@ fn agrees(packet: &Packet, bytes: &[u8]) {
         let is_opaque = matches!(packet.payload, Payload::Sctp(_));
         return assert!(is_opaque || packet.more_fragments || packet.fragment_offset > 0);
     };
-    if let Payload::Icmp(_) = packet.payload {
+    if let Payload::Icmp(_) | Payload::Ndisc(_) = packet.payload {
         // The decoder keeps only those fields of a message that it knows, so the sum is taken over the bytes.
-        let message = &bytes[bytes.len() - payload.len() - 8..];
+        let header = if packet.src.is_v4() { 20 } else { 40 };
+        let message = &bytes[bytes.len() - usize::from(packet.len - header)..];
         let sum = match headers.net.as_ref().unwrap() {
             NetHeaders::Ipv6(ip, _) => Sum16BitWords::new()
                 .add_16bytes(ip.source)
@@ -348,6 +364,11 @@ fn agrees(packet: &Packet, bytes: &[u8]) {
         }
         (Payload::Icmp(icmp), TransportHeader::Icmpv4(_) | TransportHeader::Icmpv6(_)) => {
             assert_eq!([icmp.kind, icmp.code], bytes[bytes.len() - payload.len() - 8..][..2]);
+        }
+        (Payload::Ndisc(message), TransportHeader::Icmpv6(_)) => {
+            let start = bytes.len() - usize::from(message.bytes());
+            assert_eq!([message.icmp_type(), 0], bytes[start..][..2]);
+            assert_eq!(message.target.to_bits().to_be_bytes(), bytes[start + 8..][..16]);
         }
         (written, read) => panic!("{written:?} was read as {read:?}"),
     }

@@ -48,6 +48,22 @@ struct Run<'a> {
     links: Vec<Link<'a>>,
     drops: Vec<Drop<'a>>,
     arp_answers: Vec<ArpAnswer<'a>>,
+    arp_caches: Vec<ArpCache<'a>>,
+}
+
+/// Who had an address in the neighbour cache of a host, from when on.
+#[derive(Serialize)]
+struct ArpCache<'a> {
+    host: &'a str,
+    address: String,
+    holders: Vec<Holder<'a>>,
+}
+
+#[derive(Serialize)]
+struct Holder<'a> {
+    from_s: f64,
+    /// None while nobody was known to have it.
+    host: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -183,6 +199,7 @@ fn run(run: &Labelled) -> Run<'_> {
         links: links(outcome),
         drops: drops(outcome),
         arp_answers: arp_answers(outcome),
+        arp_caches: arp_caches(outcome),
     }
 }
 
@@ -305,6 +322,22 @@ fn arp_answers(outcome: &Outcome) -> Vec<ArpAnswer<'_>> {
             host: &a.host,
             count: a.count,
             first_s: a.first.as_secs_f64(),
+        })
+        .collect()
+}
+
+fn arp_caches(outcome: &Outcome) -> Vec<ArpCache<'_>> {
+    outcome
+        .arp_caches
+        .iter()
+        .map(|cache| ArpCache {
+            host: &cache.host,
+            address: cache.addr.to_string(),
+            holders: cache
+                .holders
+                .iter()
+                .map(|(at, host)| Holder { from_s: at.as_secs_f64(), host: host.as_deref() })
+                .collect(),
         })
         .collect()
 }

@@ -9,6 +9,7 @@
 //! | `summary.rs`, `series.rs` | the figures of one run: totals, fair shares, windows of time |
 //! | `compare.rs` | the figures of many: replicas become a mean with a confidence interval |
 //! | `finding.rs` | what the figures say, in a sentence |
+//! | `ladder.rs` | the sequence diagram of one connection, for the terminal and as a picture |
 //! | `table/` | text for the terminal |
 //! | `plots/` | one file a plot, listed in [`plots::PLOTS`] |
 //! | `html/` | the page |
@@ -22,6 +23,7 @@ mod finding;
 mod format;
 mod html;
 mod json;
+mod ladder;
 mod manifest;
 pub mod plots;
 mod png;
@@ -34,10 +36,11 @@ mod write;
 
 pub use compare::{Estimate, Group, Metric, groups};
 pub use json::outcomes as json;
+pub use ladder::{Hop, Ladder};
 pub use manifest::Manifest;
 pub use summary::{Share, Summary, is_harmless, shares};
 pub use table::{comparison as comparison_table, run as run_table};
-pub use write::{Report, ReportError, check_place, write_report};
+pub use write::{Explanation, Report, ReportError, check_place, write_explanation, write_report};
 
 use net_model::outcome::Outcome;
 

@@ -118,6 +118,7 @@ pub(crate) fn empty() -> Outcome {
         drops: vec![],
         sample_times: vec![],
         arp_answers: vec![],
+        arp_caches: vec![],
     }
 }
 
@@ -361,6 +362,13 @@ impl<'a> Cluster<'a> {
         let addr = "10.0.0.100".parse().unwrap();
         out.arp_answers =
             vec![ArpAnswer { addr, host: "director".into(), count: 2, first: Time::from_nanos(150_000) }];
+        let second = Time::from_nanos(1_000_000_000);
+        let holders = vec![
+            (Time::ZERO, Some("director".into())),
+            (second, None),
+            (second + second.since(Time::ZERO), Some("web1".into())),
+        ];
+        out.arp_caches = vec![ArpCache { host: "router".into(), addr, holders }];
         out.drops.retain(|d| d.count > 0);
         self.out
     }

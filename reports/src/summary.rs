@@ -114,13 +114,7 @@ pub fn shares(outcome: &Outcome) -> Vec<Share> {
 
 /// Is this what happens in every healthy network (a switch floods, a duplicate follows a retransmission)?
 pub fn is_harmless(reason: DropReason) -> bool {
-    matches!(
-        reason,
-        DropReason::OtherHost
-            | DropReason::NotInGroup
-            | DropReason::StaleSegment
-            | DropReason::UnansweredIcmp
-    )
+    !reason.can_be_mended()
 }
 
 /// The drops one may want to mend, most frequent first.

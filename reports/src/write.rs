@@ -1,7 +1,7 @@
 //! The report folder: written beside its place and moved there at the end, so that it is whole or not there.
 
 use crate::plots::{PLOTS, Size};
-use crate::{Labelled, Manifest, csv, html, json, png};
+use crate::{Labelled, Ladder, Manifest, csv, html, json, png};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,21 @@ pub struct Report<'a> {
     pub expanded: &'a str,
     /// Are the plots also wanted as PNG files? Needs the feature `png`.
     pub png: bool,
+}
+
+/// The sequence diagram of one connection, to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation<'a> {
+    /// What it is about, usually the scenario's title.
+    pub title: &'a str,
+    /// What the scenario teaches.
+    pub description: &'a str,
+    /// The diagram.
+    pub ladder: &'a Ladder,
+    /// Every step, as text.
+    pub steps: &'a str,
+    /// Where it came from.
+    pub manifest: &'a Manifest,
 }
 
 /// Why a report could not be written. Whatever was in its place before is still there.
@@ -65,7 +80,30 @@ const MANIFEST: &str = "manifest.json";
 /// A report that is already there is replaced; any other non-empty folder is left alone.
 pub fn write_report(dir: &Path, report: &Report<'_>) -> Result<Vec<PathBuf>, ReportError> {
     check_place(dir)?;
-    let files = files(report)?;
+    write_files(dir, files(report)?)
+}
+
+/// Writes the sequence diagram of a connection into the folder `dir`, as a page and as a picture; returns their paths, the
+/// page first.
+///
+/// # Errors
+/// As [`write_report`].
+pub fn write_explanation(dir: &Path, explanation: &Explanation<'_>) -> Result<Vec<PathBuf>, ReportError> {
+    check_place(dir)?;
+    let drawing = explanation.ladder.draw(Size::Wide);
+    let svg = drawing.svg.standalone(&drawing.finding, &drawing.reading);
+    let mut files: Vec<(String, Vec<u8>)> = vec![
+        ("explain.html".into(), html::explanation(explanation).into_bytes()),
+        ("plots/ladder.svg".into(), svg.into_bytes()),
+        ("steps.txt".into(), explanation.steps.into()),
+    ];
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    files.push((MANIFEST.into(), explanation.manifest.to_json(&[], &names).into_bytes()));
+    write_files(dir, files)
+}
+
+/// Puts files into a folder, all or none.
+fn write_files(dir: &Path, files: Vec<(String, Vec<u8>)>) -> Result<Vec<PathBuf>, ReportError> {
     // A link to a folder stays one: the folder it points to is what is replaced.
     let real = fs::canonicalize(dir).unwrap_or_else(|_| dir.into());
     let parent = real.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

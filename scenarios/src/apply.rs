@@ -190,6 +190,7 @@ impl Shell<'_> {
                 let kind = match kind {
                     LinkKind::Dummy => InterfaceKind::Dummy,
                     LinkKind::IpIp => InterfaceKind::Tunnel,
+                    LinkKind::Ip6Tnl => InterfaceKind::TunnelV6,
                 };
                 if self.network.host(self.host).stack.interface(name).is_some() {
                     return Err(kernel(AdminError::Exists));
@@ -265,8 +266,14 @@ impl Shell<'_> {
             scope: spec.scope,
             broadcast: spec.broadcast,
             label: spec.label.clone(),
+            deprecated: spec.deprecated,
+            nodad: spec.nodad,
         };
-        self.network.host_mut(self.host).stack.add_address(dev, address).map_err(Trouble::Kernel)
+        let now = self.network.now();
+        let stack = &mut self.network.host_mut(self.host).stack;
+        let told = stack.assign(now, dev, address).map_err(Trouble::Kernel)?;
+        self.network.announce(self.host, &told);
+        Ok(())
     }
 
     /// Deletes the addresses whose label is chosen.

@@ -169,6 +169,7 @@ fn kind(name: &str) -> InterfaceKind {
     match name {
         "lo" => InterfaceKind::Loopback,
         name if name.starts_with("tunl") => InterfaceKind::Tunnel,
+        name if name.starts_with("ip6tnl") => InterfaceKind::TunnelV6,
         name if name.starts_with("dummy") => InterfaceKind::Dummy,
         _ => InterfaceKind::Ethernet,
     }

@@ -2,6 +2,7 @@
 
 mod facts;
 mod lvs;
+mod owners;
 mod ways;
 
 use crate::console::Command;
@@ -33,6 +34,7 @@ pub fn check(scenario: &mut Scenario, document: &Document, source: &Source, prob
     if !view.problems.iter().any(|problem| problem.severity == Severity::Error) {
         view.ways_back();
         lvs::check(&mut view);
+        owners::check(&mut view);
     }
     if view.scenario.clients.is_empty() {
         let top = Span::default();

@@ -259,7 +259,11 @@ impl Resolver<'_> {
         let Some(network) = &text.network else {
             if !is_virtual {
                 let message = format!("`{}` is not plugged into a network", name.value);
-                self.error(name.span, message, "add `network: NAME`; only lo, tunl0 and dummy0 have none");
+                self.error(
+                    name.span,
+                    message,
+                    "add `network: NAME`; only lo, tunl0, ip6tnl0 and dummy0 have none",
+                );
             }
             return None;
         };
@@ -364,9 +368,9 @@ impl Resolver<'_> {
     }
 }
 
-/// `lo`, `tunl0`, `dummy0`: interfaces without a cable.
+/// `lo`, `tunl0`, `ip6tnl0`, `dummy0`: interfaces without a cable.
 fn is_virtual(name: &str) -> bool {
-    name == "lo" || name.starts_with("tunl") || name.starts_with("dummy")
+    name == "lo" || name.starts_with("tunl") || name.starts_with("ip6tnl") || name.starts_with("dummy")
 }
 
 fn member_address(address: &Spanned<crate::units::Cidr>, index: u32) -> (Addr, u8) {

@@ -8,7 +8,7 @@ use crate::scenario::{Action, Event, Scenario};
 use crate::schema::HostChange;
 use net_model::Network;
 use net_model::outcome::Outcome;
-use net_model::transcript::Stage;
+use net_model::transcript::{Line, Stage};
 use sim_core::Time;
 
 /// What a run leaves behind.
@@ -108,7 +108,7 @@ impl<'a> Journey<'a> {
         let outcome = assembled.network.outcome();
         let failed =
             scenario.expect.iter().filter_map(|expectation| expectation.check(&outcome).err()).collect();
-        let transcript = steps(&assembled.network);
+        let transcript = steps(&assembled.network, assembled.network.transcript());
         Run { outcome, notes, failed, transcript }
     }
 
@@ -140,19 +140,21 @@ fn step(scenario: &Scenario) -> sim_core::Duration {
     sim_core::Duration::from_nanos((scenario.duration.as_nanos() / 200).max(1))
 }
 
-/// The transcript with the names of its places, in order of time: a wire's line may be written ahead of it.
-fn steps(network: &Network) -> Vec<Step> {
-    let lines = network.transcript().iter();
-    let mut steps: Vec<Step> = lines
-        .map(|line| Step {
-            time: line.time,
-            place: network.place_name(line.place).to_owned(),
-            stage: line.stage,
-            text: line.text.clone(),
-        })
-        .collect();
+/// Lines of a transcript with the names of their places, in order of time: a wire's line may be written ahead of it.
+pub(crate) fn steps<'l>(network: &Network, lines: impl IntoIterator<Item = &'l Line>) -> Vec<Step> {
+    let mut steps: Vec<Step> = lines.into_iter().map(|line| step_of(network, line)).collect();
     steps.sort_by_key(|step| step.time);
     steps
+}
+
+/// A line of a transcript with the name of its place.
+pub(crate) fn step_of(network: &Network, line: &Line) -> Step {
+    Step {
+        time: line.time,
+        place: network.place_name(line.place).to_owned(),
+        stage: line.stage,
+        text: line.text.clone(),
+    }
 }
 
 /// A timed event happens.

@@ -64,7 +64,7 @@ pub struct Agenda<E> {
 const SORTED_AT_ONCE: usize = 32;
 /// A run of fewer entries than this takes the next slot too.
 const ENOUGH: usize = 12;
-/// A run of more entries than this gives its later part back,
+/// A run of so many entries gives its later part back when there is another one,
 const LONGEST_RUN: u8 = 64;
 /// and keeps about so many.
 const KEPT: u8 = 32;
@@ -107,8 +107,9 @@ impl<E: Copy + Default> Agenda<E> {
             self.slots.file(at, event);
             return;
         }
+        let is_full = self.run.len() == LONGEST_RUN;
         self.run.insert((at, event));
-        if self.run.len() > LONGEST_RUN {
+        if is_full {
             self.shorten_run();
         }
     }

@@ -10,8 +10,8 @@ pub(crate) type Entry<E> = (u64, E);
 /// entry holds a time that has passed, the place behind the last one the end of time: a search needs no other end.
 #[derive(Clone, Debug)]
 pub(crate) struct Run<E> {
-    times: Box<[u64; PLACES]>,
-    events: Box<[E; PLACES]>,
+    times: [u64; PLACES],
+    events: [E; PLACES],
     head: u8,
     tail: u8,
 }
@@ -21,9 +21,9 @@ const PLACES: usize = 1 << u8::BITS;
 impl<E: Copy + Default> Run<E> {
     /// No entries.
     pub(crate) fn new() -> Run<E> {
-        let mut times = Box::new([0; PLACES]);
+        let mut times = [0; PLACES];
         times[0] = u64::MAX;
-        Run { times, events: Box::new([E::default(); PLACES]), head: 0, tail: 0 }
+        Run { times, events: [E::default(); PLACES], head: 0, tail: 0 }
     }
 
     /// How many entries there are.

@@ -7,6 +7,7 @@ use crate::frames::FrameId;
 use crate::ipvs::{Candidate, Chooser, Decision, Verdict};
 use crate::packet::{Body, Payload};
 use crate::recorder::Place;
+use crate::trace::Subject;
 use crate::transcript::Stage;
 use std::fmt::Write;
 
@@ -22,12 +23,13 @@ impl Host {
             decisions
         });
         for decision in decisions.unwrap_or_default() {
-            cx.recorder.tell(now, place, Stage::Schedule, describe(&decision));
+            let subject = Subject::of(frame, cx.wiring.frames.get(frame));
+            cx.recorder.tell(now, place, Stage::Schedule, &subject, || describe(&decision));
         }
         let Body::Ip(packet) = &cx.wiring.frames.get(frame).body else {
             unreachable!("IPVS handles packets")
         };
-        let text = match verdict {
+        let text = || match verdict {
             Verdict::Accept => format!("{packet}: not for a virtual service, or for a server on this host"),
             Verdict::Send { to } => format!("{packet}: to real server {to}"),
             Verdict::Drop(reason) | Verdict::Reject(reason, _) => format!("{packet}: {}", reason.sentence()),
@@ -37,16 +39,13 @@ impl Host {
             Verdict::Send { .. } => Stage::Forwarding,
             _ => Stage::Director,
         };
-        cx.recorder.tell(now, place, stage, text);
+        let subject = Subject::of(frame, cx.wiring.frames.get(frame));
+        cx.recorder.tell(now, place, stage, &subject, text);
     }
 
     /// Tells of a packet that the director sends on from another hook than LOCAL_IN.
     pub(crate) fn tell_sending(&self, cx: &mut Cx, frame: &FrameId, to: Addr) {
-        let packet = cx.wiring.frames.packet_mut(frame);
-        if cx.recorder.follows(packet.flow) {
-            let text = format!("{packet}: to real server {to}");
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Forwarding, text);
-        }
+        self.tell(cx, Stage::Forwarding, frame, |frame| format!("{frame}: to real server {to}"));
     }
 
     /// Tells of a reply, or of an ICMP error from the server's side, that the director has given the service's address.
@@ -59,13 +58,12 @@ impl Host {
 
     #[cold]
     fn tell_translation(&self, cx: &mut Cx, frame: &FrameId, speaker: Addr) {
-        let packet = cx.wiring.frames.packet_mut(frame);
-        let what = match packet.payload {
-            Payload::Icmp(_) => "the error came from",
-            _ => "the reply came from real server",
-        };
-        let text = format!("{packet}: {what} {speaker}, its source is now the service");
-        cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Forwarding, text);
+        self.tell(cx, Stage::Forwarding, frame, |frame| {
+            let is_error =
+                matches!(&frame.body, Body::Ip(packet) if matches!(packet.payload, Payload::Icmp(_)));
+            let what = if is_error { "the error came from" } else { "the reply came from real server" };
+            format!("{frame}: {what} {speaker}, its source is now the service")
+        });
     }
 }
 

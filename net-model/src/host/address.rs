@@ -7,7 +7,8 @@
 use super::admin::AdminError;
 use super::conf::ConfKey;
 use super::fib::{NextHop, RouteEntry, RouteKind, TABLE_LOCAL, TABLE_MAIN};
-use super::interface::{Address, AddressSpec, InterfaceId, InterfaceKind, Scope};
+use super::interface::{Address, AddressSpec, AddressState, InterfaceId, InterfaceKind, Scope};
+use super::ndisc;
 use super::stack::Stack;
 use crate::addr::{Addr, Prefix};
 
@@ -15,6 +16,15 @@ impl<H> Stack<H> {
     /// `ip addr add ADDR/LEN … dev INTERFACE`. Errors: the same address and mask twice; another scope than that of the
     /// address whose subnet it shares.
     pub fn add_address(&mut self, id: InterfaceId, spec: AddressSpec) -> Result<(), AdminError> {
+        self.add_address_as(id, spec, AddressState::Usable)
+    }
+
+    pub(super) fn add_address_as(
+        &mut self,
+        id: InterfaceId,
+        spec: AddressSpec,
+        state: AddressState,
+    ) -> Result<(), AdminError> {
         let scope = spec.scope.unwrap_or_else(|| default_scope(spec.addr));
         let mut address = Address {
             addr: spec.addr,
@@ -23,6 +33,8 @@ impl<H> Stack<H> {
             broadcast: spec.broadcast,
             label: spec.label,
             secondary: false,
+            deprecated: spec.deprecated,
+            state,
         };
         let list = &mut self.interfaces[id.index()].addresses;
         if list.iter().any(|a| a.addr == address.addr && a.len == address.len) {
@@ -38,6 +50,10 @@ impl<H> Stack<H> {
         let at = place(list, &address);
         list.insert(at, address.clone());
         self.add_kernel_routes(id, &address);
+        if !spec.addr.is_v4() {
+            self.interfaces[id.index()].speaks_v6 = true;
+            self.take_link_local(id);
+        }
         self.changed();
         Ok(())
     }
@@ -113,6 +129,25 @@ impl<H> Stack<H> {
         }
     }
 
+    /// An Ethernet interface that speaks IPv6 has a link-local address of its own, made from its link address.
+    pub(super) fn take_link_local(&mut self, id: InterfaceId) {
+        let interface = &self.interfaces[id.index()];
+        let has_one = interface.addresses.iter().any(|a| ndisc::is_link_local(a.addr));
+        if interface.kind == InterfaceKind::Ethernet && interface.speaks_v6 && !has_one {
+            let own = AddressSpec::new(ndisc::link_local_of(interface.mac), 64);
+            self.add_address(id, own).expect("an interface without link-local address can take one");
+        }
+    }
+
+    /// The link goes down: IPv6 addresses go with it (`keep_addr_on_down` is 0), those of IPv4 stay.
+    pub(super) fn lose_v6_addresses(&mut self, id: InterfaceId) {
+        let list = &mut self.interfaces[id.index()].addresses;
+        let lost: Vec<Address> = list.extract_if(.., |a| !a.addr.is_v4()).collect();
+        for address in &lost {
+            self.remove_kernel_routes(id, address);
+        }
+    }
+
     /// The routes that an address brings along while its interface is in its present state.
     fn kernel_routes(&self, id: InterfaceId, address: &Address) -> Vec<(u32, RouteEntry)> {
         let interface = &self.interfaces[id.index()];
@@ -126,6 +161,9 @@ impl<H> Stack<H> {
             scope,
             by_kernel: true,
         };
+        if address.state != AddressState::Usable {
+            return Vec::new();
+        }
         let subnet = address.subnet();
         let is_host = address.len == address.addr.width();
         let is_lo = interface.kind == InterfaceKind::Loopback;
@@ -152,7 +190,11 @@ impl<H> Stack<H> {
         if has_subnet {
             routes.push(match is_lo {
                 true => (TABLE_LOCAL, route(RouteKind::Local, subnet, Scope::Host)),
-                false => (TABLE_MAIN, route(RouteKind::Unicast, subnet, Scope::Link)),
+                // The routes of IPv6 prefer no source: it is chosen for each destination.
+                false => {
+                    let src = address.addr.is_v4().then_some(address.addr);
+                    (TABLE_MAIN, RouteEntry { src, ..route(RouteKind::Unicast, subnet, Scope::Link) })
+                }
             });
         }
         routes
@@ -160,20 +202,23 @@ impl<H> Stack<H> {
 }
 
 /// Where an address belongs in the list: secondaries at the end, primaries behind the last primary whose scope is not
-/// wider.
+/// wider. IPv6: the newest in front, wide scopes first.
 fn place(list: &[Address], address: &Address) -> usize {
     if address.secondary {
         return list.len();
     }
-    let before = list.iter().rposition(|a| !a.secondary && a.scope >= address.scope);
+    if !address.addr.is_v4() {
+        let behind = list.iter().position(|a| !a.addr.is_v4() && a.scope >= address.scope);
+        return behind.unwrap_or(list.len());
+    }
+    let before = list.iter().rposition(|a| a.addr.is_v4() && !a.secondary && a.scope >= address.scope);
     before.map_or(0, |at| at + 1)
 }
 
 fn default_scope(addr: Addr) -> Scope {
-    let is_link_local_v6 = !addr.is_v4() && addr.to_bits() >> 118 == 0x3fa;
     match addr {
         _ if addr.is_loopback() => Scope::Host,
-        _ if is_link_local_v6 => Scope::Link,
+        _ if ndisc::is_link_local(addr) => Scope::Link,
         _ => Scope::Global,
     }
 }

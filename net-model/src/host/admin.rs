@@ -69,6 +69,8 @@ impl<H> Stack<H> {
             carrier: true,
             arp: kind == InterfaceKind::Ethernet,
             conf: self.conf_default.inherited(),
+            conf_v6: self.conf_v6_default.inherited(),
+            speaks_v6: false,
             neigh: self.neigh_default.inherited(),
             reachable_time: Duration::ZERO,
             addresses: Vec::new(),
@@ -86,9 +88,11 @@ impl<H> Stack<H> {
         let mut change = LinkChange { announce: Vec::new(), dropped: Vec::new() };
         let was_up = std::mem::replace(&mut self.interfaces[id.index()].up, up);
         if up && !was_up {
+            self.take_link_local(id);
             self.add_all_kernel_routes(id);
             change.announce = self.announce(id);
         } else if was_up && !up {
+            self.lose_v6_addresses(id);
             self.remove_routes_through(id);
             self.neighbours.remove_where(|n| n.interface == id, &mut change.dropped);
         }

@@ -2,16 +2,15 @@
 //!
 //! Linux answers for every local address on every interface ("weak host") unless `arp_ignore` of `all` or of the
 //! *receiving* interface forbids it, and asks with the source address of the waiting packet unless `arp_announce`
-//! says otherwise. These two are the ARP problem of direct routing. IPv6: neighbour solicitations travel as ARP
-//! packets with IPv6 addresses, are answered for addresses of the receiving interface only, and no sysctl applies.
+//! says otherwise. These two are the ARP problem of direct routing. IPv6 has `ndisc.rs` instead.
 
 use super::arptables::ArpChain;
+use super::ask::Ask;
 use super::conf::{ConfKey, NeighKey};
 use super::fib::RouteKind;
 use super::interface::{InterfaceId, InterfaceKind, Scope};
 use super::neighbour::NeighbourId;
-use super::reachability::Solicitation;
-use super::reachability::{Claim, Updated};
+use super::reachability::{Claim, Solicitation, Trust, Updated};
 use super::route_input::Inbound;
 use super::stack::Stack;
 use crate::addr::{Addr, Mac};
@@ -104,21 +103,28 @@ impl<H> Stack<H> {
         self.overhear(now, iif, &arp, to)
     }
 
-    /// Gratuitous requests for the addresses of an interface: what `arp_notify` sends when it comes up.
-    pub(super) fn announce(&self, id: InterfaceId) -> Vec<ArpSend> {
+    /// What neighbours are told when an interface comes up: gratuitous requests (`arp_notify`) and advertisements.
+    pub(super) fn announce(&self, id: InterfaceId) -> Vec<Ask> {
         let interface = &self.interfaces[id.index()];
-        if !interface.up || !interface.arp || !self.is_on(id, ConfKey::ArpNotify) {
+        if !interface.up || !interface.arp {
             return Vec::new();
         }
-        let v4 = interface.addresses().iter().filter(|a| a.addr.is_v4());
-        let request = |a: Addr| self.request(id, a, a, None);
-        v4.filter_map(|a| request(a.addr)).collect()
+        let notifies = self.is_on(id, ConfKey::ArpNotify);
+        let tell = |a: Addr| match a.is_v4() {
+            true if notifies => self.request(id, a, a, None).map(Ask::Arp),
+            true => None,
+            false => self.notify(id, a).map(Ask::Ndisc),
+        };
+        interface.addresses().iter().filter_map(|a| tell(a.addr)).collect()
     }
 
     /// The request that a neighbour entry asks for.
-    pub(super) fn solicit(&self, ask: &Solicitation) -> Option<ArpSend> {
+    pub(super) fn solicit(&self, ask: &Solicitation) -> Option<Ask> {
+        if !ask.target.is_v4() {
+            return self.solicit_v6(ask).map(Ask::Ndisc);
+        }
         let sender = self.announced_sender(ask.interface, ask.target, ask.packet_source);
-        self.request(ask.interface, ask.target, sender, ask.to)
+        self.request(ask.interface, ask.target, sender, ask.to).map(Ask::Arp)
     }
 
     /// The sender address of a request for `target`, given the source of the packet that waits (`arp_announce`).
@@ -133,8 +139,8 @@ impl<H> Stack<H> {
             }
             (Some(_) | None, _) => None,
         };
-        let unspecified = if target.is_v4() { Addr::UNSPECIFIED_V4 } else { Addr::UNSPECIFIED_V6 };
-        fitting.or_else(|| self.select_source(oif, target, Scope::Link)).unwrap_or(unspecified)
+        let best = || self.select_source(oif, target, Scope::Link);
+        fitting.or_else(best).unwrap_or(Addr::UNSPECIFIED_V4)
     }
 
     fn request(
@@ -151,13 +157,13 @@ impl<H> Stack<H> {
         let sender_mac = device.mac;
         let arp = Arp { op: ArpOp::Request, sender_mac, sender, target_mac: Mac::ZERO, target };
         let arp = self.arptables.pass(ArpChain::Output, arp, interface)?;
-        let to = to.unwrap_or_else(|| asking_mac(target));
+        let to = to.unwrap_or(Mac::BROADCAST);
         Some(ArpSend { interface, to, arp, delay: Duration::ZERO })
     }
 
     /// A probe for a duplicate address: answered without learning.
     fn answer_address_probe(&self, iif: InterfaceId, arp: &Arp) -> ArpOutcome {
-        if arp.op != ArpOp::Request || !self.answers_here(iif, arp.target) {
+        if arp.op != ArpOp::Request || !self.is_local(arp.target) {
             return ArpOutcome::quiet(ArpVerdict::Ignored);
         }
         if self.hides(iif, arp) {
@@ -170,7 +176,6 @@ impl<H> Stack<H> {
     fn answer_request(&mut self, now: Time, iif: InterfaceId, arp: &Arp, to: Mac) -> Option<ArpOutcome> {
         let inbound = self.route_input(arp.sender, arp.target, 0, iif).ok()?;
         let (verdict, delay) = match inbound {
-            Inbound::Deliver if !self.answers_here(iif, arp.target) => return None,
             Inbound::Deliver if self.hides(iif, arp) => return Some(ArpOutcome::quiet(ArpVerdict::Hidden)),
             Inbound::Deliver if self.filters(iif, arp) => {
                 return Some(ArpOutcome::quiet(ArpVerdict::Filtered));
@@ -182,7 +187,7 @@ impl<H> Stack<H> {
             Inbound::Forward { .. } | Inbound::Broadcast => return None,
         };
         let Some((_, updated)) =
-            self.learn(now, iif, arp, Claim { mac: arp.sender_mac, is_proof: false, overrides: true })
+            self.learn(now, iif, arp, Claim { mac: arp.sender_mac, is_proof: false, trust: Trust::Override })
         else {
             return Some(ArpOutcome::quiet(ArpVerdict::Ignored));
         };
@@ -208,16 +213,8 @@ impl<H> Stack<H> {
         }
     }
 
-    /// Could the host answer for this address on this interface? IPv6 answers for the interface's own only.
-    fn answers_here(&self, iif: InterfaceId, target: Addr) -> bool {
-        if target.is_v4() { self.is_local(target) } else { self.interfaces[iif.index()].has(target) }
-    }
-
     /// Does `arp_ignore` forbid the answer?
     fn hides(&self, iif: InterfaceId, arp: &Arp) -> bool {
-        if !arp.target.is_v4() {
-            return false;
-        }
         let here = &self.interfaces[iif.index()];
         match self.effective(iif, ConfKey::ArpIgnore) {
             1 => !here.has(arp.target),
@@ -238,8 +235,7 @@ impl<H> Stack<H> {
 
     /// Does `arp_filter` forbid the answer: would the way to the asker leave by another interface?
     fn filters(&mut self, iif: InterfaceId, arp: &Arp) -> bool {
-        arp.target.is_v4()
-            && self.is_on(iif, ConfKey::ArpFilter)
+        self.is_on(iif, ConfKey::ArpFilter)
             && !self.route_output(arp.sender, Some(arp.target), 0).is_ok_and(|route| route.oif == iif)
     }
 
@@ -268,7 +264,8 @@ impl<H> Stack<H> {
             return ArpOutcome::quiet(ArpVerdict::Ignored);
         }
         let is_proof = arp.op == ArpOp::Reply && !to.is_group();
-        let claim = Claim { mac: arp.sender_mac, is_proof, overrides: is_gratuitous };
+        let trust = if is_gratuitous { Trust::Override } else { Trust::Locktime };
+        let claim = Claim { mac: arp.sender_mac, is_proof, trust };
         match self.learn(now, iif, arp, claim) {
             None => ArpOutcome::quiet(ArpVerdict::Ignored),
             Some((Updated::Refused, _)) => ArpOutcome::quiet(ArpVerdict::Distrusted),
@@ -311,7 +308,7 @@ impl<H> Stack<H> {
     pub(super) fn mapped_mac(&self, oif: InterfaceId, next_hop: Addr) -> Option<Mac> {
         let interface = &self.interfaces[oif.index()];
         match interface.kind {
-            InterfaceKind::Loopback | InterfaceKind::Tunnel => Some(Mac::ZERO),
+            InterfaceKind::Loopback | InterfaceKind::Tunnel | InterfaceKind::TunnelV6 => Some(Mac::ZERO),
             InterfaceKind::Ethernet | InterfaceKind::Dummy if !interface.arp => Some(interface.mac),
             InterfaceKind::Ethernet | InterfaceKind::Dummy => {
                 let is_broadcast =
@@ -328,16 +325,7 @@ pub(super) fn group_mac(addr: Addr) -> Option<Mac> {
     match (addr.is_multicast(), addr.is_v4()) {
         (false, _) => None,
         (true, true) => Some(Mac::from_bits(0x0100_5e00_0000 | bits & 0x7f_ffff)),
-        (true, false) => Some(Mac::from_bits(0x3333_0000_0000 | bits & 0xffff_ffff)),
-    }
-}
-
-/// Where a question about an unknown neighbour goes: everybody, or the group of those whose IPv6 address ends so.
-fn asking_mac(target: Addr) -> Mac {
-    if target.is_v4() {
-        Mac::BROADCAST
-    } else {
-        Mac::from_bits(0x3333_ff00_0000 | target.to_bits() as u64 & 0xff_ffff)
+        (true, false) => Some(super::ndisc::group_mac(addr)),
     }
 }
 
@@ -638,7 +626,7 @@ mod tests {
         let Resolution::Wait { ask, .. } = host.resolve(at(1.0), ETH0, addr("10.0.0.50"), None) else {
             panic!("nobody knows it yet");
         };
-        assert_eq!(ask.unwrap().to, Mac::BROADCAST);
+        assert_eq!(ask.unwrap().to(), Some(Mac::BROADCAST));
         let own = host.interface_at(ETH0).mac;
         let first = host.arp_input(at(1.001), ETH0, &is_at("10.0.0.50", A, "10.0.0.11", own), own);
         assert_eq!((first.verdict, first.resolved), (ArpVerdict::Learnt, None), "nothing waited");
@@ -657,9 +645,13 @@ mod tests {
         assert!(host.set_up(ETH0, true).announce.is_empty(), "off by default");
         host.set_up(ETH0, false);
         sysctl(&mut host, "conf.all.arp_notify=1");
-        let announced: Vec<_> =
-            host.set_up(ETH0, true).announce.iter().map(|a| (a.arp.sender, a.arp.target, a.to)).collect();
-        let each = ["10.0.0.11", "10.0.0.100"].map(|a| (addr(a), addr(a), Mac::BROADCAST));
+        let announced: Vec<_> = host
+            .set_up(ETH0, true)
+            .announce
+            .iter()
+            .map(|a| (arp_of(a).sender, arp_of(a).target, a.to()))
+            .collect();
+        let each = ["10.0.0.11", "10.0.0.100"].map(|a| (addr(a), addr(a), Some(Mac::BROADCAST)));
         assert_eq!(announced, each);
     }
 
@@ -711,7 +703,7 @@ mod tests {
             addr(gateway),
             Some(addr("10.0.0.100")),
         ) {
-            Resolution::Wait { ask: Some(ask), .. } => ask.arp.sender,
+            Resolution::Wait { ask: Some(ask), .. } => arp_of(&ask).sender,
             other => panic!("a request was due, not {other:?}"),
         };
         assert_eq!(asked_with(&mut host, "10.0.0.254"), addr("10.0.0.100"));
@@ -728,7 +720,7 @@ mod tests {
         let mut host = host(&[("eth0", "10.0.0.11/24 2001:db8::11/64")]);
         let mut mac_of = |next_hop: &str| match host.resolve(at(1.0), ETH0, addr(next_hop), None) {
             Resolution::Mac(mac) => mac.to_string(),
-            Resolution::Wait { ask, .. } => format!("asks {}", ask.unwrap().to),
+            Resolution::Wait { ask, .. } => format!("asks {}", ask.unwrap().to().unwrap()),
             Resolution::TableFull => "full".to_owned(),
         };
         assert_eq!(mac_of("224.0.0.81"), "01:00:5e:00:00:51");
@@ -737,12 +729,5 @@ mod tests {
         assert_eq!(mac_of("10.0.0.255"), "ff:ff:ff:ff:ff:ff");
         assert_eq!(mac_of("ff02::1"), "33:33:00:00:00:01");
         assert_eq!(mac_of("2001:db8::99"), "asks 33:33:ff:00:00:99");
-    }
-
-    #[test]
-    fn ipv6_is_answered_on_the_interface_that_has_the_address_only() {
-        let mut host = host(&[("eth0", "2001:db8::11/64"), ("lo", "2001:db8::100/128")]);
-        assert!(is_answered(&mut host, "2001:db8::11", "2001:db8::50"));
-        assert!(!is_answered(&mut host, "2001:db8::100", "2001:db8::50"));
     }
 }

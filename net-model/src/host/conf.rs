@@ -90,6 +90,17 @@ settings! {
 }
 
 settings! {
+    /// `net.ipv6.conf.{all,default,INTERFACE}.*`: the larger value of `all` and the interface is in force. (The switch
+    /// `net.ipv6.conf.all.forwarding` is the host's.)
+    ConfKeyV6;
+    AcceptDad, "accept_dad", 1, 0..=2, "Ask the link whether somebody else has a new address, before it is used.";
+    AcceptRa, "accept_ra", 1, 0..=2, "Listen to router advertisements (there are none).";
+    DadTransmits, "dad_transmits", 1, 0..=2147483647, "How often the link is asked, a second apart.";
+    NdiscNotify, "ndisc_notify", 0, 0..=1, "Tell all neighbours of a new address, and of all when the interface comes up.";
+    ProxyNdp, "proxy_ndp", 0, 0..=1, "Answer for the addresses of `ip -6 neigh add proxy`.";
+}
+
+settings! {
     /// `net.ipv4.neigh.{default,INTERFACE}.*`
     NeighKey;
     AppSolicit, "app_solicit", 0, 0..=2147483647, "Requests handed to a user-space daemon.";
@@ -143,6 +154,13 @@ impl ConfKey {
     /// are: there are no packets with source routes and no kernel log in the model.
     pub const fn has_effect(self) -> bool {
         !matches!(self, ConfKey::AcceptSourceRoute | ConfKey::LogMartians)
+    }
+}
+
+impl ConfKeyV6 {
+    /// Does anything here depend on it?
+    pub const fn has_effect(self) -> bool {
+        !matches!(self, ConfKeyV6::AcceptRa)
     }
 }
 
@@ -241,6 +259,8 @@ pub struct Values<K, const N: usize> {
 
 /// `net.ipv4.conf.<place>.*`
 pub type Conf = Values<ConfKey, { ConfKey::COUNT }>;
+/// `net.ipv6.conf.<place>.*`
+pub type ConfV6 = Values<ConfKeyV6, { ConfKeyV6::COUNT }>;
 /// `net.ipv4.neigh.<place>.*`
 pub type NeighbourConf = Values<NeighKey, { NeighKey::COUNT }>;
 /// `net.ipv4.*` of the whole host.
@@ -285,6 +305,15 @@ impl<K: Key, const N: usize> Values<K, N> {
 impl<K: Key, const N: usize> Default for Values<K, N> {
     fn default() -> Values<K, N> {
         Values::new()
+    }
+}
+
+impl ConfV6 {
+    /// The defaults of `all`: interfaces decide for themselves whether the link is asked, and how often.
+    pub fn all() -> ConfV6 {
+        let mut conf = ConfV6::new();
+        conf.values = [0; ConfKeyV6::COUNT];
+        conf
     }
 }
 

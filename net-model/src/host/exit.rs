@@ -3,16 +3,18 @@
 //! It stands with the remembered answer of the tables (`route_cache.rs`) and falls with it. The neighbour's entry stays
 //! the judge of its link address, and keeps what all frames to the neighbour have in common.
 
-use super::neighbour::NeighbourId;
+use super::neighbour::{Header, NeighbourId};
 use super::node::Host;
 use super::route::{Route, RouteClass};
 use super::route_cache::SlotId;
 use super::stack::Stack;
-use crate::addr::Addr;
+use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::FrameId;
+use crate::ipvs::Path;
 use crate::link::LinkId;
 use crate::packet::ETHERNET_OVERHEAD;
+use sim_core::Time;
 
 /// What a packet asks that wants to leave.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,19 @@ impl<H> Stack<H> {
         let (_, slot) = self.cache.find(leaver.to, leaver.mark, self.epoch())?;
         let speaks = leaver.speaker.is_none_or(|speaker| slot.speaks(speaker));
         (speaks && leaver.len <= slot.mtu).then_some(slot.neighbour)
+    }
+
+    /// The largest packet of the host's own towards `to`, if the way out is remembered.
+    pub(super) fn known_mtu(&self, to: Addr) -> Option<u16> {
+        let (_, slot) = self.cache.find(to, 0, self.epoch())?;
+        (slot.mtu > 0).then_some(slot.mtu)
+    }
+
+    /// The way towards another host, if it is remembered.
+    #[inline(always)] // a director asks for every packet
+    pub(super) fn known_path(&self, to: Addr) -> Option<Path> {
+        let (id, slot) = self.cache.find(to, 0, self.epoch())?;
+        (slot.mtu > 0).then(|| Path { mtu: slot.mtu, source: self.cache.answer(id).source })
     }
 
     /// The next hop of the way out that a slot remembers, and the largest packet that fits (0 if none is known).
@@ -60,6 +75,17 @@ impl<H> Stack<H> {
 }
 
 impl Host {
+    /// Where a packet goes that this host has made, if that is remembered and no director looks at it: the next hop's
+    /// link address, and what all frames there have in common.
+    #[inline(always)] // the beginning of every segment
+    pub(crate) fn own_way(&mut self, now: Time, leaver: Leaver) -> Option<(Mac, &mut Header)> {
+        if self.director.is_some() || !self.is_up {
+            return None;
+        }
+        let next_hop = self.stack.known_exit(leaver)?;
+        self.stack.neighbours.use_settled(now, next_hop, self.confirms)
+    }
+
     /// The packet leaves by the way that is remembered for `to`; or it comes back, for a closer look at it. A source
     /// that must be an address of the host is the `speaker`.
     #[inline(always)] // what to do with a packet that comes back is decided at the same place
@@ -109,7 +135,6 @@ mod tests {
     use super::super::neighbour::NeighbourState;
     use super::super::testing::{ETH0, Host, add, addr, at, host, mac, sysctl, via};
     use super::*;
-    use crate::addr::Mac;
 
     const LEAVER: Leaver = Leaver { to: Addr::v4(0x0a00_0032), speaker: None, mark: 0, len: 1500 };
 

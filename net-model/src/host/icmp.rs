@@ -179,7 +179,12 @@ pub fn is_icmp_error(packet: &Packet) -> bool {
     match &packet.payload {
         Payload::Icmp(icmp) if packet.src.is_v4() => matches!(icmp.kind, 3 | 4 | 5 | 11 | 12),
         Payload::Icmp(icmp) => icmp.kind < 128 || icmp.kind == 137,
-        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sync(_) | Payload::Sctp(_) | Payload::Other(_) => false,
+        Payload::Tcp(_)
+        | Payload::Udp(_)
+        | Payload::Sync(_)
+        | Payload::Sctp(_)
+        | Payload::Ndisc(_)
+        | Payload::Other(_) => false,
     }
 }
 

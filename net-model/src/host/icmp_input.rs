@@ -5,11 +5,13 @@ use super::redirect::Redirected;
 use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::FrameId;
+use crate::ipvs::endpoint;
 use crate::outcome::Failure;
 use crate::packet::{Icmp, Packet, Payload, proto};
 use crate::recorder::Place;
 use crate::tcp::table::Key;
 use crate::tcp::{SocketId, State};
+use crate::transcript::Stage;
 use crate::verdict::DropReason;
 
 /// ICMP error types that a socket can understand, whatever the address family.
@@ -30,6 +32,7 @@ impl Host {
         };
         let v4 = packet.src.is_v4();
         if icmp.kind == if v4 { 8 } else { 128 } {
+            self.tell(cx, Stage::Icmp, &frame, |_| "is asked for an echo: answers".into());
             cx.deliver(frame);
             return self.answer_echo(cx, &packet, icmp);
         }
@@ -46,6 +49,14 @@ impl Host {
         let Some(socket) = cx.sockets.find(&key) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
         };
+        self.tell(cx, Stage::Icmp, &frame, |_| {
+            let end = |(addr, port): (Addr, u16)| endpoint(addr, port);
+            let socket = format!("{} > {}", end(key.local), end(key.remote));
+            match trouble {
+                Trouble::TooBig(mtu) => format!("{socket}: packets there may have {mtu} bytes at most"),
+                Trouble::Hard(failure) => format!("{socket}: {}", failure.name()),
+            }
+        });
         cx.deliver(frame);
         match trouble {
             Trouble::TooBig(mtu) => self.path_mtu_shrinks(cx, socket, key.remote.0, mtu),
@@ -71,11 +82,17 @@ impl Host {
         let (Some(iif), true) = (came_by, self.has_live_flow(cx, quote)) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
         };
+        let about = self.remember(cx, &frame);
         cx.deliver(frame);
-        let gateway = Addr::v4(*info);
-        let redirected = self.stack.redirect_input(cx.now, iif, packet.src, quote.routed_dst(), gateway);
+        let (gateway, to) = (Addr::v4(*info), quote.routed_dst());
+        let redirected = self.stack.redirect_input(cx.now, iif, packet.src, to, gateway);
+        self.tell_after(cx, Stage::Icmp, about, || match redirected {
+            Redirected::Recorded => format!("believes it: packets to {to} go by {gateway} for 300 s"),
+            Redirected::Resolving(_) => format!("does not believe it yet: {gateway} is no known neighbour"),
+            Redirected::Ignored => "does not believe it".into(),
+        });
         if let Redirected::Resolving(Some(ask)) = redirected {
-            self.send_arp(cx, &ask);
+            self.send_ask(cx, &ask);
         }
         self.arm_timers(cx);
     }

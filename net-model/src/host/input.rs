@@ -4,18 +4,14 @@ use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
-use super::output::{UNMARKED, error_of_ipvs};
 use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
-use crate::addr::{Addr, Mac};
 use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
-use crate::ipvs::Verdict;
-use crate::packet::{Body, Frame, Packet, Payload};
+use crate::packet::{Body, Packet, Payload};
 use crate::recorder::Place;
-use crate::transcript::Stage;
 use crate::verdict::DropReason;
 
 impl Host {
@@ -28,14 +24,31 @@ impl Host {
         let is_heard = interface.up && self.is_up && arrived.dst == interface.mac;
         match &mut arrived.body {
             Body::Ip(packet) if is_heard && !cx.recorder.follows(packet.flow) => {
-                match self.stack.known_input(packet, iif, interface) {
-                    Some(Known::Transport) if self.director.is_none() => self.transport_input(cx, frame),
-                    Some(Known::Transport | Known::Deliver) => self.local_input(cx, frame),
+                if packet.outer.is_some() {
+                    return self.tunnelled_input(cx, iif, frame);
+                }
+                packet.mark = 0;
+                match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+                    Some(Known::Deliver) if self.director.is_none() => self.transport_input(cx, frame),
+                    Some(Known::Deliver) => self.past_director(cx, frame),
                     Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
                     None => self.ip_input(cx, iif, frame),
                 }
             }
             Body::Ip(_) | Body::Arp(_) => self.input_with_care(cx, iif, frame),
+        }
+    }
+
+    /// A packet that nobody follows comes in in a tunnel. What becomes of it may be known as well.
+    #[inline(never)]
+    fn tunnelled_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        packet.mark = 0;
+        match self.stack.known_input(packet.routed_src(), packet.routed_dst(), iif, interface) {
+            Some(Known::Deliver) => self.tunnel_input(cx, frame),
+            Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
+            None => self.ip_input(cx, iif, frame),
         }
     }
 
@@ -61,10 +74,12 @@ impl Host {
     pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
         let packet = cx.wiring.frames.packet_mut(&frame);
-        if !cx.recorder.follows(packet.flow)
-            && let Some(Known::Transport | Known::Deliver) = self.stack.known_input(packet, iif, interface)
-        {
-            return self.local_input(cx, frame);
+        if !cx.recorder.follows(packet.flow) {
+            packet.mark = 0;
+            let (src, dst) = (packet.routed_src(), packet.routed_dst());
+            if let Some(Known::Deliver) = self.stack.known_input(src, dst, iif, interface) {
+                return self.local_input(cx, frame);
+            }
         }
         self.ip_input(cx, iif, frame);
     }
@@ -78,7 +93,9 @@ impl Host {
             let passing = Passing { packet, iif: Some(iif), oif: None };
             match self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
                 Ruling::Accept { mark } => packet.mark = mark,
-                Ruling::Drop => return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop),
+                Ruling::Drop => {
+                    return self.drop_by_rule(cx, frame, Chain::ManglePrerouting, Some(iif), None);
+                }
             }
         }
         if cx.recorder.follows(packet.flow) {
@@ -86,20 +103,22 @@ impl Host {
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
-            Ok(Inbound::Deliver) => self.filter_input(cx, iif, frame),
+            Ok(Inbound::Deliver) => {
+                self.tell_delivery(cx, iif, &frame);
+                self.filter_input(cx, iif, frame);
+            }
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
-                let (flow, next_hop) = (packet.flow, route.next_hop);
-                let text = move || format!("for another host: forwarded towards {next_hop}");
-                cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Route, flow, text);
+                self.tell_forwarding(cx, &frame, &route);
                 self.forward(cx, iif, frame, &route, redirect);
             }
-            Err(refusal) => self.refused_by_route(cx, frame, refusal),
+            Err(refusal) => self.refused_by_route(cx, iif, frame, refusal),
         }
     }
 
     #[cold]
-    fn refused_by_route(&mut self, cx: &mut Cx, frame: FrameId, refusal: Refusal) {
+    fn refused_by_route(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId, refusal: Refusal) {
+        self.tell_refusal(cx, iif, &frame, refusal.reason);
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, refusal.reason);
         if let Some(error) = refusal.icmp {
@@ -107,15 +126,18 @@ impl Host {
         }
     }
 
+    /// A packet filter rule, or the policy of its chain, drops a packet.
     #[cold]
-    fn tell_input(&self, cx: &mut Cx, iif: InterfaceId, frame: &FrameId) {
-        let packet = cx.wiring.frames.packet_mut(frame);
-        let text = format!("{packet}: in on {}", self.stack.interface_at(iif).name);
-        let mark = packet.mark;
-        cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Input, text);
-        if mark != 0 {
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Mark, format!("firewall mark {mark}"));
-        }
+    fn drop_by_rule(
+        &mut self,
+        cx: &mut Cx,
+        frame: FrameId,
+        chain: Chain,
+        iif: Option<InterfaceId>,
+        oif: Option<InterfaceId>,
+    ) {
+        self.tell_rule(cx, &frame, chain, iif, oif);
+        cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
     }
 
     /// LOCAL_IN: the filter rules, which tunnels pass unseen.
@@ -123,65 +145,17 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let passing = Passing { packet, iif: Some(iif), oif: None };
         if packet.outer.is_none() && self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
-            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+            return self.drop_by_rule(cx, frame, Chain::Input, Some(iif), None);
         }
         self.local_input(cx, frame);
     }
 
     /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
     fn local_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if packet.outer.is_some() {
+        if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
             return self.tunnel_input(cx, frame);
         }
-        let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
-        if !director.intercepts(packet.dst.family()) {
-            return self.transport_input(cx, frame);
-        }
-        let followed = cx.recorder.follows(packet.flow);
-        if followed {
-            director.record_decisions(true);
-        }
-        let verdict = director.local_in(cx.now, packet, &self.stack);
-        if followed {
-            self.tell_decision(cx, &frame, &verdict);
-        }
-        self.arm_director(cx);
-        match verdict {
-            Verdict::Accept => self.transport_input(cx, frame),
-            Verdict::Send { to } => {
-                self.inherit_confirmation(cx, &frame);
-                cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
-                if let Some(frame) = self.leave_as_known(cx, frame, to, None) {
-                    self.send_received_towards(cx, frame, to);
-                }
-            }
-            other => self.ended_by_ipvs(cx, frame, other),
-        }
-    }
-
-    /// Sends a packet of somebody else towards a real server, for the first time or after a change.
-    #[inline(never)]
-    fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
-        match self.stack.route_output(to, None, UNMARKED) {
-            Ok(route) => self.emit(cx, frame, &route, to),
-            Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
-        }
-    }
-
-    /// The director let the packet end.
-    #[cold]
-    fn ended_by_ipvs(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict) {
-        match verdict {
-            Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
-            Verdict::Reject(reason, error) => self.refuse(cx, frame, reason, error_of_ipvs(error)),
-            Verdict::Respond(mut answer) => {
-                answer.id = self.stack.next_ip_id();
-                cx.deliver(frame);
-                self.send(cx, *answer);
-            }
-            Verdict::Accept | Verdict::Send { .. } => unreachable!("the packet goes on"),
-        }
+        self.past_director(cx, frame);
     }
 
     /// Drops a packet and tells its sender by ICMP.
@@ -192,14 +166,19 @@ impl Host {
         self.send_error(cx, &packet, error, Cause::Packet);
     }
 
-    /// A tunnelled packet for this host: tunl0 takes it, if it is up.
+    /// A tunnelled packet for this host: tunl0 takes it if it is up, ip6tnl0 what travels in IPv6.
     #[inline(never)]
     fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let Some(tunnel) = self.stack.interface("tunl0") else {
+        let from = cx.wiring.frames.packet_mut(&frame).routed_src();
+        let name = if from.is_v4() { "tunl0" } else { "ip6tnl0" };
+        let Some(tunnel) = self.stack.interface(name) else {
             return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
         };
         if !self.stack.interface_at(tunnel).up {
             return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
+        }
+        if !from.is_v4() && self.stack.is_local(from) {
+            return cx.drop(Place::Host(self.id), frame, DropReason::TunnelFromSelf);
         }
         cx.wiring.frames.packet_mut(&frame).outer = None;
         if cx.capture.is_some() {
@@ -209,14 +188,23 @@ impl Host {
     }
 
     /// The transport protocol gets the packet.
+    #[inline]
     pub(crate) fn transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        match &packet.payload {
+        match &cx.wiring.frames.packet_mut(&frame).payload {
             Payload::Tcp(_) => self.tcp_input(cx, frame),
+            _ => self.other_transport_input(cx, frame),
+        }
+    }
+
+    #[inline(never)] // nearly all packets are TCP
+    fn other_transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
+        match &cx.wiring.frames.packet_mut(&frame).payload {
+            Payload::Tcp(_) => unreachable!("the caller has looked"),
             Payload::Udp(_) => self.udp_input(cx, frame),
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
             }
@@ -263,9 +251,9 @@ impl Host {
         let to = packet.routed_dst();
         let passing = Passing { packet, iif: Some(iif), oif: Some(route.oif) };
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
-            return cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+            return self.drop_by_rule(cx, frame, Chain::Forward, Some(iif), Some(route.oif));
         }
-        let Some(frame) = self.director_forward(cx, frame) else { return };
+        let Some(frame) = self.director_forward_with_care(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
         let left = if is_whole { self.leave_as_known(cx, frame, to, None) } else { Some(frame) };
         if let Some(frame) = left {
@@ -273,44 +261,20 @@ impl Host {
         }
     }
 
-    /// The director at FORWARD: the packet, if it goes on.
-    #[inline]
-    fn director_forward(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
-        let Some(director) = &mut self.director else { return Some(frame) };
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if !director.intercepts(packet.dst.family()) {
-            return Some(frame);
-        }
-        let speaker = packet.src;
-        let verdict = director.forward(cx.now, packet, &self.stack);
-        let is_translated = packet.src != speaker;
-        self.arm_director(cx);
-        match verdict {
-            Verdict::Accept if is_translated => return self.forward_reply(cx, frame, speaker),
-            Verdict::Accept => return Some(frame),
-            Verdict::Send { to } => {
-                self.tell_sending(cx, &frame, to);
-                let packet = cx.wiring.frames.packet_mut(&frame).clone();
-                cx.deliver(frame);
-                let body = Body::Ip(packet);
-                let frame = cx.wiring.frames.send(Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body });
-                self.send_towards(cx, frame, to);
-            }
-            other => self.ended_by_ipvs(cx, frame, other),
-        }
-        None
-    }
-
     /// An ARP packet: learn, and answer if it is ours to answer.
     fn arp_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let arrived = cx.wiring.frames.get(&frame);
         let Body::Arp(arp) = arrived.body else { unreachable!("the caller dispatched on the body") };
         let to = arrived.dst;
+        let heard = self.hears(cx, iif, &frame, &arp);
         cx.deliver(frame);
         let outcome = self.stack.arp_input(cx.now, iif, &arp, to);
+        if let Some(heard) = heard {
+            self.tell_arp(cx, iif, &heard, &outcome);
+        }
         if let Some(reply) = outcome.reply {
             cx.note_arp_answer(self.id, reply.arp.sender);
-            self.send_arp(cx, &reply);
+            self.send_ask(cx, &reply.into());
         }
         if let Some(id) = outcome.resolved {
             self.send_waiting(cx, id);

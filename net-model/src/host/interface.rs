@@ -4,7 +4,7 @@
 //! (`ip addr show` prints it): primaries by falling scope, then secondaries. `ip link` and `ip addr` change what is
 //! here; the routes that an address brings along are made in `address.rs`.
 
-use super::conf::{Conf, NeighbourConf};
+use super::conf::{Conf, ConfV6, NeighbourConf};
 use crate::addr::{Addr, Mac, Prefix};
 use sim_core::Duration;
 
@@ -34,6 +34,8 @@ pub enum InterfaceKind {
     Dummy,
     /// `tunl0`: takes IPIP packets for any local address.
     Tunnel,
+    /// `ip6tnl0`: the same for IPv6 in IPv6.
+    TunnelV6,
 }
 
 impl InterfaceKind {
@@ -43,6 +45,8 @@ impl InterfaceKind {
             InterfaceKind::Ethernet | InterfaceKind::Dummy => 1500,
             InterfaceKind::Loopback => 65536,
             InterfaceKind::Tunnel => 1480,
+            // 40 bytes of header, 8 of the tunnel encapsulation limit (RFC 2473).
+            InterfaceKind::TunnelV6 => 1452,
         }
     }
 }
@@ -79,6 +83,22 @@ pub struct Address {
     pub label: Option<String>,
     /// Does an earlier address of the interface have the same subnet?
     pub secondary: bool,
+    /// Does it speak for the host only if no other can (`preferred_lft 0`; IPv6)?
+    pub deprecated: bool,
+    /// May it be used (IPv6)?
+    pub state: AddressState,
+}
+
+/// What duplicate address detection thinks of an IPv6 address; those of IPv4 are always usable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AddressState {
+    /// It is the host's.
+    #[default]
+    Usable,
+    /// The link is being asked whether somebody else has it (`tentative`).
+    Tentative,
+    /// Somebody else has it (`dadfailed`).
+    Duplicate,
 }
 
 impl Address {
@@ -102,12 +122,24 @@ pub struct AddressSpec {
     pub broadcast: Option<Addr>,
     /// An alias name.
     pub label: Option<String>,
+    /// `preferred_lft 0`
+    pub deprecated: bool,
+    /// `nodad`: use it without asking whether somebody has it.
+    pub nodad: bool,
 }
 
 impl AddressSpec {
     /// `ip addr add ADDR/LEN`
     pub fn new(addr: Addr, len: u8) -> AddressSpec {
-        AddressSpec { addr, len: len.min(addr.width()), scope: None, broadcast: None, label: None }
+        AddressSpec {
+            addr,
+            len: len.min(addr.width()),
+            scope: None,
+            broadcast: None,
+            label: None,
+            deprecated: false,
+            nodad: false,
+        }
     }
 
     /// The same with a scope.
@@ -141,6 +173,10 @@ pub struct Interface {
     pub name: String,
     /// `net.ipv4.conf.<name>.*`
     pub conf: Conf,
+    /// `net.ipv6.conf.<name>.*`
+    pub conf_v6: ConfV6,
+    /// Has it ever had an IPv6 address? Then it has a link-local one while it is up.
+    pub(super) speaks_v6: bool,
     /// `net.ipv4.neigh.<name>.*`
     pub neigh: NeighbourConf,
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
@@ -168,6 +204,16 @@ impl Interface {
     /// Does the interface carry this address?
     pub fn has(&self, addr: Addr) -> bool {
         self.addresses.iter().any(|a| a.addr == addr)
+    }
+
+    /// The addresses that may be used.
+    pub fn speakers(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.iter().filter(|a| a.state == AddressState::Usable)
+    }
+
+    /// Does the interface carry this address, and may it be used?
+    pub fn carries(&self, addr: Addr) -> bool {
+        self.speakers().any(|a| a.addr == addr)
     }
 
     /// Is `addr` in the subnet of an address of the interface?

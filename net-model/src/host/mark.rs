@@ -23,6 +23,19 @@ pub enum Chain {
     Output,
 }
 
+impl Chain {
+    /// Table and chain, as iptables names them.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Chain::ManglePrerouting => "mangle PREROUTING",
+            Chain::MangleOutput => "mangle OUTPUT",
+            Chain::Input => "INPUT",
+            Chain::Forward => "FORWARD",
+            Chain::Output => "OUTPUT",
+        }
+    }
+}
+
 /// What a rule does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Target {
@@ -187,6 +200,20 @@ impl Netfilter {
         self.walk(chain, passing)
     }
 
+    /// The number (from 1) of the rule that drops a packet; none if the policy of the chain does.
+    pub(super) fn dropping_rule(&self, chain: Chain, passing: Passing<'_>) -> Option<usize> {
+        let mut mark = passing.packet.mark;
+        for (index, rule) in self.chain(chain).iter().enumerate() {
+            let is_met = rule.matches.iter().all(|m| m.what.is_met(passing, mark) == m.holds);
+            match rule.target {
+                Target::Drop if is_met => return Some(index + 1),
+                Target::Mark { value, mask } if is_met => mark = mark & !mask ^ value,
+                Target::Accept | Target::Drop | Target::Mark { .. } => {}
+            }
+        }
+        None
+    }
+
     #[inline(never)]
     fn walk(&self, chain: Chain, passing: Passing<'_>) -> Ruling {
         let chain = &self.chains[chain as usize];
@@ -253,6 +280,7 @@ fn is_syn(packet: &Packet) -> bool {
         | Payload::Sync(_)
         | Payload::Sctp(_)
         | Payload::Icmp(_)
+        | Payload::Ndisc(_)
         | Payload::Other(_) => false,
     }
 }

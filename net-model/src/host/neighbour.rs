@@ -2,7 +2,7 @@
 //!
 //! `ip neigh show` prints it. A packet for an unknown next hop waits while three broadcasts ask, one a second; a known
 //! address is trusted for a while (REACHABLE), then used on sufferance (STALE) and, once used, checked by three unicast
-//! probes (DELAY, PROBE). ARP packets change entries by the rules in [`Neighbours::update`]; upper layers confirm them.
+//! probes (DELAY, PROBE). ARP packets and neighbour discovery change entries by the rules in [`Neighbours::update`]; upper layers confirm them.
 //! Simplified: the collection of old entries (`gc_thresh1`) happens when a new one is made, not by a timer of its own.
 
 use super::interface::InterfaceId;
@@ -47,6 +47,8 @@ pub struct Neighbour<H> {
     pub(super) posted: Time,
     pub(super) waiting: VecDeque<Waiting<H>>,
     waiting_bytes: u32,
+    /// Does it say of itself that it forwards packets (IPv6 only)?
+    pub is_router: bool,
 }
 
 /// What the frames to a neighbour have in common beside its link address: what Linux keeps with an entry as its
@@ -97,7 +99,7 @@ pub(super) struct Neighbours<H> {
     pub(super) epoch: u32,
     /// Was a timer (of an exception, too) set since somebody last asked?
     pub(super) has_news: bool,
-    timer_kind: Timers,
+    pub(super) timer_kind: Timers,
     last_collection: Time,
 }
 
@@ -249,6 +251,7 @@ impl<H> Neighbours<H> {
             posted: Time::NEVER,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
+            is_router: false,
         };
         let id = match self.free.pop() {
             Some(slot) => slot,
@@ -371,7 +374,11 @@ impl<H> Neighbours<H> {
 
     /// Was a timer set since this was last asked?
     pub(super) fn take_news(&mut self) -> bool {
-        std::mem::take(&mut self.has_news)
+        let has_news = self.has_news;
+        if has_news {
+            self.has_news = false;
+        }
+        has_news
     }
 
     /// No earlier than this does a timer fire.

@@ -128,8 +128,10 @@ impl Host {
 
     /// The largest IP packet towards `addr`.
     pub(crate) fn mtu_towards(&mut self, addr: crate::addr::Addr) -> u16 {
-        let mtu = self.stack.route_output(addr, None, 0).map_or(1500, |route| route.mtu);
-        u16::try_from(mtu).unwrap_or(u16::MAX)
+        self.stack.known_mtu(addr).unwrap_or_else(|| {
+            let mtu = self.stack.route_output(addr, None, 0).map_or(1500, |route| route.mtu);
+            u16::try_from(mtu).unwrap_or(u16::MAX)
+        })
     }
 
     /// Bytes of data in a segment towards `addr`.
@@ -139,6 +141,7 @@ impl Host {
 
     /// The address this host would use towards `addr`.
     pub(crate) fn source_towards(&mut self, addr: crate::addr::Addr) -> Option<crate::addr::Addr> {
-        self.stack.route_output(addr, None, 0).ok().map(|route| route.source)
+        let known = self.stack.known_path(addr).map(|path| path.source);
+        known.or_else(|| self.stack.route_output(addr, None, 0).ok().map(|route| route.source))
     }
 }

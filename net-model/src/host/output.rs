@@ -3,7 +3,6 @@
 //! Own packets are routed, pass LOCAL_OUT with its IPVS hooks, and then, like forwarded ones, are given the link address
 //! of the next hop and put on the wire. A packet for the host itself comes back in at once.
 
-use super::arp::ArpSend;
 use super::icmp::{Cause, Error};
 use super::neighbour::NeighbourId;
 use super::node::Host;
@@ -108,8 +107,8 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         cx.recorder.note_packet_drop(cx.now, Place::Host(self.id), reason);
         if cx.recorder.follows(packet.flow) {
-            let text = format!("{packet}: dropped. {} {}", reason.sentence(), reason.cure());
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Drop, text);
+            let lost = cx.wiring.frames.get(&frame);
+            cx.recorder.tell_drop(cx.now, Place::Host(self.id), &frame, lost, reason);
         }
         cx.wiring.frames.take_back(frame);
     }
@@ -137,20 +136,18 @@ impl Host {
 
     /// Puts a frame on its way that stays here, is too big, is followed, or whose next hop is unknown or not trusted.
     #[inline(never)]
-    fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
+    pub(super) fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         if route.kind == RouteClass::Local {
+            self.tell(cx, Stage::Output, &frame, |frame| format!("{frame}: to this host itself, out of lo"));
             cx.loopback.push_back((self.id, frame));
             return;
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
-        let (source, len, flow) = (packet.routed_src(), packet.wire_len(), packet.flow);
+        let (source, len) = (packet.routed_src(), packet.wire_len());
         if u32::from(len) > route.mtu {
             return self.fragment(cx, frame, route);
         }
-        if cx.recorder.follows(flow) {
-            let text = self.describe_output(cx, &frame, route);
-            cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Output, text);
-        }
+        self.tell(cx, Stage::Output, &frame, |frame| self.describe_output(frame, route));
         match self.stack.resolve(cx.now, route.oif, route.next_hop, Some(source)) {
             Resolution::Mac(mac) => {
                 if std::mem::take(&mut self.confirms) {
@@ -159,12 +156,9 @@ impl Host {
                 self.put_on_wire(cx, frame, route.oif, mac);
             }
             Resolution::Wait { id, ask } => {
-                if cx.recorder.follows(flow) {
-                    let text = format!("link address of {} unknown: the packet waits", route.next_hop);
-                    cx.recorder.tell(cx.now, Place::Host(self.id), Stage::Neighbour, text);
-                }
+                self.tell_waiting(cx, &frame, route.next_hop, ask.as_ref());
                 if let Some(ask) = ask {
-                    self.send_arp(cx, &ask);
+                    self.send_ask(cx, &ask);
                 }
                 let mut dropped = Vec::new();
                 self.stack.hold(id, frame, source, truesize(len), &mut dropped);
@@ -197,16 +191,11 @@ impl Host {
         cx.drop(Place::Host(self.id), frame, reason);
     }
 
-    /// Sends an ARP packet.
-    pub(crate) fn send_arp(&mut self, cx: &mut Cx, ask: &ArpSend) {
-        let frame = cx.wiring.frames.send(ask.frame());
-        self.put_on_wire(cx, frame, ask.interface, ask.to);
-    }
-
     /// A neighbour's link address is known: what waited for it goes.
     pub(crate) fn send_waiting(&mut self, cx: &mut Cx, id: NeighbourId) {
         let interface = self.stack.neighbour_at(id).interface;
         while let Some((frame, mac)) = self.stack.release(cx.now, id) {
+            self.tell_release(cx, &frame, id, mac);
             self.put_on_wire(cx, frame, interface, mac);
         }
     }
@@ -217,7 +206,7 @@ impl Host {
         self.stack.on_timer(cx.now, &mut actions);
         for action in actions.drain(..) {
             match action {
-                NeighbourAction::Ask(ask) => self.send_arp(cx, &ask),
+                NeighbourAction::Ask(ask) => self.send_ask(cx, &ask),
                 NeighbourAction::Failed(id) => self.neighbour_failed(cx, id),
             }
         }
@@ -263,10 +252,8 @@ impl Host {
         self.send_error(cx, &packet, Error::FragmentationNeeded { mtu: route.mtu }, Cause::Packet);
     }
 
-    fn describe_output(&self, cx: &Cx, frame: &FrameId, route: &Route) -> String {
-        let Body::Ip(packet) = &cx.wiring.frames.get(frame).body else {
-            unreachable!("only packets are described")
-        };
+    fn describe_output(&self, frame: &Frame, route: &Route) -> String {
+        let Body::Ip(packet) = &frame.body else { unreachable!("only packets are described") };
         let way = if route.next_hop == packet.routed_dst() {
             String::new()
         } else {

@@ -7,6 +7,7 @@ use super::interface::InterfaceId;
 use super::neighbour::{NeighbourId, NeighbourState, Neighbours};
 use super::policy::Policy;
 use crate::addr::{Addr, Mac};
+use crate::switch::Path;
 use sim_core::{Duration, Time};
 use std::cmp::Reverse;
 
@@ -29,14 +30,25 @@ pub(super) enum Expired {
     Failed(NeighbourId),
 }
 
-/// What an ARP packet claims about a neighbour.
+/// What an ARP packet or an IPv6 neighbour claims about a neighbour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Claim {
     pub(super) mac: Mac,
     /// A reply to us is proof of two-way reachability; anything else is hearsay.
     pub(super) is_proof: bool,
-    /// May it replace another known link address at once?
-    pub(super) overrides: bool,
+    /// May it replace another known link address?
+    pub(super) trust: Trust,
+}
+
+/// When a claim may replace another known link address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Trust {
+    /// At once.
+    Override,
+    /// When what is known is older than `locktime`: ARP.
+    Locktime,
+    /// Never, but it shakes the trust in what is known: an advertisement without the override flag.
+    Weak,
 }
 
 /// What became of a claim.
@@ -65,8 +77,17 @@ impl<H> Neighbours<H> {
         }
         let was_valid = entry.state.is_valid();
         let is_new_mac = !was_valid || entry.mac != claim.mac;
-        let overrides = claim.overrides || now.since(entry.updated) > policy.locktime();
+        let overrides = match claim.trust {
+            Trust::Override => true,
+            Trust::Locktime => now.since(entry.updated) > policy.locktime(),
+            Trust::Weak => false,
+        };
         if was_valid && is_new_mac && !overrides {
+            if claim.trust == Trust::Weak && entry.state == NeighbourState::Reachable {
+                entry.state = NeighbourState::Stale;
+                entry.updated = now;
+                entry.due = Time::NEVER;
+            }
             return Updated::Refused;
         }
         let state = match claim.is_proof {
@@ -79,7 +100,7 @@ impl<H> Neighbours<H> {
             entry.updated = now;
         }
         let was_reachable = entry.state == NeighbourState::Reachable;
-        entry.mac = claim.mac;
+        entry.set_mac(claim.mac);
         entry.state = state;
         entry.probes = 0;
         if claim.is_proof {
@@ -107,7 +128,7 @@ impl<H> Neighbours<H> {
     ) -> bool {
         let entry = self.get_mut(id);
         let was_valid = entry.state.is_valid();
-        entry.mac = mac;
+        entry.set_mac(mac);
         entry.state = state;
         entry.updated = now;
         entry.probes = 0;
@@ -217,6 +238,14 @@ impl<H> Neighbours<H> {
 }
 
 impl<H> super::neighbour::Neighbour<H> {
+    /// Frames to another link address take another way through the switch.
+    fn set_mac(&mut self, mac: Mac) {
+        if self.mac != mac {
+            self.mac = mac;
+            self.header.path = Path::NONE;
+        }
+    }
+
     /// The source address of the packet that has waited longest.
     pub(super) fn oldest_source(&self) -> Option<Addr> {
         self.waiting.front().map(|w| w.source)
@@ -262,9 +291,9 @@ mod tests {
             host.on_timer(next, &mut actions);
             for action in actions.drain(..) {
                 let what = match action {
-                    NeighbourAction::Ask(ask) if ask.to == Mac::BROADCAST => "who",
+                    NeighbourAction::Ask(ask) if ask.to() == Some(Mac::BROADCAST) => "who",
                     NeighbourAction::Ask(ask) => {
-                        assert_eq!((ask.to, ask.arp.op), (A, ArpOp::Request));
+                        assert_eq!((ask.to(), arp_of(&ask).op), (Some(A), ArpOp::Request));
                         "probe"
                     }
                     NeighbourAction::Failed(_) => "failed",
@@ -400,13 +429,13 @@ mod tests {
         let Resolution::Wait { id, ask } = host.resolve(at(1.0), ETH0, addr(PEER), Some(vip)) else {
             panic!("unknown")
         };
-        assert_eq!(ask.unwrap().arp.sender, vip);
+        assert_eq!(arp_of(&ask.unwrap()).sender, vip);
         host.hold(id, 0, vip, truesize(60), &mut Vec::new());
         host.hold(id, 1, addr("10.0.0.11"), truesize(60), &mut Vec::new());
         let mut actions = Vec::new();
         let next = host.next_timer().unwrap();
         host.on_timer(next, &mut actions);
-        assert!(matches!(actions[..], [NeighbourAction::Ask(ask)] if ask.arp.sender == vip));
+        assert!(matches!(actions[..], [NeighbourAction::Ask(ask)] if arp_of(&ask).sender == vip));
     }
 
     /// The queue is measured in buffer memory: some 92 full-size packets, the oldest go first.

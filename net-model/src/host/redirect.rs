@@ -4,7 +4,7 @@
 //! (`send_redirects`, on if `all` or the interface says so). A host stores it only if the redirect comes from the
 //! gateway in use and the new one's link address is known; otherwise it merely starts to resolve that address.
 
-use super::arp::ArpSend;
+use super::ask::Ask;
 use super::conf::{ConfKey, HostKey};
 use super::icmp::Error;
 use super::interface::InterfaceId;
@@ -21,7 +21,7 @@ pub enum Redirected {
     /// Not believed.
     Ignored,
     /// The new gateway's link address is unknown: ask for it, forget the redirect.
-    Resolving(Option<ArpSend>),
+    Resolving(Option<Ask>),
     /// Packets to the destination take the new gateway from now on.
     Recorded,
 }
@@ -157,7 +157,7 @@ mod tests {
         let Redirected::Resolving(Some(ask)) = told(&mut host, 1.0, "10.0.0.1", "10.0.0.254") else {
             panic!("an ARP request for the router");
         };
-        assert_eq!((ask.arp.sender, ask.arp.target), (addr("10.0.0.11"), addr("10.0.0.254")));
+        assert_eq!((arp_of(&ask).sender, arp_of(&ask).target), (addr("10.0.0.11"), addr("10.0.0.254")));
         assert_eq!(next_hop(&mut host), addr("10.0.0.1"));
         meets_router(&mut host, 1.1);
         assert_eq!(told(&mut host, 2.0, "10.0.0.1", "10.0.0.254"), Redirected::Recorded);

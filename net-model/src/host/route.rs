@@ -2,11 +2,12 @@
 //!
 //! What `ip route get` answers: the walk of the rules, the exceptions learnt for the destination, and the source
 //! address the host chooses for its own packets. Answers are remembered per destination and mark until anything
-//! changes. IPv6 differs in one point here: source selection prefers the longest common prefix instead of list order.
+//! changes. IPv6 differs in one point here: source selection follows RFC 6724 instead of list order.
 
 use super::fib::{Key, NextHop, RouteEntry, RouteKind, TABLE_LOCAL};
 use super::icmp;
-use super::interface::{Interface, InterfaceId, Scope};
+use super::interface::{InterfaceId, Scope};
+use super::ndisc::is_link_local;
 use super::route_cache::SlotId;
 use super::stack::Stack;
 use crate::addr::Addr;
@@ -294,7 +295,8 @@ impl<H> Stack<H> {
         let source = match entry.kind {
             RouteKind::Local => entry.src.unwrap_or(dst),
             RouteKind::Unicast | RouteKind::Broadcast => {
-                entry.src.or_else(|| self.select_source(oif, next_hop, limit)).unwrap_or(unspecified)
+                let target = if dst.is_v4() { next_hop } else { dst };
+                entry.src.or_else(|| self.select_source(oif, target, limit)).unwrap_or(unspecified)
             }
             RouteKind::Blackhole | RouteKind::Unreachable | RouteKind::Prohibit | RouteKind::Throw => {
                 unspecified
@@ -320,21 +322,25 @@ impl<H> Stack<H> {
         self.fib.lookup(key)?.hops.iter().find(|hop| hop.dev == dev).copied()
     }
 
-    /// IPv6: an address of the same reach (link-local for link-local) with the longest common prefix.
+    /// IPv6 (RFC 6724, as far as it matters here): an address of the same reach, rather one that is not deprecated,
+    /// rather one of the outgoing interface, then the one that has most leading bits in common with the destination, of
+    /// which only those of its prefix count. So a virtual address with /128 wins over the host's own with /64.
     fn select_source_v6(&self, oif: InterfaceId, target: Addr) -> Option<Addr> {
-        let is_link_local = |a: Addr| a.to_bits() >> 118 == 0x3fa;
-        let common = |a: Addr| (a.to_bits() ^ target.to_bits()).leading_zeros();
-        let best = |interfaces: &[Interface]| {
-            let all = interfaces.iter().flat_map(Interface::addresses).map(|a| a.addr);
-            let fitting =
-                all.filter(|a| !a.is_v4() && !a.is_loopback() && is_link_local(*a) == is_link_local(target));
-            fitting.fold(None, |best: Option<Addr>, a| match best {
-                Some(b) if common(b) >= common(a) => best,
-                Some(_) | None => Some(a),
-            })
-        };
-        let at = oif.index();
-        best(&self.interfaces[at..=at]).or_else(|| best(&self.interfaces))
+        let wants_link_local = is_link_local(target);
+        let mut best: Option<((bool, bool, u32), Addr)> = None;
+        for (id, interface) in self.interfaces() {
+            for a in interface.speakers().filter(|a| !a.addr.is_v4() && !a.addr.is_loopback()) {
+                if is_link_local(a.addr) != wants_link_local || wants_link_local && id != oif {
+                    continue;
+                }
+                let common = (a.addr.to_bits() ^ target.to_bits()).leading_zeros().min(u32::from(a.len));
+                let merit = (!a.deprecated, id == oif, common);
+                if best.is_none_or(|(most, _)| merit > most) {
+                    best = Some((merit, a.addr));
+                }
+            }
+        }
+        best.map(|(_, addr)| addr)
     }
 }
 
@@ -590,6 +596,7 @@ mod tests {
         assert_eq!(host.fib().table(TABLE_MAIN).unwrap().routes().len(), 0);
     }
 
+    /// Seen on Linux 6.1.
     #[test]
     fn ipv6_routes_and_sources() {
         let mut host = host(&[("eth0", "fe80::11/64 2001:db8::11/64 2001:db8:1::11/64")]);
@@ -598,8 +605,26 @@ mod tests {
         assert_eq!(get(&mut host, "2001:db8::50"), "2001:db8::50 dev eth0 src 2001:db8::11");
         assert_eq!(get(&mut host, "2001:db8:1::50"), "2001:db8:1::50 dev eth0 src 2001:db8:1::11");
         assert_eq!(get(&mut host, "fe80::50"), "fe80::50 dev eth0 src fe80::11");
-        assert_eq!(get(&mut host, "2001:db9::1"), "2001:db8::254 dev eth0 src 2001:db8::11");
+        assert_eq!(get(&mut host, "2001:db8::254"), "2001:db8::254 dev eth0 src 2001:db8::11");
+        let newest = "2001:db8::254 dev eth0 src 2001:db8:1::11";
+        assert_eq!(get(&mut host, "2001:db9::1"), newest, "of two that suit alike the newer one speaks");
         assert_eq!(get(&mut host, "10.0.0.1"), "ENETUNREACH");
         assert!(host.is_local(addr("::1")) && host.is_local(addr("2001:db8:1::11")));
+    }
+
+    /// Recorded from Linux 6.1 (28-ipv6-tun-ok, 28a-ipv6-tun-vip-speaks): the virtual address with /128 speaks to
+    /// its neighbours, unless it is deprecated.
+    #[test]
+    fn ipv6_a_virtual_address_speaks_for_the_director() {
+        for (deprecated, speaker) in [(false, "2001:db8::100"), (true, "2001:db8::1")] {
+            let mut host = host(&[("eth0", "2001:db8::1/64")]);
+            let vip = crate::host::interface::AddressSpec {
+                deprecated,
+                ..crate::host::interface::AddressSpec::new(addr("2001:db8::100"), 128)
+            };
+            host.add_address(ETH0, vip).unwrap();
+            let expected = format!("2001:db8::12 dev eth0 src {speaker}");
+            assert_eq!(get(&mut host, "2001:db8::12"), expected);
+        }
     }
 }

@@ -13,7 +13,6 @@ use super::route::{Answer, Route, RouteClass, RouteError};
 use super::route_cache::{Fate, SlotId};
 use super::stack::Stack;
 use crate::addr::Addr;
-use crate::packet::Packet;
 use crate::verdict::DropReason;
 
 /// What becomes of a received packet.
@@ -35,10 +34,8 @@ pub enum Inbound {
 /// What becomes of a received packet that is nothing special and whose destination was asked for before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Known {
-    /// It is for this host, in a tunnel.
+    /// It is for this host.
     Deliver,
-    /// It is for a transport protocol of this host.
-    Transport,
     /// It leaves by another interface than it came in on; the slot that remembers its way.
     Forward(SlotId),
 }
@@ -59,30 +56,29 @@ impl Refusal {
 }
 
 impl<H> Stack<H> {
-    /// What PREROUTING and [`Stack::route_input`] are known to say about a packet, if that is easy to tell: no rule looks
-    /// at it. It loses the mark it had on another host.
+    /// What PREROUTING and [`Stack::route_input`] are known to say about a packet without a mark, if that is easy to tell:
+    /// no rule looks at it.
     #[inline(always)] // a part of input
     pub(super) fn known_input(
         &self,
-        packet: &mut Packet,
+        src: Addr,
+        dst: Addr,
         iif: InterfaceId,
         interface: &Interface,
     ) -> Option<Known> {
         if !self.netfilter.is_silent() {
             return None;
         }
-        packet.mark = 0;
-        let (src, dst) = (packet.routed_src(), packet.routed_dst());
         let (id, slot) = self.cache.find(dst, 0, self.epoch())?;
         let is_welcome = is_ordinary(src)
-            && match interface.source_check {
-                SourceCheck::None => true,
-                SourceCheck::NotOwn => !(src.is_v4() && self.is_own(src)),
-                SourceCheck::WayBack => !src.is_v4(),
-            };
+            && (!src.is_v4()
+                || match interface.source_check {
+                    SourceCheck::None => true,
+                    SourceCheck::NotOwn => !self.is_own(src),
+                    SourceCheck::WayBack => false,
+                });
         match slot.inbound {
             _ if !is_welcome => None,
-            Fate::Deliver if packet.outer.is_none() => Some(Known::Transport),
             Fate::Deliver => Some(Known::Deliver),
             Fate::Forward if slot.oif != iif && self.forwards(iif, src.is_v4()) => Some(Known::Forward(id)),
             Fate::Forward | Fate::Unclear => None,

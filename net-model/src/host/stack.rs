@@ -3,9 +3,10 @@
 //! The administrator's side is in `admin.rs`, `address.rs`, `rules.rs` and `sysctl.rs`; the packet's side in
 //! `route.rs` (where does it go?), `route_input.rs` (whose is it?), `arp.rs` and here (which link address?).
 
-use super::arp::ArpSend;
 use super::arptables::ArpTables;
-use super::conf::{Conf, ConfKey, HostConf, HostKey, NeighKey, NeighbourConf};
+use super::ask::Ask;
+use super::conf::{Conf, ConfKey, ConfKeyV6, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
+use super::dad::Claimed;
 use super::exception::{Exception, Exceptions};
 use super::fib::{Fib, RouteKind};
 use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind, SourceCheck};
@@ -44,11 +45,15 @@ pub struct Stack<H> {
     /// arptables rules.
     pub arptables: ArpTables,
     pub(super) fib: Fib,
+    /// IPv6 addresses that the link is being asked about.
+    pub(super) claimed: Vec<Claimed>,
     /// Addresses published by hand (`ip neigh add proxy`).
     pub(super) published: Vec<(Addr, InterfaceId)>,
     pub(super) limits: Limits,
     pub(super) conf_all: Conf,
     pub(super) conf_default: Conf,
+    pub(super) conf_v6_all: ConfV6,
+    pub(super) conf_v6_default: ConfV6,
     pub(super) neigh_default: NeighbourConf,
     pub(super) host: HostConf,
     pub(super) local_ports: (u16, u16),
@@ -68,7 +73,7 @@ pub enum Resolution {
         /// The entry to wait at ([`Stack::hold`]).
         id: NeighbourId,
         /// The request to send, if one is due.
-        ask: Option<ArpSend>,
+        ask: Option<Ask>,
     },
     /// The neighbour cache is full (`gc_thresh3`): the packet is dropped.
     TableFull,
@@ -78,7 +83,7 @@ pub enum Resolution {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NeighbourAction {
     /// Send this request.
-    Ask(ArpSend),
+    Ask(Ask),
     /// Nobody answered: what waits must be dropped ([`Stack::discard`]), oldest first, and its senders be told.
     Failed(NeighbourId),
 }
@@ -86,8 +91,8 @@ pub enum NeighbourAction {
 /// What setting an interface up or down leads to.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LinkChange<H> {
-    /// Gratuitous requests to send (`arp_notify`).
-    pub announce: Vec<ArpSend>,
+    /// What neighbours are told (`arp_notify`, `ndisc_notify`).
+    pub announce: Vec<Ask>,
     /// What waited for neighbours of the interface.
     pub dropped: Vec<H>,
 }
@@ -109,10 +114,13 @@ impl<H> Stack<H> {
             own_are_local: false,
             generation: 1,
             neighbours: Neighbours::new(timers),
+            claimed: Vec::new(),
             published: Vec::new(),
             limits: Limits::new(),
             conf_all: Conf::all(),
             conf_default: Conf::new(),
+            conf_v6_all: ConfV6::all(),
+            conf_v6_default: ConfV6::new(),
             neigh_default: NeighbourConf::new(),
             host: HostConf::new(),
             local_ports: (32768, 60999),
@@ -199,6 +207,11 @@ impl<H> Stack<H> {
     #[inline]
     pub(super) fn is_on(&self, id: InterfaceId, key: ConfKey) -> bool {
         self.effective(id, key) != 0
+    }
+
+    /// Is the setting of IPv6 in force on an interface: at `all` or there?
+    pub(super) fn is_on_v6(&self, id: InterfaceId, key: ConfKeyV6) -> bool {
+        self.interfaces[id.index()].conf_v6.get(key).max(self.conf_v6_all.get(key)) != 0
     }
 
     /// Is it exactly an address configured on an interface that is up?
@@ -312,7 +325,7 @@ impl<H> Stack<H> {
     pub fn next_timer(&self) -> Option<Time> {
         let expiry = self.exceptions.next_expiry();
         let neighbours = self.neighbours.next_timer().unwrap_or(Time::NEVER);
-        let next = neighbours.min(expiry);
+        let next = neighbours.min(expiry).min(self.next_claim());
         (next < Time::NEVER).then_some(next)
     }
 
@@ -344,6 +357,7 @@ impl<H> Stack<H> {
         if self.exceptions.expire(now) {
             self.changed();
         }
+        self.pursue_claims(now, out);
         let thresholds = self.thresholds();
         while let Some(id) = self.neighbours.pop_fired(now) {
             let interface = &self.interfaces[self.neighbours.get(id).interface.index()];
@@ -367,7 +381,7 @@ impl<H> Stack<H> {
             (interface.source_check, interface.forwards) = (source_check, forwards);
         }
         let up = self.interfaces.iter().filter(|i| i.up);
-        self.own = up.flat_map(Interface::addresses).map(|a| a.addr).collect();
+        self.own = up.flat_map(Interface::speakers).map(|a| a.addr).collect();
         self.own_bits = self.own.iter().fold(0, |bits, addr| bits | own_bit(*addr));
         self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));
     }

@@ -58,7 +58,7 @@ impl Host {
         }
         if let Some(entry) = followed(cx, &packet) {
             let text = format!("{packet}: announces {}", describe(&entry));
-            cx.recorder.tell(cx.now, place, Stage::Sync, text);
+            cx.recorder.tell_exchange(cx.now, place, Stage::Sync, || text);
         }
         let frame = Frame { dst: mac, src: Mac::ZERO, vlan: 0, body: Body::Ip(packet) };
         let frame = cx.wiring.frames.send(frame);
@@ -69,7 +69,11 @@ impl Host {
     #[inline(never)]
     pub(crate) fn group_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
-        let Payload::Sync(datagram) = &packet.payload else { return cx.deliver(frame) };
+        let datagram = match &packet.payload {
+            Payload::Sync(datagram) => datagram,
+            Payload::Ndisc(_) => return self.ndisc_input(cx, iif, frame),
+            _ => return cx.deliver(frame),
+        };
         let (group, port, message) = (packet.dst, datagram.dport, Arc::clone(&datagram.message));
         let place = Place::Host(self.id);
         let Some((first, ports)) = self.joined(iif, group) else {
@@ -94,7 +98,7 @@ impl Host {
         }
         if let Some(entry) = followed(cx, &packet) {
             let text = format!("{packet}: copies {}", describe(&entry));
-            cx.recorder.tell(cx.now, place, Stage::Sync, text);
+            cx.recorder.tell_exchange(cx.now, place, Stage::Sync, || text);
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! The tables are in `conf.rs`. Side effects as in Linux: `ip_forward` (or `conf.all.forwarding`) is copied to every
 //! interface and turns `conf.all.accept_redirects` the other way; a write to `default` reaches existing interfaces on
-//! which the setting was never written. IPv6 has only `net.ipv6.conf.all.forwarding`.
+//! which the setting was never written. `net.ipv6.conf.all.forwarding` is one switch for the whole host.
 
-use super::conf::{ConfKey, HostKey, NeighKey, Setting};
+use super::conf::{ConfKey, ConfKeyV6, HostKey, NeighKey, Setting};
 use super::interface::InterfaceId;
 use super::stack::Stack;
 use std::fmt;
@@ -59,6 +59,7 @@ enum Place {
 enum Target {
     Host(HostKey),
     Conf(Place, ConfKey),
+    ConfV6(Place, ConfKeyV6),
     Neigh(Place, NeighKey),
     LocalPorts,
     ForwardingV6,
@@ -81,6 +82,7 @@ impl<H> Stack<H> {
         match target {
             Target::Host(key) => self.host.set(key, number),
             Target::Conf(place, key) => self.set_conf(place, key, number),
+            Target::ConfV6(place, key) => self.set_conf_v6(place, key, number),
             Target::Neigh(place, key) => self.set_neigh(place, key, number),
             Target::ForwardingV6 => self.forwards_v6 = number != 0,
             Target::LocalPorts => {}
@@ -98,6 +100,9 @@ impl<H> Stack<H> {
             Target::Conf(Place::All, key) => self.conf_all.get(key),
             Target::Conf(Place::Default, key) => self.conf_default.get(key),
             Target::Conf(Place::Interface(id), key) => self.interface_at(id).conf.get(key),
+            Target::ConfV6(Place::All, key) => self.conf_v6_all.get(key),
+            Target::ConfV6(Place::Default, key) => self.conf_v6_default.get(key),
+            Target::ConfV6(Place::Interface(id), key) => self.interface_at(id).conf_v6.get(key),
             Target::Neigh(Place::Interface(id), key) => self.interface_at(id).neigh.get(key),
             Target::Neigh(Place::All | Place::Default, key) => self.neigh_default.get(key),
             Target::ForwardingV6 => i64::from(self.forwards_v6),
@@ -109,7 +114,12 @@ impl<H> Stack<H> {
         let dotted = normalised(name);
         let unknown = || SysctlError::Unknown { name: dotted.clone(), nearest: self.nearest_name(&dotted) };
         if let Some(rest) = dotted.strip_prefix("net.ipv6.conf.") {
-            return if rest == "all.forwarding" { Ok(Target::ForwardingV6) } else { Err(unknown()) };
+            if rest == "all.forwarding" {
+                return Ok(Target::ForwardingV6);
+            }
+            let (place, key) = rest.rsplit_once('.').ok_or_else(unknown)?;
+            let key = ConfKeyV6::named(key).ok_or_else(unknown)?;
+            return Ok(Target::ConfV6(self.place(place)?, key));
         }
         let rest = dotted.strip_prefix("net.ipv4.").ok_or_else(unknown)?;
         match rest {
@@ -163,6 +173,17 @@ impl<H> Stack<H> {
         }
     }
 
+    fn set_conf_v6(&mut self, place: Place, key: ConfKeyV6, value: i64) {
+        match place {
+            Place::Interface(id) => self.interfaces[id.index()].conf_v6.set(key, value),
+            Place::All => self.conf_v6_all.set(key, value),
+            Place::Default => {
+                self.conf_v6_default.set(key, value);
+                self.interfaces.iter_mut().for_each(|i| i.conf_v6.inherit(key, value));
+            }
+        }
+    }
+
     fn set_neigh(&mut self, place: Place, key: NeighKey, value: i64) {
         match place {
             Place::Interface(id) => self.interfaces[id.index()].neigh.set(key, value),
@@ -205,6 +226,11 @@ impl<H> Stack<H> {
                 ConfKey::ALL.iter().map(|key| format!("net.ipv4.conf.{place}.{}", key.setting().name)),
             );
         }
+        for place in common.iter().cloned().chain(interfaces()) {
+            names.extend(
+                ConfKeyV6::ALL.iter().map(|key| format!("net.ipv6.conf.{place}.{}", key.setting().name)),
+            );
+        }
         for place in common[1..].iter().cloned().chain(interfaces()) {
             names.extend(
                 NeighKey::ALL.iter().map(|key| format!("net.ipv4.neigh.{place}.{}", key.setting().name)),
@@ -218,6 +244,7 @@ impl<H> Stack<H> {
         Ok(match self.sysctl_target(name)? {
             Target::Host(key) => key.has_effect(),
             Target::Conf(_, key) => key.has_effect(),
+            Target::ConfV6(_, key) => key.has_effect(),
             Target::Neigh(..) | Target::ForwardingV6 => true,
             Target::LocalPorts => false,
         })
@@ -228,6 +255,7 @@ impl<H> Stack<H> {
         Ok(match self.sysctl_target(name)? {
             Target::Host(key) => Some(key.setting()),
             Target::Conf(_, key) => Some(key.setting()),
+            Target::ConfV6(_, key) => Some(key.setting()),
             Target::Neigh(_, key) => Some(key.setting()),
             Target::LocalPorts | Target::ForwardingV6 => None,
         })
@@ -238,6 +266,7 @@ const fn range(target: Target) -> (i64, i64) {
     let setting = match target {
         Target::Host(key) => key.setting(),
         Target::Conf(_, key) => key.setting(),
+        Target::ConfV6(_, key) => key.setting(),
         Target::Neigh(_, key) => key.setting(),
         Target::ForwardingV6 => return (0, 1),
         Target::LocalPorts => return (1, 65535),

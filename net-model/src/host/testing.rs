@@ -1,5 +1,6 @@
 //! Hosts for tests, described as one types them.
 
+use super::ask::Ask;
 use super::fib::RouteSpec;
 use super::interface::{AddressSpec, InterfaceId, InterfaceKind};
 use super::stack::Stack;
@@ -99,6 +100,14 @@ pub(super) fn who_has(target: &str, sender: &str, from: Mac) -> Arp {
 /// `sender` is at `from`, says a reply to `target` at `to`.
 pub(super) fn is_at(sender: &str, from: Mac, target: &str, to: Mac) -> Arp {
     Arp { op: ArpOp::Reply, sender_mac: from, sender: addr(sender), target_mac: to, target: addr(target) }
+}
+
+/// The ARP packet of a question.
+pub(super) fn arp_of(ask: &Ask) -> Arp {
+    match ask {
+        Ask::Arp(send) => send.arp,
+        Ask::Ndisc(_) => panic!("neighbour discovery is not ARP"),
+    }
 }
 
 /// A TCP packet of `len` bytes.

@@ -86,7 +86,7 @@ impl Director {
     }
 
     /// LOCAL_IN: replies (priority 98), then requests (99).
-    #[inline]
+    #[inline(always)] // once a packet
     pub fn local_in(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
         self.advance(now);
         if !self.intercepts(packet.dst.family()) {
@@ -110,11 +110,29 @@ impl Director {
     }
 
     /// FORWARD: ICMP errors about virtual services (priority 99), then replies (100).
+    #[inline(always)] // once a packet
     pub fn forward(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
         self.advance(now);
         if !self.intercepts(packet.dst.family()) {
             return Verdict::Accept;
         }
+        let Payload::Tcp(segment) = &packet.payload else {
+            return self.forward_other(now, packet, host);
+        };
+        let seen = Seen::of_segment(packet, segment);
+        match self.known_reply(&seen) {
+            Some(slot) => self.answer(now, packet, seen.signal(), slot),
+            None if self.hears_first_words() => {
+                return self.first_word(now, packet).unwrap_or(Verdict::Accept);
+            }
+            None => {}
+        }
+        Verdict::Accept
+    }
+
+    /// The same for a packet of another protocol.
+    #[inline(never)]
+    fn forward_other(&mut self, now: Time, packet: &mut Packet, host: &impl Surroundings) -> Verdict {
         if let Payload::Icmp(_) = packet.payload {
             let verdict = self.icmp_request(now, packet, host, Hook::Forward);
             if verdict != Verdict::Accept {
@@ -142,6 +160,7 @@ impl Director {
         }
     }
 
+    #[inline(never)]
     fn run_alarms(&mut self, now: Time) {
         let mut due = std::mem::take(&mut self.due);
         while let Some((at, alarm)) = self.clock.ring(now) {

@@ -50,8 +50,9 @@ impl Director {
         hook: Hook,
     ) -> Verdict {
         let Some(error) = Error::of(packet) else { return Verdict::Accept };
-        if error.quote.outer.is_some() {
-            return self.tunnel_error(now, &error, host);
+        if let Some(outer) = error.quote.outer {
+            // Errors about tunnels in IPv6 are not passed on (recorded from Linux 6.1).
+            return if outer.src.is_v4() { self.tunnel_error(now, &error, host) } else { Verdict::Accept };
         }
         let Some(quoted) = Tuple::of(error.quote) else { return Verdict::Accept };
         let tuple = quoted.reversed();

@@ -9,7 +9,7 @@ use super::state::{self, Signal};
 use super::tcp_state::Kind;
 use super::verdict::{Surroundings, Verdict};
 use super::{sctp_state, tcp_state};
-use crate::packet::{Flags, Packet, Payload, proto};
+use crate::packet::{Flags, Packet, Payload, Segment, proto};
 use crate::verdict::DropReason;
 use sim_core::Time;
 
@@ -27,6 +27,19 @@ impl Seen {
     pub(super) fn of(packet: &Packet) -> Option<Seen> {
         Some(Seen { tuple: Tuple::of(packet)?, signal: Signal::of(packet), opens: opens(packet) })
     }
+
+    /// What moves the state machine.
+    #[inline(always)] // once a packet
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// The same of a packet with a TCP segment.
+    #[inline(always)] // once a packet
+    pub(super) fn of_segment(packet: &Packet, segment: &Segment) -> Seen {
+        let tuple = Tuple::of_segment(packet, segment);
+        Seen { tuple, signal: Signal::Segment(Kind::of(segment)), opens: segment.flags.has(Flags::SYN) }
+    }
 }
 
 impl Director {
@@ -43,9 +56,8 @@ impl Director {
         let Payload::Tcp(segment) = &packet.payload else {
             return self.other(now, packet, host, hook);
         };
-        let tuple = Tuple::of_segment(packet, segment);
-        let (signal, opens) = (Signal::Segment(Kind::of(segment)), segment.flags.has(Flags::SYN));
-        self.known_or_new(now, packet, Seen { tuple, signal, opens }, host, hook)
+        let seen = Seen::of_segment(packet, segment);
+        self.known_or_new(now, packet, seen, host, hook)
     }
 
     /// A packet of another protocol, or one without ports.
@@ -203,32 +215,47 @@ impl Director {
     /// A packet from a server: none if it belongs to no connection.
     #[inline(always)] // once a packet
     pub(super) fn reply(&mut self, now: Time, packet: &mut Packet, seen: Seen) -> Option<Verdict> {
-        match self.connections.find_reply(&seen.tuple) {
-            Some(slot) => Some(self.answer(now, packet, seen.signal, slot)),
-            None if self.calls.in_use || self.settings.nat_icmp_send != 0 => {
-                self.first_word(now, packet, seen)
+        match self.known_reply(&seen) {
+            Some(slot) => {
+                self.answer(now, packet, seen.signal, slot);
+                Some(Verdict::Accept)
             }
+            None if self.hears_first_words() => self.first_word(now, packet),
             None => None,
         }
     }
 
+    /// The entry to which a server's packet belongs.
+    #[inline(always)] // once a packet
+    pub(super) fn known_reply(&self, seen: &Seen) -> Option<Slot> {
+        self.connections.find_reply(&seen.tuple)
+    }
+
+    /// Does it matter if a packet of a server's side belongs to no connection?
+    #[inline]
+    pub(super) fn hears_first_words(&self) -> bool {
+        self.calls.in_use || self.settings.nat_icmp_send != 0
+    }
+
     /// A packet of a server's side that belongs to no connection: a service with a persistence engine lets its servers
     /// speak first, `nat_icmp_send` refuses.
+    #[cold]
     #[inline(never)]
-    fn first_word(&mut self, now: Time, packet: &mut Packet, seen: Seen) -> Option<Verdict> {
+    pub(super) fn first_word(&mut self, now: Time, packet: &mut Packet) -> Option<Verdict> {
+        let seen = Seen::of(packet)?;
         let Some(slot) = self.originate(now, packet, &seen.tuple) else {
             return if self.settings.nat_icmp_send == 0 { None } else { self.refuse_stray(packet) };
         };
-        let verdict = self.answer(now, packet, seen.signal, slot);
+        self.answer(now, packet, seen.signal, slot);
         if self.connections.get(slot).is(flag::ONE_PACKET) {
             self.remove(slot);
         }
-        Some(verdict)
+        Some(Verdict::Accept)
     }
 
     /// A packet from the server of an entry: source rewritten, state, timer.
     #[inline(always)] // once a packet
-    fn answer(&mut self, now: Time, packet: &mut Packet, signal: Signal, slot: Slot) -> Verdict {
+    pub(super) fn answer(&mut self, now: Time, packet: &mut Packet, signal: Signal, slot: Slot) {
         if self.connections.get(slot).is(flag::HELPED) {
             self.help_reply(now, slot, packet);
         }
@@ -250,7 +277,6 @@ impl Director {
             let control = connection.control;
             self.assure(control);
         }
-        Verdict::Accept
     }
 
     /// `nat_icmp_send`: a masqueraded server that speaks without a connection is told so.
@@ -260,7 +286,9 @@ impl Director {
         let harmless = match &packet.payload {
             Payload::Tcp(segment) => segment.flags.has(Flags::RST),
             Payload::Sctp(chunks) => chunks.first == chunk::ABORT,
-            Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+            Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {
+                false
+            }
         };
         let mut servers = self.services.iter().flat_map(|(_, service)| &service.order);
         let masqueraded = servers.any(|id| {
@@ -301,6 +329,8 @@ fn opens(packet: &Packet) -> bool {
     match &packet.payload {
         Payload::Tcp(segment) => segment.flags.has(Flags::SYN),
         Payload::Sctp(chunks) => chunks.first == chunk::INIT,
-        Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Other(_) => false,
+        Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {
+            false
+        }
     }
 }

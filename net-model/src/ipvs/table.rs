@@ -74,7 +74,7 @@ impl Connections {
     }
 
     /// An entry, to be changed, and its mapping.
-    #[inline]
+    #[inline(always)] // once a packet
     pub(super) fn both_mut(&mut self, slot: Slot) -> (&mut Connection, &Mapping) {
         let connection = self.entries.get_mut(slot);
         let mapping = self.mappings.get(connection.mapping);
@@ -95,18 +95,19 @@ impl Connections {
         {
             return Some(slot);
         }
-        self.search_request(tuple)
+        let Tuple { protocol, src, sport, dst, dport } = *tuple;
+        self.search_request(protocol, src, sport, dst, dport)
     }
 
+    /// Gets the tuple in parts, so that the caller can keep it in registers.
     #[inline(never)]
-    fn search_request(&self, tuple: &Tuple) -> Option<Slot> {
-        let to = (tuple.dst, tuple.dport);
-        let matches = |c: &Connection| self.mapping(c).virtual_ == to && !c.is_template();
-        let known = self.search(tuple.protocol, tuple.src, tuple.sport, matches);
+    fn search_request(&self, protocol: u8, src: Addr, sport: u16, dst: Addr, dport: u16) -> Option<Slot> {
+        let matches = |c: &Connection| self.mapping(c).virtual_ == (dst, dport) && !c.is_template();
+        let known = self.search(protocol, src, sport, matches);
         if known.is_some() || self.portless == 0 {
             return known;
         }
-        self.search(tuple.protocol, tuple.src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c))
+        self.search(protocol, src, 0, |c| c.is(flag::NO_CLIENT_PORT) && matches(c))
     }
 
     /// The entry of a server's packet: masquerading servers answer as themselves, all others as the service.
@@ -121,7 +122,8 @@ impl Connections {
         {
             return Some(slot);
         }
-        self.search_reply(tuple)
+        let Tuple { protocol, src, sport, dst, dport } = *tuple;
+        self.search_reply(protocol, src, sport, dst, dport)
     }
 
     /// Does any client have a port like the one that the packet goes to?
@@ -130,11 +132,11 @@ impl Connections {
         self.by_port[usize::from(tuple.dport >> 8)] != 0
     }
 
+    /// Gets the tuple in parts, so that the caller can keep it in registers.
     #[inline(never)]
-    fn search_reply(&self, tuple: &Tuple) -> Option<Slot> {
-        let from = (tuple.src, tuple.sport);
-        let matches = |c: &Connection| self.answers_as(c) == from && !c.is_template();
-        self.search(tuple.protocol, tuple.dst, tuple.dport, matches)
+    fn search_reply(&self, protocol: u8, src: Addr, sport: u16, dst: Addr, dport: u16) -> Option<Slot> {
+        let matches = |c: &Connection| self.answers_as(c) == (src, sport) && !c.is_template();
+        self.search(protocol, dst, dport, matches)
     }
 
     /// The source of the packets of an entry's server.

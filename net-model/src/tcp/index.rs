@@ -75,10 +75,16 @@ impl Index {
         }
     }
 
-    /// Adds a record; `hash_of` tells the hashes of those that are there.
-    pub(super) fn insert(&mut self, hash: u32, slot: u32, hash_of: impl Fn(u32) -> u32) {
+    /// Adds a record; `records` tells the hashes and numbers of those that are there.
+    #[inline]
+    pub(super) fn insert<R: Iterator<Item = (u32, u32)>>(
+        &mut self,
+        hash: u32,
+        slot: u32,
+        records: impl FnOnce() -> R,
+    ) {
         if self.len >= self.lines.len() * FULL || (slot + 1) >> self.slot_bits != 0 {
-            self.grow(slot, hash_of);
+            self.grow(slot, records());
         }
         self.len += 1;
         self.enter(hash, slot);
@@ -120,22 +126,18 @@ impl Index {
     }
 
     /// More lines, if they are full, and room for the numbers to come. Growing looks at every record, so small indexes
-    /// double; of millions of records the spare room counts, so large ones grow by a quarter.
+    /// double; of millions of records the spare room counts, so large ones grow by a quarter. The records come in the
+    /// order in which they lie in memory: in the order of the old lines, nearly each would have to be waited for.
     #[cold]
-    fn grow(&mut self, slot: u32, hash_of: impl Fn(u32) -> u32) {
+    #[inline(never)]
+    fn grow(&mut self, slot: u32, records: impl Iterator<Item = (u32, u32)>) {
         let is_full = self.len >= self.lines.len() * FULL;
         let lines = self.lines.len();
         let more = if lines < LARGE { lines.max(4) } else { lines / 4 };
-        let bigger = vec![Line([0; LINE + 1]); if is_full { lines + more } else { lines }];
-        let old = std::mem::replace(&mut self.lines, bigger);
-        let numbers = (1u32 << self.slot_bits) - 1;
+        self.lines = Vec::new(); // before there are others
+        self.lines = vec![Line([0; LINE + 1]); if is_full { lines + more } else { lines }];
         self.slot_bits = (u32::BITS - (slot + 1).leading_zeros()).max(self.slot_bits).max(8);
-        for line in old {
-            for entry in line.0[..LINE].iter().filter(|entry| **entry != 0) {
-                let slot = (entry & numbers) - 1;
-                self.enter(hash_of(slot), slot);
-            }
-        }
+        records.for_each(|(hash, slot)| self.enter(hash, slot));
     }
 
     #[inline]
@@ -172,7 +174,10 @@ mod tests {
             let (mut index, mut model) = (Index::default(), BTreeMap::new());
             for (slot, add) in steps {
                 match (add, model.contains_key(&slot)) {
-                    (true, false) => { index.insert(hash(slot), slot, hash); model.insert(slot, ()); }
+                    (true, false) => {
+                        index.insert(hash(slot), slot, || model.keys().map(|slot| (hash(*slot), *slot)));
+                        model.insert(slot, ());
+                    }
                     (false, true) => { index.remove(hash(slot), slot); model.remove(&slot); }
                     _ => {}
                 }
@@ -189,7 +194,8 @@ mod tests {
     fn a_record_takes_about_six_bytes() {
         let hash = |slot: u32| slot.wrapping_mul(0x9e37_79b9);
         let mut index = Index::default();
-        (0..1_000_000).for_each(|slot| index.insert(hash(slot), slot, hash));
+        (0..1_000_000)
+            .for_each(|slot| index.insert(hash(slot), slot, || (0..slot).map(|old| (hash(old), old))));
         let each = index.memory() as f64 / 1e6;
         assert!((5.3..6.8).contains(&each), "{each} bytes a record");
     }

@@ -1,9 +1,10 @@
 //! What a received segment does (RFC 9293 as Linux keeps it, for short exchanges).
 
-use super::socket::{App, Socket, SocketId, State, before, size};
+use super::acknowledgement::Acked;
+use super::socket::{App, SocketId, State, before, size};
 use super::table::Key;
 use super::timer::TIME_WAIT_US;
-use super::transfer::{End, Probe, Transfer};
+use super::transfer::End;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::host::Host;
@@ -11,34 +12,45 @@ use crate::outcome::Failure;
 use crate::packet::{Flags, Packet, Payload, Segment};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
-use sim_core::Time;
 
 impl Host {
     /// A TCP packet for one of this host's addresses.
+    #[inline(never)]
     pub(crate) fn tcp_input(&mut self, cx: &mut Cx, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Payload::Tcp(segment) = packet.payload else {
             unreachable!("the caller dispatched on the protocol")
         };
-        let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
-        let key = Key { host: self.id, udp: false, local, remote };
-        match cx.sockets.find_likely(&key, cx.exchanges.likely_sockets(packet.flow)) {
-            Some(id) => self.socket_input(cx, id, frame, segment),
+        let (addresses, ports) = ([packet.dst, packet.src], [segment.dport, segment.sport]);
+        let likely = cx.exchanges.likely_sockets(packet.flow);
+        match cx.sockets.find_likely(self.id, addresses, ports, likely) {
+            Some((id, state)) => self.socket_input(cx, id, state, frame, segment),
             None => self.no_socket(cx, frame, segment),
         }
     }
 
-    fn socket_input(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
-        match cx.sockets.get(id).state {
+    #[inline(always)] // a part of tcp_input
+    fn socket_input(&mut self, cx: &mut Cx, id: SocketId, state: State, frame: FrameId, segment: Segment) {
+        if matches!(state, State::SynSent | State::SynReceived | State::TimeWait) {
+            return self.in_passing_state(cx, id, state, frame, segment);
+        }
+        self.in_synchronised(cx, id, frame, segment);
+    }
+
+    /// A segment for a socket in a state in which it gets one, or is not expected to get any.
+    #[inline(never)]
+    fn in_passing_state(
+        &mut self,
+        cx: &mut Cx,
+        id: SocketId,
+        state: State,
+        frame: FrameId,
+        segment: Segment,
+    ) {
+        match state {
             State::SynSent => self.in_syn_sent(cx, id, frame, segment),
             State::TimeWait => self.in_time_wait(cx, id, frame, segment),
-            State::SynReceived if segment.flags.has(Flags::SYN) => {
-                cx.deliver(frame);
-                let seq = Some(cx.sockets.get(id).snd_una);
-                let again = super::output::Say { seq, len: 0, flags: Flags::SYN.with(Flags::ACK) };
-                self.send_segment(cx, id, again);
-            }
-            _ => self.in_synchronised(cx, id, frame, segment),
+            _ => self.in_syn_received(cx, id, frame, segment),
         }
     }
 
@@ -48,6 +60,7 @@ impl Host {
         if let (true, Some(server)) = (is_open, self.listener(false, segment.dport)) {
             return self.listen_input(cx, server, frame, segment);
         }
+        self.tell_stranger(cx, &frame);
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, DropReason::NoSocket);
         self.send_reset(cx, &packet, &segment);
@@ -64,15 +77,15 @@ impl Host {
         let flow = packet.flow;
         cx.deliver(frame);
         let key = Key { host: self.id, udp: false, local, remote };
-        let mss = self.mss_towards(remote.0).min(segment.mss.saturating_sub(12).max(88));
+        let mss = self.mss_towards(remote.0);
         let id = cx.sockets.insert(&key, State::SynReceived, App::Server(server), flow);
         cx.exchanges.note_server(flow, id);
         let (socket, _) = cx.sockets.busy(id);
         socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
         socket.rcv_nxt = segment.seq.wrapping_add(1);
-        socket.mss = mss;
+        socket.mss = mss.min(segment.mss.saturating_sub(12).max(88));
         self.watch(cx, id);
-        self.send_syn(cx, id, Flags::SYN.with(Flags::ACK));
+        self.send_syn(cx, id, Flags::SYN.with(Flags::ACK), mss);
     }
 
     fn in_syn_sent(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
@@ -102,6 +115,18 @@ impl Host {
         self.exchange_connected(cx, exchange);
     }
 
+    /// SYN_RECEIVED: the SYN again, or the third segment of the handshake.
+    fn in_syn_received(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
+        if segment.flags.has(Flags::SYN) {
+            cx.deliver(frame);
+            return self.send_syn_again(cx, id, Flags::SYN.with(Flags::ACK));
+        }
+        if is_ordinary(&segment) && !self.established(cx, id, &segment) {
+            return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
+        }
+        self.in_synchronised(cx, id, frame, segment);
+    }
+
     /// TIME_WAIT: a new SYN may begin anew, a late FIN is acknowledged again.
     fn in_time_wait(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
         let socket = cx.sockets.get(id);
@@ -124,19 +149,20 @@ impl Host {
     }
 
     /// All states from SYN_RECEIVED on.
+    #[inline(always)] // nearly every segment, and the third one of a connection
     fn in_synchronised(&mut self, cx: &mut Cx, id: SocketId, frame: FrameId, segment: Segment) {
-        if !segment.flags.has(Flags::ACK) || segment.flags.has(Flags::SYN.with(Flags::RST)) {
+        if !is_ordinary(&segment) {
             return self.in_synchronised_oddly(cx, id, frame, segment);
         }
-        if cx.sockets.get(id).state == State::SynReceived && !self.established(cx, id, &segment) {
-            return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
+        if segment.header > size::HEADER {
+            cx.sockets.note_selective(id, cx.wiring.frames.packet_mut(&frame).selective());
         }
         cx.deliver(frame);
-        self.rouse(cx, id);
-        let (socket, transfer) = cx.sockets.busy(id);
-        let acked = socket.take_acknowledgement(transfer, &segment, cx.now);
-        let has_more = transfer.has_more();
-        if acked != Acked::Nothing && !self.acknowledged(cx, id, acked, &segment) {
+        let (acked, has_more) = match cx.sockets.if_busy(id) {
+            Some((socket, transfer)) => socket.take_acknowledgement(transfer, &segment, cx.now),
+            None => self.acknowledge_idle(cx, id, &segment),
+        };
+        if !matches!(acked, Acked::Nothing | Acked::All) && !self.acknowledged(cx, id, acked, &segment) {
             return; // the last acknowledgement of a closed connection
         }
         let news = segment.len > 0 || segment.flags.has(Flags::FIN);
@@ -146,6 +172,14 @@ impl Host {
         if has_more || acked == Acked::Again {
             self.push(cx, id);
         }
+    }
+
+    /// Takes the acknowledgement number of a segment that rouses an idle socket.
+    #[cold]
+    fn acknowledge_idle(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> (Acked, bool) {
+        self.rouse(cx, id);
+        let (socket, transfer) = cx.sockets.busy(id);
+        socket.take_acknowledgement(transfer, segment, cx.now)
     }
 
     /// A reset, or a repeated SYN-ACK.
@@ -187,20 +221,13 @@ impl Host {
     }
 
     /// What an acknowledgement brings about; false if the socket is gone.
-    #[inline]
+    #[inline(never)]
     fn acknowledged(&mut self, cx: &mut Cx, id: SocketId, acked: Acked, segment: &Segment) -> bool {
         match acked {
-            Acked::Nothing => {}
+            Acked::Nothing | Acked::All => {}
             Acked::Again => self.duplicate_ack(cx, id),
-            Acked::Part => {
-                cx.sockets.get_mut(id).will_confirm();
-                self.arm_retransmission(cx, id);
-            }
-            Acked::All => cx.sockets.get_mut(id).will_confirm(),
-            Acked::Fin => {
-                cx.sockets.get_mut(id).will_confirm();
-                return self.fin_acknowledged(cx, id, segment);
-            }
+            Acked::Part => self.arm_retransmission(cx, id),
+            Acked::Fin => return self.fin_acknowledged(cx, id, segment),
         }
         true
     }
@@ -244,9 +271,8 @@ impl Host {
     /// Data or FIN; false if there is nothing more to do for this segment.
     fn received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         let socket = cx.sockets.get_mut(id);
-        if segment.seq != socket.rcv_nxt {
-            self.send_ack(cx, id); // a gap, or a repetition: say what is expected
-            return true;
+        if segment.seq != socket.rcv_nxt || socket.has_holes() {
+            return self.received_out_of_order(cx, id, segment);
         }
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(u32::from(segment.len));
         if segment.len > 0 && !self.data_received(cx, id, segment) {
@@ -262,11 +288,7 @@ impl Host {
     /// Acknowledges data by the rules of section 8.3, then hands it to the program. False if the socket is gone.
     fn data_received(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
         if cx.sockets.get(id).is_orphan() {
-            // Nobody will read it.
-            let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
-            self.send_segment(cx, id, reset);
-            cx.sockets.remove(id);
-            return false;
+            return self.nobody_reads(cx, id, segment);
         }
         let (socket, transfer) = cx.sockets.busy(id);
         transfer.unacked = transfer.unacked.saturating_add(1);
@@ -282,7 +304,16 @@ impl Host {
         self.program_reads(cx, id, u32::from(segment.len))
     }
 
-    fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
+    /// Data came for a socket whose program has gone: a reset, and the socket is gone.
+    #[cold]
+    pub(super) fn nobody_reads(&mut self, cx: &mut Cx, id: SocketId, segment: &Segment) -> bool {
+        let reset = super::output::Say { seq: Some(segment.ack), len: 0, flags: Flags::RST };
+        self.send_segment(cx, id, reset);
+        cx.sockets.remove(id);
+        false
+    }
+
+    pub(super) fn fin_received(&mut self, cx: &mut Cx, id: SocketId) {
         let socket = cx.sockets.get_mut(id);
         socket.rcv_nxt = socket.rcv_nxt.wrapping_add(1);
         match socket.state {
@@ -314,51 +345,10 @@ impl Host {
     }
 }
 
-/// What a segment acknowledges.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Acked {
-    /// Nothing new.
-    Nothing,
-    /// What was acknowledged before, once more.
-    Again,
-    /// A part of what is under way.
-    Part,
-    /// Everything.
-    All,
-    /// Everything, our FIN included.
-    Fin,
-}
-
-impl Socket {
-    /// Takes the acknowledgement number of a segment.
-    #[inline]
-    fn take_acknowledgement(&mut self, transfer: &mut Transfer, segment: &Segment, now: Time) -> Acked {
-        let ack = segment.ack;
-        if !before(self.snd_una, ack) || before(transfer.snd_max, ack) {
-            let repeats = ack == self.snd_una && segment.len == 0 && !segment.flags.has(Flags::FIN);
-            let is_awaited = transfer.in_flight(self.snd_una) > 0;
-            return if repeats && is_awaited { Acked::Again } else { Acked::Nothing };
-        }
-        transfer.catch_up(ack);
-        self.open_window(ack.wrapping_sub(self.snd_una));
-        self.snd_una = ack;
-        (transfer.tries, transfer.duplicates) = (0, 0);
-        transfer.set_probe(Probe::Due);
-        transfer.stop_timer();
-        if ack != transfer.snd_nxt {
-            return Acked::Part;
-        }
-        transfer.time_round_trip(now);
-        if transfer.end == End::Sent { Acked::Fin } else { Acked::All }
-    }
-
-    /// Slow start: one segment more for each that was acknowledged; beyond the threshold one a window.
-    fn open_window(&mut self, acked: u32) {
-        let mss = u32::from(self.mss.max(1));
-        let segments = if acked <= mss { 1 } else { acked.div_ceil(mss).min(u32::from(u16::MAX)) as u16 };
-        let growth = if self.cwnd < self.ssthresh { segments } else { segments.div_ceil(self.cwnd.max(1)) };
-        self.cwnd = self.cwnd.saturating_add(growth);
-    }
+/// Does the segment acknowledge, and neither reset nor synchronise?
+#[inline]
+fn is_ordinary(segment: &Segment) -> bool {
+    segment.flags.has(Flags::ACK) && !segment.flags.has(Flags::SYN.with(Flags::RST))
 }
 
 /// Bytes of a segment's data at most, for a path of this MTU.

@@ -6,17 +6,22 @@
 //! | `transfer` | what one needs beside that while something is under way |
 //! | [`table`] | from the addresses and ports of a packet to the socket; `index` and `short` help it |
 //! | `input` | what a received segment does |
+//! | `acknowledgement` | what its acknowledgement number says |
+//! | `out_of_order` | data that came before its turn, and selective acknowledgement of it |
 //! | `output` | which segments leave, and when |
 //! | `timer` | retransmission, delayed acknowledgement |
 //! | `alarm` | which sockets have to be looked at when |
 //! | `time_wait` | the queue of those in TIME_WAIT |
 //!
-//! Where this is coarser than Linux: lost data is sent again from the first missing byte (go-back-N without selective
-//! acknowledgement), the receive window is constant, and there are no tail loss probes.
+//! Where this is coarser than Linux: the third duplicate acknowledgement sends again what is missing (Linux waits for a
+//! round trip and a quarter from the first, RACK), only segments without data acknowledge selectively, and the receive
+//! window is constant.
 
+mod acknowledgement;
 mod alarm;
 mod index;
 pub mod input;
+mod out_of_order;
 pub mod output;
 mod short;
 pub mod socket;

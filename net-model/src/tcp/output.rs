@@ -3,14 +3,14 @@
 //! Slow start from ten segments; no pacing, no Nagle delay (requests and answers are single writes). A close after
 //! everything was sent makes a FIN of its own; with data still to send the FIN rides on the last segment.
 
-use super::socket::{App, SocketId, State, before, size};
+use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::transfer::{End, Transfer};
-use crate::addr::Addr;
+use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
-use crate::frames::Head;
-use crate::host::Host;
-use crate::packet::{Flags, Packet, Segment};
+use crate::frames::{FrameId, Frames};
+use crate::host::{DEFAULT_TTL, Host, Leaver};
+use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
 /// What a segment to be sent says.
@@ -21,6 +21,30 @@ pub(crate) struct Say {
     pub(crate) len: u32,
     pub(crate) flags: Flags,
 }
+
+/// What SYNs and other segments differ in.
+pub(super) struct Shape {
+    /// IP bytes of one without data, IPv4.
+    base: u16,
+    /// Bytes of TCP header.
+    header: u8,
+    /// The window field.
+    window: u16,
+    /// The maximum segment size option, 0 for none.
+    mss: u16,
+}
+
+impl Shape {
+    /// IP bytes of a segment between these ends.
+    #[inline(always)] // a part of every segment
+    fn len(&self, ends: [Addr; 2], say: Say) -> u16 {
+        let family = if ends[0].is_v4() { 0 } else { size::V6 };
+        self.base + family + say.len as u16
+    }
+}
+
+/// All segments but SYNs. Their window is the constant one that Linux shows at the start of a connection, scaled by 64.
+pub(super) const PLAIN: Shape = Shape { base: size::PLAIN, header: size::HEADER, window: 1_018, mss: 0 };
 
 /// Bytes that the timestamp option takes from every segment.
 const TIMESTAMPS: u16 = 12;
@@ -50,12 +74,13 @@ impl Host {
         socket.mss = mss;
         socket.begin_at(initial_sequence(local, remote, cx.now.as_nanos()));
         self.watch(cx, id);
-        self.send_syn(cx, id, Flags::SYN);
+        self.send_syn(cx, id, Flags::SYN, mss);
         id
     }
 
-    /// Sends a SYN or SYN-ACK, for the first time or again.
-    pub(crate) fn send_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
+    /// Sends a SYN or SYN-ACK, for the first time or again, and sets its timer. `mss` is what the way to the other end
+    /// takes, whatever that end has asked for.
+    pub(crate) fn send_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags, mss: u16) {
         let now_us = stamp(cx.now);
         let (socket, transfer) = cx.sockets.busy(id);
         let seq = socket.snd_una;
@@ -64,7 +89,14 @@ impl Host {
         transfer.timed_us = if transfer.tries == 0 { now_us } else { 0 };
         let timeout = timeout_us(socket.state, transfer);
         self.start_timer(cx, id, timeout);
-        self.send_segment(cx, id, Say { seq: Some(seq), len: 0, flags });
+        self.send_handshake(cx, id, Say { seq: Some(seq), len: 0, flags }, mss);
+    }
+
+    /// Sends a SYN or SYN-ACK because the other end has not got it, without touching its timer.
+    pub(super) fn send_syn_again(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
+        let seq = Some(cx.sockets.get(id).snd_una);
+        let mss = self.mss_towards(cx.sockets.other_end(id));
+        self.send_handshake(cx, id, Say { seq, len: 0, flags }, mss);
     }
 
     /// The program writes `bytes`, and perhaps closes right after.
@@ -97,72 +129,27 @@ impl Host {
     /// Sends what the window allows, and the FIN if it is its turn.
     #[inline]
     pub(crate) fn push(&mut self, cx: &mut Cx, id: SocketId) {
-        if cx.sockets.transfer(id).is_some_and(|transfer| transfer.has_more()) {
-            self.push_more(cx, id);
+        if let Some(transfer) = cx.sockets.transfer(id)
+            && transfer.has_more()
+        {
+            let from = transfer.snd_nxt;
+            self.push_from(cx, id, from);
         }
     }
 
-    fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
-        let before = cx.sockets.busy(id).1.snd_nxt;
-        self.fill_window(cx, id);
-        if cx.sockets.busy(id).1.snd_nxt != before {
+    fn push_from(&mut self, cx: &mut Cx, id: SocketId, from: u32) {
+        let now_us = stamp(cx.now);
+        let has_moved = loop {
+            let up_to = cx.sockets.next_hole(id);
+            let (socket, transfer) = cx.sockets.busy(id);
+            let Some(say) = socket.next_segment(transfer, now_us, up_to) else {
+                break transfer.snd_nxt != from;
+            };
+            self.send_segment(cx, id, say);
+        };
+        if has_moved {
             self.arm_retransmission(cx, id);
         }
-    }
-
-    fn fill_window(&mut self, cx: &mut Cx, id: SocketId) {
-        loop {
-            let (socket, transfer) = cx.sockets.busy(id);
-            if !transfer.has_more() {
-                return;
-            }
-            let open = matches!(
-                socket.state,
-                State::Established | State::CloseWait | State::FinWait1 | State::Closing | State::LastAck
-            );
-            if !open {
-                return;
-            }
-            let window = (u32::from(socket.cwnd) * u32::from(socket.mss)).min(size::WINDOW);
-            let room = window.saturating_sub(transfer.in_flight(socket.snd_una));
-            let len = transfer.unsent.min(u32::from(socket.mss));
-            let fin = transfer.end == End::Wanted && len == transfer.unsent;
-            if len > 0 && room < len {
-                return;
-            }
-            self.send_next(cx, id, len, fin);
-        }
-    }
-
-    fn send_next(&mut self, cx: &mut Cx, id: SocketId, len: u32, fin: bool) {
-        let now_us = stamp(cx.now);
-        let (socket, transfer) = cx.sockets.busy(id);
-        let seq = transfer.snd_nxt;
-        let mut flags = Flags::ACK;
-        if len > 0 && len == transfer.unsent {
-            flags = flags.with(Flags::PSH);
-        }
-        transfer.unsent -= len;
-        transfer.snd_nxt = seq.wrapping_add(len);
-        if fin {
-            flags = flags.with(Flags::FIN);
-            transfer.note_fin(len > 0);
-            transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);
-            socket.state = match socket.state {
-                State::Established => State::FinWait1,
-                State::CloseWait => State::LastAck,
-                same => same,
-            };
-        }
-        if before(transfer.snd_max, transfer.snd_nxt) {
-            transfer.snd_max = transfer.snd_nxt;
-            if transfer.timed_us == 0 {
-                transfer.timed_us = now_us;
-            }
-        } else {
-            transfer.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
-        }
-        self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
     }
 
     /// A segment without data, usually an acknowledgement.
@@ -170,35 +157,52 @@ impl Host {
         self.send_segment(cx, id, Say { seq: None, len: 0, flags: Flags::ACK });
     }
 
-    /// Builds a segment of a socket and hands it to the network layer.
+    /// Sends a segment of a socket: any but a SYN.
     pub(crate) fn send_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say) {
-        let is_syn = say.flags.has(Flags::SYN);
-        // What the way to the other end takes, whatever that end has asked for.
-        let mss = if is_syn { self.mss_towards(cx.sockets.other_end(id)) + TIMESTAMPS } else { 0 };
-        let (socket, [src, dst], next) = cx.sockets.sender(id);
-        let (base, header) = if is_syn { (size::SYN, size::SYN_HEADER) } else { (size::PLAIN, size::HEADER) };
-        let family = if src.is_v4() { 0 } else { size::V6 };
-        let head = Head {
-            src,
-            dst,
-            flow: socket.flow,
-            len: base + family + say.len as u16,
-            id: socket.next_id(),
-            ttl: crate::host::DEFAULT_TTL,
-        };
-        let segment = Segment {
-            sport: socket.lport,
-            dport: socket.rport,
-            seq: say.seq.unwrap_or(next),
-            ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
-            len: say.len as u16,
-            window: window_field(say.flags, mss),
-            mss,
-            flags: say.flags,
-            header,
-        };
+        self.send_shaped(cx, id, say, &PLAIN);
+    }
+
+    /// Sends a SYN or SYN-ACK.
+    #[inline(never)] // twice a connection
+    fn send_handshake(&mut self, cx: &mut Cx, id: SocketId, say: Say, mss: u16) {
+        let mss = mss + TIMESTAMPS;
+        let window = window_of_syn(say.flags, mss);
+        self.send_shaped(cx, id, say, &Shape { base: size::SYN, header: size::SYN_HEADER, window, mss });
+    }
+
+    /// Finds the way of a segment, builds it where it will lie, and sends it; if the way is not known by heart, the
+    /// network layer looks closer.
+    #[inline(always)] // a copy for SYNs, one for all others
+    fn send_shaped(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
+        let Cx { now, agenda, wiring, recorder, sockets, .. } = cx;
+        let (socket, ends, next) = sockets.sender(id);
+        let len = shape.len(ends, say);
         self.confirms = socket.take_confirmation();
-        let frame = cx.wiring.frames.send_segment(head, segment);
+        let is_watched = recorder.follows(socket.flow) || cx.confirming.is_some();
+        let leaver = Leaver { to: ends[1], speaker: Some(ends[0]), mark: 0, len };
+        let way = if is_watched { None } else { self.own_way(*now, leaver) };
+        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape);
+        match way {
+            Some((mac, header)) => {
+                (*to, *from) = (mac, header.src);
+                let bytes = ETHERNET_OVERHEAD + u32::from(len);
+                wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+                self.confirms = false;
+            }
+            None => self.send_built(cx, frame),
+        }
+    }
+
+    /// Builds a segment where it will lie, for somebody who has something to add.
+    pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
+        let (socket, ends, next) = cx.sockets.sender(id);
+        self.confirms = socket.take_confirmation();
+        write(&mut cx.wiring.frames, socket, ends, next, say, shape).0
+    }
+
+    /// Hands a segment of a socket to the network layer.
+    #[inline(never)]
+    pub(super) fn send_built(&mut self, cx: &mut Cx, frame: FrameId) {
         self.send_frame(cx, frame);
         self.confirms = false;
     }
@@ -215,15 +219,10 @@ impl Host {
             (0, segment.seq.wrapping_add(u32::from(segment.len) + syn_fin), Flags::RST.with(Flags::ACK))
         };
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
-        let head = Head {
-            src: packet.dst,
-            dst: packet.src,
-            flow: packet.flow,
-            len: size::RST + family,
-            id: 0,
-            ttl: crate::host::DEFAULT_TTL,
-        };
-        let reset = Segment {
+        let (frame, blank) = cx.wiring.frames.send_segment();
+        (*blank.src, *blank.dst, *blank.flow) = (packet.dst, packet.src, packet.flow);
+        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, DEFAULT_TTL);
+        *blank.segment = Segment {
             sport: segment.dport,
             dport: segment.sport,
             seq,
@@ -232,8 +231,85 @@ impl Host {
             header: 20,
             ..Segment::default()
         };
-        let frame = cx.wiring.frames.send_segment(head, reset);
         self.send_frame(cx, frame);
+    }
+}
+
+/// Writes a segment into the pool of frames: the frame, and the places of the link addresses of receiver and sender.
+#[inline(always)] // a part of every segment
+fn write<'a>(
+    frames: &'a mut Frames,
+    socket: &mut Socket,
+    ends: [Addr; 2],
+    next: u32,
+    say: Say,
+    shape: &Shape,
+) -> (FrameId, [&'a mut Mac; 2]) {
+    let (frame, blank) = frames.send_segment();
+    (*blank.src, *blank.dst, *blank.flow) = (ends[0], ends[1], socket.flow);
+    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), DEFAULT_TTL);
+    *blank.segment = Segment {
+        sport: socket.lport,
+        dport: socket.rport,
+        seq: say.seq.unwrap_or(next),
+        ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
+        len: say.len as u16,
+        window: shape.window,
+        mss: shape.mss,
+        flags: say.flags,
+        header: shape.header,
+    };
+    (frame, [blank.to, blank.from])
+}
+
+impl Socket {
+    /// The next segment that the window allows, or the FIN if it is its turn: it counts as sent. The other end has what
+    /// lies `up_to` bytes ahead.
+    #[inline]
+    fn next_segment(&mut self, transfer: &mut Transfer, now_us: u32, up_to: u32) -> Option<Say> {
+        if !(transfer.has_more() && self.may_send()) {
+            return None;
+        }
+        let window = (u32::from(self.cwnd) * u32::from(self.mss)).min(size::WINDOW);
+        let room = window.saturating_sub(transfer.in_flight(self.snd_una));
+        let len = transfer.unsent.min(u32::from(self.mss)).min(up_to);
+        if len > 0 && room < len {
+            return None;
+        }
+        let fin = transfer.end == End::Wanted && len == transfer.unsent && len < up_to;
+        let seq = transfer.snd_nxt;
+        let mut flags = Flags::ACK;
+        if len > 0 && len == transfer.unsent {
+            flags = flags.with(Flags::PSH);
+        }
+        transfer.unsent -= len;
+        transfer.snd_nxt = seq.wrapping_add(len);
+        if fin {
+            flags = flags.with(Flags::FIN);
+            transfer.note_fin(len > 0);
+            transfer.snd_nxt = transfer.snd_nxt.wrapping_add(1);
+            self.state = match self.state {
+                State::Established => State::FinWait1,
+                State::CloseWait => State::LastAck,
+                same => same,
+            };
+        }
+        if before(transfer.snd_max, transfer.snd_nxt) {
+            transfer.snd_max = transfer.snd_nxt;
+            if transfer.timed_us == 0 {
+                transfer.timed_us = now_us;
+            }
+        } else {
+            transfer.timed_us = 0; // Karn: an acknowledgement of a retransmission says nothing about the round trip
+        }
+        Some(Say { seq: Some(seq), len, flags })
+    }
+
+    /// May data or a FIN be sent (again) in this state?
+    #[inline]
+    fn may_send(&self) -> bool {
+        use State::{CloseWait, Closing, Established, FinWait1, LastAck};
+        matches!(self.state, Established | CloseWait | FinWait1 | Closing | LastAck)
     }
 }
 
@@ -253,11 +329,11 @@ pub(crate) fn stamp(now: Time) -> u32 {
     (now.as_nanos() / 1000) as u32 | 1
 }
 
-/// The window field as Linux shows it at the start of a connection: unscaled in a SYN, as many whole segments as fit into
-/// 16 bits (those of a SYN-ACK carry timestamps); scaled by 64 later.
-fn window_field(flags: Flags, mss: u16) -> u16 {
+/// The window field of a SYN as Linux shows it: unscaled, as many whole segments as fit into 16 bits (those of a SYN-ACK
+/// carry timestamps).
+fn window_of_syn(flags: Flags, mss: u16) -> u16 {
     let segment = if flags.has(Flags::ACK) { mss.saturating_sub(TIMESTAMPS) } else { mss };
-    if flags.has(Flags::SYN) { u16::MAX - u16::MAX % segment.max(1) } else { 1_018 }
+    u16::MAX - u16::MAX % segment.max(1)
 }
 
 /// An initial sequence number: a hash of addresses and ports plus a clock of 64 ns, as Linux makes them.

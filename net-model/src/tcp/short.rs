@@ -17,6 +17,12 @@ impl Short {
     /// 0.0.0.0, for records that mean nothing.
     pub(crate) const BLANK: Short = Short(0);
 
+    /// The short form of an address that is its own.
+    #[inline(always)] // twice a packet
+    pub(crate) fn of(addr: Addr) -> Option<Short> {
+        addr.to_v4_bits().filter(|bits| *bits < LISTED).map(Short)
+    }
+
     /// The bits, for hash functions.
     #[inline]
     pub(crate) fn bits(self) -> u32 {
@@ -35,16 +41,15 @@ impl Shorts {
     /// The short form of an address.
     #[inline]
     pub(crate) fn shorten(&mut self, addr: Addr) -> Short {
-        match of_itself(addr) {
+        match Short::of(addr) {
             Some(short) => short,
             None => self.list(addr),
         }
     }
 
     /// The short form of an address, unless it was never shortened before.
-    #[inline(always)]
     pub(crate) fn find(&self, addr: Addr) -> Option<Short> {
-        of_itself(addr).or_else(|| self.find_listed(addr))
+        Short::of(addr).or_else(|| self.numbers.get(&addr).map(|number| Short(LISTED + number)))
     }
 
     /// The address.
@@ -57,11 +62,6 @@ impl Shorts {
     pub(crate) fn memory(&self) -> usize {
         // A hash map has a byte of its own for each place.
         self.listed.capacity() * size_of::<Addr>() + self.numbers.capacity() * (size_of::<(Addr, u32)>() + 1)
-    }
-
-    #[cold]
-    fn find_listed(&self, addr: Addr) -> Option<Short> {
-        self.numbers.get(&addr).map(|number| Short(LISTED + number))
     }
 
     #[cold]
@@ -79,11 +79,6 @@ impl Shorts {
         }
         Short(LISTED + number)
     }
-}
-
-#[inline(always)]
-fn of_itself(addr: Addr) -> Option<Short> {
-    addr.to_v4_bits().filter(|bits| *bits < LISTED).map(Short)
 }
 
 #[cfg(test)]

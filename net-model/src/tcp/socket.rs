@@ -104,7 +104,7 @@ pub struct Socket {
     pub(crate) ssthresh: u16,
     /// State.
     pub state: State,
-    /// Segments to be acknowledged at once, and two marks.
+    /// Segments to be acknowledged at once, and three marks.
     marks: u8,
 }
 
@@ -114,6 +114,8 @@ pub(super) const NOBODY: u16 = u16::MAX;
 const QUICK: u8 = 0x1f;
 /// In the marks: the other end has acknowledged something, the next segment to it confirms the next hop.
 const CONFIRMS: u8 = 0x80;
+/// In the marks: data waits that came before its turn.
+const HOLES: u8 = 0x20;
 /// In the marks: the kernel has put a small socket into the place of the whole one.
 const MINI: u8 = 0x40;
 
@@ -205,6 +207,17 @@ impl Socket {
         let confirms = self.marks & CONFIRMS != 0;
         self.marks &= !CONFIRMS;
         confirms
+    }
+
+    /// Does data wait that came before its turn?
+    #[inline]
+    pub(super) fn has_holes(&self) -> bool {
+        self.marks & HOLES != 0
+    }
+
+    /// Data waits that came before its turn, or no longer.
+    pub(super) fn set_holes(&mut self, has_holes: bool) {
+        self.marks = self.marks & !HOLES | if has_holes { HOLES } else { 0 };
     }
 
     /// Has its program gone?

@@ -5,6 +5,7 @@
 
 use super::alarm::Alarms;
 use super::index::Index;
+use super::out_of_order::Disorder;
 use super::short::{Short, Shorts};
 use super::socket::{App, NOBODY, Socket, SocketId, State};
 use super::time_wait::Queue;
@@ -26,13 +27,44 @@ pub struct Key {
     pub remote: (Addr, u16),
 }
 
-/// The same in sixteen bytes.
+/// The same in two words, which a call hands over in registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct ShortKey {
-    host: u32,
-    udp: bool,
-    local: (Short, u16),
-    remote: (Short, u16),
+    /// Own address, and above it the other end's.
+    addresses: u64,
+    /// Own port, above it the other end's, above them the host, and in the highest bit UDP.
+    rest: u64,
+}
+
+impl ShortKey {
+    #[inline(always)] // once a packet
+    fn new(host: u32, udp: bool, local: (Short, u16), remote: (Short, u16)) -> ShortKey {
+        let addresses = u64::from(local.0.bits()) | u64::from(remote.0.bits()) << 32;
+        let ports = u64::from(local.1) | u64::from(remote.1) << 16;
+        ShortKey { addresses, rest: ports | u64::from(host) << 32 | u64::from(udp) << 63 }
+    }
+
+    #[inline(always)]
+    fn of(socket: &Socket) -> ShortKey {
+        let (local, remote) = ((socket.local, socket.lport), (socket.remote, socket.rport));
+        ShortKey::new(u32::from(socket.host), socket.state == State::Udp, local, remote)
+    }
+
+    /// Where a key has its place; the same on every machine.
+    ///
+    /// Clients take ports in turn, and a connection has two ends: both ends of two neighbouring ports of a client have
+    /// places in one cache line (unless an address is translated between them), so that most of what the next connection
+    /// needs is in the cache. The host is not part of it: hosts seldom have the same addresses and ports.
+    #[inline]
+    fn hash(self) -> u32 {
+        let (a, b) = (self.addresses as u32, (self.addresses >> 32) as u32);
+        let (own, other) = (self.rest as u16, (self.rest >> 16) as u16);
+        let ports = u32::from(own ^ other);
+        let addresses = u64::from(a ^ b) << 32 | u64::from(a.wrapping_add(b));
+        let pair = mix(addresses ^ 0x9e37_79b9_7f4a_7c15, u64::from(ports >> 1) ^ 0xe703_7ed1_a0b4_28db);
+        let neighbours = mix(pair, 0xd6e8_feb8_6659_fd93) as u32;
+        neighbours << 2 | (ports & 1) << 1 | u32::from(own > other)
+    }
 }
 
 /// All sockets of all hosts.
@@ -46,6 +78,8 @@ pub struct Sockets {
     waiting: Queue,
     /// When transfers have to be looked at.
     pub(super) alarms: Alarms,
+    /// What came out of order, at the few sockets of which that can be said.
+    pub(super) disorder: Disorder,
     /// Sockets that left TIME_WAIT early and whose slots are not free yet.
     left_early: usize,
 }
@@ -69,6 +103,7 @@ impl Sockets {
             + self.shorts.memory()
             + self.waiting.memory()
             + self.alarms.memory()
+            + self.disorder.memory()
     }
 
     /// The socket.
@@ -90,6 +125,14 @@ impl Sockets {
         let transfer = self.transfers.get_mut(socket.rest);
         debug_assert_eq!(transfer.socket, id.0, "the socket is busy");
         (socket, transfer)
+    }
+
+    /// A socket and its transfer, if it is busy.
+    #[inline(always)] // the beginning of everything that a segment does
+    pub(crate) fn if_busy(&mut self, id: SocketId) -> Option<(&mut Socket, &mut Transfer)> {
+        let socket = self.pool.get_mut(id.0);
+        let transfer = self.transfers.guess_mut(socket.rest)?;
+        (transfer.socket == id.0).then_some((socket, transfer))
     }
 
     /// The transfer of a socket, if it is busy.
@@ -132,26 +175,60 @@ impl Sockets {
         (a.remote, a.rport) == (b.local, b.lport)
     }
 
-    /// Finds the socket of a packet, looking first at the two slots where it probably is.
+    /// Finds the socket of a segment and its state, looking first at the two slots where it probably is. The addresses and
+    /// ports are those of this end and of the other one.
     #[inline(always)] // a part of tcp_input
-    pub(crate) fn find_likely(&self, key: &Key, likely: [u32; 2]) -> Option<SocketId> {
-        let key = self.short_key(key)?;
+    pub(crate) fn find_likely(
+        &self,
+        host: u32,
+        [local, remote]: [Addr; 2],
+        [lport, rport]: [u16; 2],
+        likely: [u32; 2],
+    ) -> Option<(SocketId, State)> {
+        let (Some(own), Some(other)) = (Short::of(local), Short::of(remote)) else {
+            return self.find_listed(host, local, lport, remote, rport);
+        };
         for slot in likely {
-            if slot != NONE && is_of(self.pool.get(slot), &key) {
-                return Some(SocketId(slot));
+            // Nearly always the port alone tells the other end's socket from this one.
+            if let Some(socket) = self.pool.guess(slot)
+                && socket.lport == lport
+                && (socket.local, socket.remote) == (own, other)
+                && (socket.rport, u32::from(socket.host)) == (rport, host)
+                && socket.state != State::Udp
+            {
+                return Some((SocketId(slot), socket.state));
             }
         }
-        self.look_up(&key)
+        let id = self.look_up(ShortKey::new(host, false, (own, lport), (other, rport)))?;
+        Some((id, self.get(id).state))
+    }
+
+    /// The same if an address is not its own short form. Gets the key in parts, so that the caller can keep them in
+    /// registers.
+    #[cold]
+    #[inline(never)]
+    fn find_listed(
+        &self,
+        host: u32,
+        local: Addr,
+        lport: u16,
+        remote: Addr,
+        rport: u16,
+    ) -> Option<(SocketId, State)> {
+        let id = self.find(&Key { host, udp: false, local: (local, lport), remote: (remote, rport) })?;
+        Some((id, self.get(id).state))
     }
 
     /// Finds the socket of a packet.
     pub fn find(&self, key: &Key) -> Option<SocketId> {
-        self.look_up(&self.short_key(key)?)
+        let local = (self.shorts.find(key.local.0)?, key.local.1);
+        let remote = (self.shorts.find(key.remote.0)?, key.remote.1);
+        self.look_up(ShortKey::new(key.host, key.udp, local, remote))
     }
 
     #[inline(never)]
-    fn look_up(&self, key: &ShortKey) -> Option<SocketId> {
-        self.index.find(hash(key), |slot| is_of(self.pool.get(slot), key)).map(SocketId)
+    fn look_up(&self, key: ShortKey) -> Option<SocketId> {
+        self.index.find(key.hash(), |slot| ShortKey::of(self.pool.get(slot)) == key).map(SocketId)
     }
 
     /// Adds a socket whose key is not in use: it has sent nothing. One of TCP is busy.
@@ -162,10 +239,13 @@ impl Sockets {
         let mut socket = Socket::new(key.host, local, remote, state);
         socket.flow = flow;
         socket.set_app(app);
-        let hash = hash(&key_of(&socket));
+        let hash = ShortKey::of(&socket).hash();
         let slot = self.pool.insert(socket);
         let pool = &self.pool;
-        self.index.insert(hash, slot, |slot| self::hash(&key_of(pool.get(slot))));
+        self.index.insert(hash, slot, || {
+            let others = pool.iter().filter(|(other, socket)| socket.host != NOBODY && *other != slot);
+            others.map(|(slot, socket)| (ShortKey::of(socket).hash(), slot))
+        });
         if !key.udp {
             self.begin_transfer(SocketId(slot));
         }
@@ -260,24 +340,15 @@ impl Sockets {
     /// Removes a socket.
     pub fn remove(&mut self, id: SocketId) {
         self.end_transfer(id);
+        self.disorder.forget(id);
         let socket = self.pool.get_mut(id.0);
-        self.index.remove(hash(&key_of(socket)), id.0);
+        self.index.remove(ShortKey::of(socket).hash(), id.0);
         socket.host = NOBODY; // nobody's: no packet is for it
         if socket.state == State::TimeWait && socket.rest > 0 {
             self.left_early += 1; // its slot is free when the queue has forgotten it
         } else {
             self.pool.remove(id.0);
         }
-    }
-
-    #[inline(always)]
-    fn short_key(&self, key: &Key) -> Option<ShortKey> {
-        Some(ShortKey {
-            host: key.host,
-            udp: key.udp,
-            local: (self.shorts.find(key.local.0)?, key.local.1),
-            remote: (self.shorts.find(key.remote.0)?, key.remote.1),
-        })
     }
 }
 
@@ -286,41 +357,6 @@ impl Sockets {
 pub(crate) fn growth(len: usize) -> usize {
     const LARGE: usize = 1 << 16;
     if len < LARGE { len.max(64) } else { len / 4 }
-}
-
-/// Is this the socket of the key?
-#[inline(always)]
-fn is_of(socket: &Socket, key: &ShortKey) -> bool {
-    // Everything at once: a branch for each part would cost more.
-    let ports = u32::from(socket.lport ^ key.local.1 | socket.rport ^ key.remote.1);
-    let addresses = socket.local.bits() ^ key.local.0.bits() | socket.remote.bits() ^ key.remote.0.bits();
-    ports | addresses | u32::from(socket.host) ^ key.host == 0 && (socket.state == State::Udp) == key.udp
-}
-
-#[inline]
-fn key_of(socket: &Socket) -> ShortKey {
-    ShortKey {
-        host: u32::from(socket.host),
-        udp: socket.state == State::Udp,
-        local: (socket.local, socket.lport),
-        remote: (socket.remote, socket.rport),
-    }
-}
-
-/// Where a key has its place; the same on every machine.
-///
-/// Clients take ports in turn, and a connection has two ends: both ends of two neighbouring ports of a client have
-/// places in one cache line (unless an address is translated between them), so that most of what the next connection
-/// needs is in the cache. The host is not part of it: hosts seldom have the same addresses and ports.
-#[inline]
-fn hash(key: &ShortKey) -> u32 {
-    let (a, b) = (key.local.0.bits(), key.remote.0.bits());
-    let (own, other) = (key.local.1, key.remote.1);
-    let ports = u32::from(own ^ other);
-    let addresses = u64::from(a ^ b) << 32 | u64::from(a.wrapping_add(b));
-    let pair = mix(addresses ^ 0x9e37_79b9_7f4a_7c15, u64::from(ports >> 1) ^ 0xe703_7ed1_a0b4_28db);
-    let neighbours = mix(pair, 0xd6e8_feb8_6659_fd93) as u32;
-    neighbours << 2 | (ports & 1) << 1 | u32::from(own > other)
 }
 
 #[inline]

@@ -115,37 +115,47 @@ impl Host {
     pub(crate) fn start_timer(&mut self, cx: &mut Cx, id: SocketId, delay_us: u32) {
         let order = cx.sockets.alarms.number();
         let (_, transfer) = cx.sockets.busy(id);
-        transfer.set_timer(cx.now, delay_us, order);
-        // It never fires early.
-        if cx.now + Duration::from_micros(u64::from(delay_us)) < transfer.posted {
-            let at = transfer.timer_due(self.timers);
-            post(cx, id, at);
+        if transfer.set_timer(cx.now, delay_us, order) {
+            self.post_timer(cx, id);
         }
+    }
+
+    /// The alarm of a timer that fires before the one that is set.
+    #[inline(never)]
+    fn post_timer(&mut self, cx: &mut Cx, id: SocketId) {
+        let at = cx.sockets.busy(id).1.timer_due(self.timers);
+        post(cx, id, at);
     }
 
     /// Sets the retransmission timer behind what was just sent, or before it that of a probe: a flight whose end got lost
     /// draws no acknowledgement that would show it, so its last segment is sent again soon, once.
     pub(super) fn arm_retransmission(&mut self, cx: &mut Cx, id: SocketId) {
+        let order = cx.sockets.alarms.number();
         let (socket, transfer) = cx.sockets.busy(id);
         let mut delay = timeout_us(socket.state, transfer);
         if transfer.probe() != Probe::Spent && transfer.tries == 0 && transfer.srtt_us > 0 {
-            let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
-            let is_alone = transfer.in_flight(socket.snd_una) == len + u32::from(fin);
+            let is_alone = transfer.is_single(socket.snd_una, socket.mss);
             let patience = if is_alone { PROBE_ALONE_US } else { PROBE_US };
             delay = delay.min(transfer.srtt_us.saturating_mul(2).saturating_add(patience));
             transfer.set_probe(Probe::Armed);
         } else if transfer.is_timed() && transfer.tries == 0 {
             return; // the retransmission timer runs from the probe
         }
-        self.start_timer(cx, id, delay);
+        if transfer.set_timer(cx.now, delay, order) {
+            self.post_timer(cx, id);
+        }
     }
 
     /// Sends the last segment of the flight again; the retransmission timer starts anew.
     #[cold]
     fn send_probe(&mut self, cx: &mut Cx, id: SocketId) {
-        let (socket, transfer) = cx.sockets.busy(id);
+        let (_, transfer) = cx.sockets.busy(id);
         transfer.set_probe(Probe::Spent);
         transfer.timed_us = 0;
+        if cx.sockets.is_told_of_gap(id) {
+            return self.fill_gaps(cx, id);
+        }
+        let (socket, transfer) = cx.sockets.busy(id);
         let (len, fin) = transfer.tail(socket.snd_una, socket.mss);
         let seq = transfer.snd_nxt.wrapping_sub(len + u32::from(fin));
         let mut flags = Flags::ACK;
@@ -159,6 +169,16 @@ impl Host {
         self.start_timer(cx, id, delay);
         self.count_retransmission(cx, id);
         self.send_segment(cx, id, Say { seq: Some(seq), len, flags });
+    }
+
+    /// The end of the flight has arrived, something before it has not: that is sent again instead.
+    fn fill_gaps(&mut self, cx: &mut Cx, id: SocketId) {
+        let (socket, transfer) = cx.sockets.busy(id);
+        transfer.rewind(socket.snd_una);
+        let delay = timeout_us(socket.state, transfer);
+        self.start_timer(cx, id, delay);
+        self.count_retransmission(cx, id);
+        self.push(cx, id);
     }
 
     /// Sets the timer of the delayed acknowledgement, if it is not running.
@@ -214,10 +234,15 @@ impl Host {
         let state = socket.state;
         self.count_retransmission(cx, id);
         match state {
-            State::SynSent => self.send_syn(cx, id, Flags::SYN),
-            State::SynReceived => self.send_syn(cx, id, Flags::SYN.with(Flags::ACK)),
+            State::SynSent => self.repeat_syn(cx, id, Flags::SYN),
+            State::SynReceived => self.repeat_syn(cx, id, Flags::SYN.with(Flags::ACK)),
             _ => self.go_back(cx, id),
         }
+    }
+
+    fn repeat_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
+        let mss = self.mss_towards(cx.sockets.other_end(id));
+        self.send_syn(cx, id, flags, mss);
     }
 
     /// Sends again from the first byte that was not acknowledged.

@@ -158,11 +158,12 @@ impl Transfer {
             && !self.has_more()
     }
 
-    /// Sets the retransmission timer. Its number is `order`.
+    /// Sets the retransmission timer. Its number is `order`. May it fire before the slot's alarm?
     #[inline]
-    pub(super) fn set_timer(&mut self, now: Time, delay_us: u32, order: u32) {
+    pub(super) fn set_timer(&mut self, now: Time, delay_us: u32, order: u32) -> bool {
         (self.set, self.order) = (now, order);
         self.delay_us = self.delay_us & !DELAY | delay_us;
+        now + Duration::from_micros(u64::from(delay_us)) < self.posted // it never fires early
     }
 
     /// The tail loss probe of the present flight.
@@ -200,6 +201,15 @@ impl Transfer {
             return (0, fin);
         }
         ((data - 1) % u32::from(mss.max(1)) + 1, fin)
+    }
+
+    /// Is the flight a single segment?
+    #[inline]
+    pub(super) fn is_single(&self, snd_una: u32, mss: u16) -> bool {
+        let fin = self.end == End::Sent;
+        let data = self.in_flight(snd_una).saturating_sub(u32::from(fin));
+        let fin_is_apart = fin && self.delay_us & FIN_RODE == 0;
+        data == 0 || data <= u32::from(mss) && !fin_is_apart
     }
 
     /// Turns the retransmission timer off.

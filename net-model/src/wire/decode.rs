@@ -1,6 +1,6 @@
 //! Bytes as an IP packet, with its tunnel header if it has one that IPVS writes.
 
-use super::{GUE_PORT, Unreadable, sctp, tcp, u8_at, u16_at, u32_at};
+use super::{GUE_PORT, Unreadable, ndisc, sctp, tcp, u8_at, u16_at, u32_at};
 use crate::addr::Addr;
 use crate::ipvs::SyncMessage;
 use crate::packet::{Datagram, Encapsulation, Icmp, Outer, Packet, Payload, SyncDatagram, proto};
@@ -192,7 +192,7 @@ fn gue(body: &[u8]) -> Option<(Encapsulation, usize)> {
 fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
     let payload =
         if layer.fragment_offset == 0 { payload(layer, is_quoted)? } else { Payload::Other(layer.protocol) };
-    Ok(Packet {
+    let mut packet = Packet {
         src: layer.src,
         dst: layer.dst,
         mark: 0,
@@ -207,7 +207,11 @@ fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
         payload,
         outer: None,
         text: None,
-    })
+    };
+    if let Payload::Tcp(_) = packet.payload {
+        packet.note_selective(tcp::selective(layer.body));
+    }
+    Ok(packet)
 }
 
 fn payload(layer: &Layer, is_quoted: bool) -> Result<Payload, Unreadable> {
@@ -219,6 +223,9 @@ fn payload(layer: &Layer, is_quoted: bool) -> Result<Payload, Unreadable> {
         proto::UDP => Payload::Udp(Datagram { sport: u16_at(body, 0)?, dport: u16_at(body, 2)? }),
         proto::SCTP => Payload::Sctp(sctp::decode(body, is_quoted)?),
         proto::ICMP if layer.src.is_v4() => Payload::Icmp(icmp(body, is_quoted, kind_quotes)?),
+        proto::ICMPV6 if !layer.src.is_v4() && ndisc::is_message(body) => {
+            Payload::Ndisc(ndisc::decode(body, layer.src)?)
+        }
         proto::ICMPV6 if !layer.src.is_v4() => Payload::Icmp(icmp(body, is_quoted, |kind| kind < 128)?),
         other => Payload::Other(other),
     })

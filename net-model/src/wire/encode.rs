@@ -1,7 +1,7 @@
 //! An IP packet with its headers, from the outermost in, as bytes.
 
 use super::checksum::{Sum, patch};
-use super::{sctp, tcp};
+use super::{ndisc, sctp, tcp};
 use crate::addr::Addr;
 use crate::packet::{Encapsulation, Icmp, Outer, Packet, Payload, proto};
 
@@ -134,7 +134,7 @@ fn transport(packet: &Packet, room: usize, out: &mut Vec<u8>) {
     let pseudo = |protocol| Sum::pseudo(packet.src, packet.dst, protocol, room);
     match &packet.payload {
         Payload::Tcp(segment) => {
-            tcp::encode(segment, out);
+            tcp::encode(segment, packet.selective(), out);
             out.resize(start + room, 0);
             patch(out, start, tcp::CHECKSUM, pseudo(proto::TCP));
         }
@@ -150,6 +150,11 @@ fn transport(packet: &Packet, room: usize, out: &mut Vec<u8>) {
             patch_udp(out, start, pseudo(proto::UDP));
         }
         Payload::Sctp(chunks) => sctp::encode(chunks, room, out),
+        Payload::Ndisc(message) => {
+            ndisc::encode(message, out);
+            out.resize(start + room, 0);
+            patch(out, start, 2, pseudo(proto::ICMPV6));
+        }
         Payload::Icmp(icmp) => {
             icmp_message(icmp, out);
             out.resize(start + room, 0);

@@ -9,6 +9,7 @@
 mod checksum;
 mod decode;
 mod encode;
+mod ndisc;
 mod sctp;
 mod tcp;
 

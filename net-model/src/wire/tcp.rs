@@ -2,6 +2,7 @@
 
 use super::{Unreadable, u8_at, u16_at, u32_at};
 use crate::packet::{Flags, Segment};
+use crate::text::{BLOCKS, Block};
 
 /// Bytes of the header without options.
 const PLAIN: usize = 20;
@@ -12,18 +13,19 @@ pub(super) const CHECKSUM: usize = 16;
 /// Bytes of header that say ports, numbers, length and flags.
 const ESSENTIAL: usize = 14;
 
-/// Option kinds: end, no operation, maximum segment size, window scale, SACK permitted, timestamps.
+/// Option kinds: no operation, maximum segment size, window scale, SACK permitted, SACK, timestamps.
 const NOP: u8 = 1;
 const MSS: u8 = 2;
 const WSCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 
 /// The window scale of a Linux host with default buffers.
 const SCALE: u8 = 7;
 
-/// Appends the header, its checksum 0.
-pub(super) fn encode(segment: &Segment, out: &mut Vec<u8>) {
+/// Appends the header, its checksum 0. `selective` are the blocks that it acknowledges out of order.
+pub(super) fn encode(segment: &Segment, selective: &[Block], out: &mut Vec<u8>) {
     let header = usize::from(segment.header).clamp(PLAIN, 60) / 4 * 4;
     out.extend(segment.sport.to_be_bytes());
     out.extend(segment.dport.to_be_bytes());
@@ -32,11 +34,11 @@ pub(super) fn encode(segment: &Segment, out: &mut Vec<u8>) {
     out.extend([(header as u8 / 4) << 4, segment.flags.0]);
     out.extend(segment.window.to_be_bytes());
     out.extend([0; 4]); // checksum, urgent pointer
-    options(segment, header - PLAIN, out);
+    options(segment, selective, header - PLAIN, out);
 }
 
 /// Fills `room` bytes with options, in Linux's order.
-fn options(segment: &Segment, room: usize, out: &mut Vec<u8>) {
+fn options(segment: &Segment, selective: &[Block], room: usize, out: &mut Vec<u8>) {
     let end = out.len() + room;
     let left = |out: &Vec<u8>| end - out.len();
     if segment.flags.has(Flags::SYN) {
@@ -58,6 +60,13 @@ fn options(segment: &Segment, room: usize, out: &mut Vec<u8>) {
     } else if left(out) >= 12 {
         out.extend([NOP, NOP]);
         timestamps(out);
+        if !selective.is_empty() && left(out) >= 4 + 8 * selective.len() {
+            out.extend([NOP, NOP, SACK, 2 + 8 * selective.len() as u8]);
+            for (from, to) in selective {
+                out.extend(from.to_be_bytes());
+                out.extend(to.to_be_bytes());
+            }
+        }
     }
     out.resize(end, NOP);
 }
@@ -94,14 +103,36 @@ pub(super) fn decode(bytes: &[u8], wire_len: usize, is_quoted: bool) -> Result<S
     })
 }
 
+/// The blocks that a segment acknowledges out of order, as far as `bytes` hold them.
+pub(super) fn selective(bytes: &[u8]) -> Vec<Block> {
+    let header = bytes.get(12).map_or(0, |byte| usize::from(byte >> 4) * 4);
+    let options = bytes.get(PLAIN..header.min(bytes.len())).unwrap_or_default();
+    let blocks = find(options, SACK).unwrap_or_default().chunks_exact(8);
+    let word = |block: &[u8], at: usize| u32_at(block, at).expect("a block has eight bytes");
+    blocks.take(BLOCKS).map(|block| (word(block, 0), word(block, 4))).collect()
+}
+
 /// The value of the maximum segment size option.
 fn find_mss(options: &[u8]) -> Option<u16> {
+    match find(options, MSS)? {
+        [high, low] => Some(u16::from(*high) << 8 | u16::from(*low)),
+        _ => None,
+    }
+}
+
+/// The value of an option.
+fn find(options: &[u8], wanted: u8) -> Option<&[u8]> {
     let mut rest = options;
     loop {
         match rest {
-            [MSS, 4, high, low, ..] => return Some(u16::from(*high) << 8 | u16::from(*low)),
             [NOP, tail @ ..] => rest = tail,
-            [kind, len, ..] if *kind >= 2 && *len >= 2 => rest = rest.get(usize::from(*len)..)?,
+            [kind, len, ..] if *kind >= 2 && *len >= 2 => {
+                let (option, tail) = rest.split_at_checked(usize::from(*len))?;
+                if *kind == wanted {
+                    return Some(&option[2..]);
+                }
+                rest = tail;
+            }
             _ => return None,
         }
     }
@@ -113,7 +144,7 @@ mod tests {
 
     fn options_of(flags: Flags, header: u8, mss: u16) -> Vec<u8> {
         let mut out = Vec::new();
-        encode(&Segment { flags, header, mss, ..Segment::default() }, &mut out);
+        encode(&Segment { flags, header, mss, ..Segment::default() }, &[], &mut out);
         assert_eq!(out.len(), usize::from(header));
         out.split_off(PLAIN)
     }
@@ -127,7 +158,17 @@ mod tests {
         assert_eq!(options_of(Flags::SYN, 32, 1460), without_timestamps);
         assert_eq!(options_of(Flags::SYN, 24, 1460), [2, 4, 5, 0xb4]);
         assert_eq!(options_of(Flags::ACK, 32, 0), [&[1, 1][..], &ts].concat());
-        assert_eq!(options_of(Flags::RST, 20, 0), []);
+        assert!(options_of(Flags::RST, 20, 0).is_empty());
+    }
+
+    #[test]
+    fn blocks_that_came_out_of_order() {
+        let blocks = [(1, 5), (u32::MAX - 2, 7)];
+        let mut out = Vec::new();
+        encode(&Segment { flags: Flags::ACK, header: 52, ..Segment::default() }, &blocks, &mut out);
+        assert_eq!(out[PLAIN + 12..], [1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 5, 255, 255, 255, 253, 0, 0, 0, 7]);
+        assert_eq!(selective(&out), blocks);
+        assert_eq!(selective(&out[..out.len() - 1]), [], "a capture may hold less");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use crate::harness::one;
 use net_model::addr::Addr;
-use net_model::packet::{Chunks, Datagram, Encapsulation, Flags, Icmp, Outer, Packet, Payload, Segment};
+use net_model::packet::{
+    Chunks, Datagram, Encapsulation, Flags, Icmp, Ndisc, NdiscFlags, Outer, Packet, Payload, Segment,
+};
 use sim_core::Stream;
 
 /// Virtual addresses, servers, clients, and addresses that are special.
@@ -102,7 +104,7 @@ fn words(stream: &mut Stream) -> Vec<u8> {
 
 fn payload(stream: &mut Stream, depth: u32) -> Payload {
     let (sport, dport) = (port(stream), port(stream));
-    match stream.below(16) {
+    match stream.below(17) {
         0..=6 => {
             let usual = [Flags::SYN, Flags::ACK, Flags::FIN.with(Flags::ACK), Flags::RST, Flags::PSH];
             let odd = Flags(stream.next_u32() as u8);
@@ -126,6 +128,10 @@ fn payload(stream: &mut Stream, depth: u32) -> Payload {
             info: stream.next_u32(),
             quote: (depth > 0 && stream.below(8) > 0).then(|| Box::new(packet(stream, depth - 1))),
         }),
+        15 => {
+            let target = addr(stream, true);
+            Payload::Ndisc(Ndisc::advertisement(target, NdiscFlags(stream.next_u32() as u8 & 0xe0), None))
+        }
         _ => Payload::Other(one(stream, &[50, 51, 4, 41, 47, 255])),
     }
 }

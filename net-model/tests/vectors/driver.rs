@@ -178,7 +178,7 @@ impl Host {
                 payload: Payload::Icmp(Icmp { kind: 0, code: 0, info: *info, quote: None }),
                 ..packet.clone()
             }),
-            Payload::Icmp(_) => Outcome::Nothing("no answer"),
+            Payload::Icmp(_) | Payload::Ndisc(_) => Outcome::Nothing("no answer"),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.send(icmp_about(packet, unreachable(2), &self.links))
             }
@@ -222,6 +222,7 @@ pub(crate) fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
         Payload::Udp(_) | Payload::Sync(_) => 8,
         Payload::Sctp(_) => 16,
         Payload::Icmp(_) | Payload::Other(_) => 8,
+        Payload::Ndisc(message) => message.bytes(),
     };
     Packet {
         src,

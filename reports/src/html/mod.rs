@@ -5,7 +5,7 @@ mod parts;
 use crate::format::{plural, unbroken};
 use crate::plots::{PLOTS, Size};
 use crate::table::{Grid, arp_grid, clients_grid, comparison_grid, directors_grids, servers_grid};
-use crate::write::Report;
+use crate::write::{Explanation, Report};
 use crate::{finding, manifest};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -42,6 +42,52 @@ pub(crate) fn page(report: &Report<'_>) -> String {
                     (details(report))
                 }
                 footer { "lvsim " (report.manifest.version) " · " (report.manifest.command) }
+            }
+        }
+    }
+    .into_string()
+}
+
+/// The page of one connection: its sequence diagram, and every step.
+pub(crate) fn explanation(explanation: &Explanation<'_>) -> String {
+    let [wide, narrow] = [Size::Wide, Size::Narrow].map(|size| explanation.ladder.draw(size));
+    let headline = unbroken(&wide.finding);
+    let manifest = explanation.manifest;
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="generator" content={ "lvsim " (manifest.version) };
+                title { (explanation.title) " – " (headline) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    p.kicker { (explanation.title) " · one connection" }
+                    h1 { (headline) }
+                    @for paragraph in explanation.description.split("\n\n").filter(|p| !p.trim().is_empty()) {
+                        p.lead { (paragraph) }
+                    }
+                }
+                main {
+                    section.plots.single aria-label="Sequence diagram" {
+                        figure id="ladder" {
+                            figcaption {
+                                h2 { "Who sent what to whom" }
+                                p { (unbroken(&wide.reading)) }
+                            }
+                            (PreEscaped(wide.svg.inline("ladder-wide", &wide.finding, &wide.reading, "wide")))
+                            (PreEscaped(narrow.svg.inline("ladder-narrow", &narrow.finding, &narrow.reading, "narrow")))
+                        }
+                    }
+                    section aria-label="Every step" {
+                        details open { summary { "Every step, and what decided" } pre { code { (explanation.steps) } } }
+                    }
+                }
+                footer { "lvsim " (manifest.version) " · " (manifest.command) }
             }
         }
     }

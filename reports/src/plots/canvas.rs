@@ -74,6 +74,11 @@ impl<'a> Canvas<'a> {
         Canvas { backend: SVGBackend::with_string(buffer, (units(width) as u32, units(height) as u32)) }
     }
 
+    /// Its width in pixels.
+    pub(crate) fn width(&self) -> f64 {
+        f64::from(self.backend.get_size().0) / SCALE
+    }
+
     /// Ends the document.
     pub(crate) fn finish(mut self) {
         sure(self.backend.present());

@@ -1,9 +1,7 @@
 //! Lost packets by reason and place, and how requests failed.
 
-use super::canvas::{Canvas, Text};
+use super::canvas::Text;
 use super::latency_by_variant::{MOST_ROWS, left_out};
-use super::lines::thinned;
-use super::panel::{FOOT, FOOT_TITLE, HEAD, Panel};
 use super::rows::Rows;
 use super::scale::{Scale, Unit};
 use super::theme::Role;
@@ -11,15 +9,12 @@ use super::{Drawing, Size, svg::Svg};
 use crate::compare::{Group, Metric, ranking};
 use crate::finding::failures;
 use crate::format::{grouped, percent, plural};
-use crate::series::times_s;
 use crate::summary::{Summary, losses};
 use crate::{Labelled, groups};
 use net_model::outcome::Outcome;
 
 /// The most reasons that are shown.
 const MOST_BARS: usize = 10;
-/// Height of the panel over time.
-const PANEL: f64 = 90.0;
 
 /// One bar: name, count, whether clients saw it.
 type Bar = (String, u64, bool);
@@ -64,31 +59,15 @@ fn of_run(outcome: &Outcome, size: Size) -> Drawing {
     bars.extend(summary.causes.iter().map(|(cause, n)| (cause.name().to_string(), *n, true)));
     let reading =
         "Packets that ended on the way, by reason and place, and failed requests as the clients saw them.";
-    Drawing { finding, reading: reading.into(), svg: run_picture(&bars, &lost_per_second(outcome), size) }
+    Drawing { finding, reading: reading.into(), svg: run_picture(&bars, size) }
 }
 
-/// Lost packets per second: (end of the interval, rate); empty if nothing was lost or nothing sampled.
-fn lost_per_second(outcome: &Outcome) -> Vec<(f64, f64)> {
-    let times = times_s(outcome);
-    let losses = losses(outcome);
-    let mut before = 0.0;
-    let rate = |(i, &t): (usize, &f64)| {
-        let lost: u64 = losses.iter().filter_map(|d| d.series.get(i)).map(|n| u64::from(*n)).sum();
-        let seconds = t - std::mem::replace(&mut before, t);
-        (t, if seconds > 0.0 { lost as f64 / seconds } else { 0.0 })
-    };
-    let rates: Vec<(f64, f64)> = times.iter().enumerate().map(rate).collect();
-    if rates.iter().any(|r| r.1 > 0.0) { rates } else { Vec::new() }
-}
-
-fn run_picture(bars: &[Bar], rates: &[(f64, f64)], size: Size) -> Svg {
+fn run_picture(bars: &[Bar], size: Size) -> Svg {
     let names: Vec<&str> = bars.iter().map(|b| b.0.as_str()).collect();
     let most = bars.iter().map(|b| b.1).max().unwrap_or(1) as f64;
     let scale = Scale::linear(0.0, most, if size == Size::Wide { 4 } else { 2 }, Unit::Count);
     let rows = Rows::new(&names, scale, 70.0, size);
-    let end = rows.end(false);
-    let height = if rates.is_empty() { end } else { end + HEAD + PANEL + FOOT + FOOT_TITLE };
-    Svg::draw(size.width(), height, |canvas| {
+    Svg::draw(size.width(), rows.end(false), |canvas| {
         canvas.text(rows.left(), rows.caption_y(), "packets lost", Text::label(Role::Vermilion));
         if bars.iter().any(|b| b.2) {
             canvas.text(rows.left() + 88.0, rows.caption_y(), "· requests failed", Text::label(Role::Purple));
@@ -100,23 +79,7 @@ fn run_picture(bars: &[Bar], rates: &[(f64, f64)], size: Size) -> Svg {
             canvas.rect((rows.x(0.0), y - 7.0), (x, y + 7.0), role, 0.9);
             canvas.text(x + 6.0, y, &grouped(n), Text::label(role));
         });
-        if !rates.is_empty() {
-            over_time(canvas, end + HEAD, rates, size);
-        }
     })
-}
-
-fn over_time(canvas: &mut Canvas<'_>, top: f64, rates: &[(f64, f64)], size: Size) {
-    let (times, values): (Vec<f64>, Vec<f64>) = rates.iter().copied().unzip();
-    let (times, values) = thinned(&times, &values);
-    let x = Scale::exact(0.0, times.last().copied().unwrap_or(1.0), 6, Unit::Seconds);
-    let y = Scale::linear(0.0, values.iter().copied().fold(0.0, f64::max), 3, Unit::Plain);
-    let panel = Panel::new(size.width(), (top, top + PANEL), 24.0, x, y);
-    panel.draw_axes(canvas, "time since the start", "packets lost per second");
-    let points: Vec<_> = times.iter().zip(&values).map(|(t, v)| panel.at((*t, *v))).collect();
-    let band: Vec<_> = points.iter().map(|p| (p.0, p.1, panel.bottom)).collect();
-    canvas.band(&band, Role::Vermilion, 0.25);
-    canvas.path(&points, Role::Vermilion, 1.6);
 }
 
 fn of_comparison(groups: &[Group], size: Size) -> Drawing {

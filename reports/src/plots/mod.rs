@@ -1,22 +1,24 @@
 //! Plots: one file each, listed in [`PLOTS`]. Every plot draws whatever it is given: no runs, no requests,
 //! one server or a thousand; if there is nothing to see it says so.
 
+mod arp_owners;
 mod balance_by_variant;
 mod balance_over_time;
-mod canvas;
+pub(crate) mod canvas;
 mod connections;
 mod latency_by_variant;
 mod latency_over_load;
 mod latency_over_time;
 mod lines;
 mod losses;
+mod losses_over_time;
 mod panel;
 mod rows;
 mod scale;
 mod share;
 mod spectrum;
 mod svg;
-mod theme;
+pub(crate) mod theme;
 mod utilisation;
 
 #[cfg(test)]
@@ -47,6 +49,10 @@ pub enum Scope {
     Both,
     /// The report of a comparison that varies the load.
     Loads,
+    /// The report of one run in which a virtual address was not always where it belongs.
+    Disputed,
+    /// The report of one run that lost packets.
+    Lossy,
 }
 
 /// For which width a plot is drawn; letters have the same size in both.
@@ -79,7 +85,9 @@ pub const PLOTS: &[Plot] = &[
     Plot { name: "latency-spectrum", scope: Scope::Both, draw: spectrum::draw },
     Plot { name: "latency-over-time", scope: Scope::Run, draw: latency_over_time::draw },
     Plot { name: "connections", scope: Scope::Run, draw: connections::draw },
+    Plot { name: "arp-owners", scope: Scope::Disputed, draw: arp_owners::draw },
     Plot { name: "losses", scope: Scope::Both, draw: losses::draw },
+    Plot { name: "losses-over-time", scope: Scope::Lossy, draw: losses_over_time::draw },
     Plot { name: "utilisation", scope: Scope::Run, draw: utilisation::draw },
 ];
 
@@ -91,6 +99,8 @@ impl Plot {
             Scope::Run => runs.len() <= 1,
             Scope::Comparison => runs.len() > 1,
             Scope::Both => true,
+            Scope::Disputed => runs.len() == 1 && arp_owners::is_disputed(&runs[0].outcome),
+            Scope::Lossy => runs.len() == 1 && !losses_over_time::by_reason(&runs[0].outcome).is_empty(),
             Scope::Loads => loads.next().is_some_and(|first| loads.any(|load| load != first)),
         }
     }

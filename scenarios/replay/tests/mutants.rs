@@ -46,5 +46,24 @@ fn each_mutant_is_caught_with_a_small_counterexample() {
         );
         assert!(servers <= 5 && packets <= 12 && exchanges <= 12, "{table}\n{case:#?}");
     }
-    println!("{table}");
+    expect_test::expect![[r#"
+        wrr begins anew at each change of its servers                  case   6: 2 servers, 3 commands, 2 exchanges, 2 packets
+        wlc without the inactive term                                  case   6: 2 servers, 4 commands, 2 exchanges, 3 packets
+        an overloaded server is taken back one connection too early    case   1: 1 servers, 3 commands, 2 exchanges, 2 packets
+        schedulers do not look at the overload flag                    case   1: 1 servers, 3 commands, 2 exchanges, 2 packets
+        templates of servers with weight 0 are not obeyed              case   5: 1 servers, 3 commands, 2 exchanges, 10 packets
+        a new connection does not renew its template                   case  18: 1 servers, 4 commands, 2 exchanges, 10 packets
+        the persistence netmask is ignored                             case   0: 1 servers, 4 commands, 1 exchanges, 2 packets
+        rr goes round from the oldest server                           case   6: 2 servers, 3 commands, 1 exchanges, 1 packets
+        sh gives each server one slot in turn                          case   9: 2 servers, 3 commands, 1 exchanges, 1 packets
+        the flags of sh and mh are ignored                             case   0: 2 servers, 3 commands, 2 exchanges, 2 packets
+        sed decides as wlc does                                        case   3: 2 servers, 3 commands, 1 exchanges, 2 packets
+        nq decides as sed does                                         case   3: 2 servers, 3 commands, 1 exchanges, 1 packets
+        lc decides as wlc does                                         case  42: 2 servers, 4 commands, 3 exchanges, 12 packets
+        weight 0 counts as 1                                           case   2: 1 servers, 3 commands, 1 exchanges, 1 packets
+        UDP entries live two thirds of their time                      case   0: 1 servers, 3 commands, 1 exchanges, 2 packets
+        a SYN on a closed entry goes to its old server                 case   3: 1 servers, 3 commands, 2 exchanges, 4 packets
+        firewall marks are looked at after addresses                   case   1: 1 servers, 4 commands, 1 exchanges, 1 packets
+        connections of a removed server are scheduled anew             case   0: 1 servers, 3 commands, 2 exchanges, 3 packets
+    "#]].assert_eq(&table);
 }

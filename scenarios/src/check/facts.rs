@@ -29,6 +29,8 @@ pub(super) struct Facts {
     pub(super) services: Vec<(Span, ServiceKey, ServiceConfig)>,
     /// Destinations of virtual services.
     pub(super) destinations: Vec<(Line, ServiceKey, DestinationKey, DestinationConfig)>,
+    /// Neighbours whose link address was set for good.
+    pub(super) permanent: Vec<(Span, Addr)>,
     /// Other commands change addresses or routes: only a run will tell.
     pub(super) is_opaque: bool,
 }
@@ -95,6 +97,11 @@ impl Facts {
     fn change(&mut self, line: &Line, change: &IpCommand) {
         match change {
             IpCommand::RouteAdd(route) | IpCommand::RouteReplace(route) => self.route(line, route),
+            IpCommand::NeighbourReplace(entry) => {
+                if entry.permanent {
+                    self.permanent.push((line.span, entry.addr));
+                }
+            }
             // Whatever else changes addresses, links or neighbours is beyond these checks.
             _ => self.is_opaque = true,
         }

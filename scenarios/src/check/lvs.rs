@@ -2,6 +2,7 @@
 //!
 //! All are warnings: the scenario runs, and shows what the fault looks like on the wire.
 
+use super::ways::forwarding_of;
 use super::{View, listens};
 use crate::native::unknown_scheduler;
 use crate::problem::Problem;
@@ -193,8 +194,14 @@ fn tunnel(view: &mut View<'_>, host: usize, name: &str, span: Span) {
                 view.warn_once(span, "rp_filter", message, help);
             }
         }
-        _ => {
-            let message = format!("{name} has no tunnel interface that is up");
+        Some(tunnel) => {
+            let message = format!("{} of {name} is down: it refuses what comes in a tunnel", tunnel.name);
+            view.warn_once(span, "tunl0", message, "remove `up: false`, or run `ip link set tunl0 up`");
+        }
+        None => {
+            let message = format!(
+                "{name} has no tunl0 (the ipip module is not loaded): it refuses what comes in a tunnel"
+            );
             view.warn_once(span, "tunl0", message, "add `tunl0: {address: VIP/32}` to its interfaces");
         }
     }
@@ -209,14 +216,13 @@ fn virtual_address(view: &mut View<'_>, host: usize, vip: Addr) {
         target.interfaces.iter().find(|interface| interface.addresses.iter().any(|(addr, _)| *addr == vip));
     let Some(holder) = holder else {
         if !facts.locals.iter().any(|local| local.contains(vip)) {
-            let message =
-                format!("{name} does not have the virtual address {vip}: it drops what the director sends");
-            view.warn_once(
-                span,
-                "vip missing",
-                message,
-                format!("add `lo: {{address: {vip}/32}}` to its interfaces"),
-            );
+            let fate = match facts.sysctl(forwarding_of(vip)) {
+                0 => ": it drops what the director sends",
+                _ => " but forwards: it sends the packets back to the director, round and round",
+            };
+            let message = format!("{name} does not have the virtual address {vip}{fate}");
+            let help = format!("add `lo: {{address: {vip}/32}}` to its interfaces");
+            view.warn_once(span, "vip missing", message, help);
         }
         return;
     };
@@ -244,7 +250,7 @@ fn virtual_address(view: &mut View<'_>, host: usize, vip: Addr) {
     }
 }
 
-fn owns(view: &View<'_>, host: usize, addr: Addr) -> bool {
+pub(super) fn owns(view: &View<'_>, host: usize, addr: Addr) -> bool {
     let owners = view.owners.get(&addr).into_iter().flatten();
     owners.into_iter().any(|(owner, _)| *owner == host)
         || view.facts[host].locals.iter().any(|l| l.contains(addr))

@@ -193,6 +193,6 @@ impl View<'_> {
 }
 
 /// The setting that makes a host a router.
-fn forwarding_of(addr: Addr) -> &'static str {
+pub(super) fn forwarding_of(addr: Addr) -> &'static str {
     if addr.is_v4() { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" }
 }

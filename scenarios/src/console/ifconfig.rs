@@ -117,7 +117,7 @@ impl Said {
 
 fn spec(name: &str, dev: &str, (addr, len): (Addr, u8)) -> AddressSpec {
     let label = (name != dev).then(|| name.to_string());
-    AddressSpec { dev: dev.to_string(), addr, len, broadcast: None, label, scope: None }
+    AddressSpec { len, label, ..AddressSpec::new(dev.to_string(), addr) }
 }
 
 /// The prefix length that the class of an IPv4 address implies.

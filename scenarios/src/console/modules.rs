@@ -19,6 +19,7 @@ const BUILT_IN: &[&str] = &[
     "arp_tables",
     "arptable_filter",
     "ipip",
+    "ip6_tunnel",
     "ip_gre",
     "fou",
     "dummy",

@@ -20,7 +20,8 @@ fn brief(command: &Command) -> String {
     let silent = silent.into_iter().chain([", scope: None", ", mtu: 0", ", hops: []"]);
     let silent = silent.chain([", broadcast: None", ", label: None", ", source_ports: []", ", input: None"]);
     let silent = silent.chain([", output: None", ", mark: None", "source: None, ", "sender: None, "]);
-    let silent = silent.chain([", interface: None", ", requests: None", ", iif: None"]);
+    let silent = silent.chain([", interface: None", ", requests: None", ", iif: None", ", nodad: false"]);
+    let silent = silent.chain([", deprecated: false"]);
     silent.fold(text, |text, word| text.replace(word, ""))
 }
 
@@ -46,6 +47,12 @@ fn addresses() {
     check(
         "ip address del 2001:db8::1/64 dev eth0",
         &expect![[r#"Ip([AddressDelete(AddressSpec { dev: "eth0", addr: 2001:db8::1, len: 64 })])"#]],
+    );
+    check(
+        "ip -6 addr add 2001:db8::100/128 dev eth0 nodad preferred_lft 0",
+        &expect![[
+            r#"Ip([AddressAdd(AddressSpec { dev: "eth0", addr: 2001:db8::100, len: 128, deprecated: true, nodad: true })])"#
+        ]],
     );
     check("ip addr flush dev eth0", &expect![[r#"Ip([AddressFlush("eth0")])"#]]);
     check(
@@ -141,9 +148,9 @@ fn links_and_neighbours() {
     check(
         "ip link add br0 type bridge",
         &expect![[r#"
-        ip link add br0 type bridge
-                             ^^^^^^ devices of type `bridge' are not modelled here
-        = use dummy or ipip; real links and switches belong into the scenario's networks"#]],
+            ip link add br0 type bridge
+                                 ^^^^^^ devices of type `bridge' are not modelled here
+            = use dummy, ipip or ip6tnl; real links and switches belong into the scenario's networks"#]],
     );
     check(
         "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent",

@@ -62,6 +62,7 @@ fn outcome() -> Outcome {
             count: 1,
             first: Time::ZERO,
         }],
+        arp_caches: Vec::new(),
     }
 }
 

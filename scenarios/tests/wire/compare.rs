@@ -3,19 +3,24 @@
 //! Every frame must be there, in the same order on each interface, with the same link and network addresses, protocol,
 //! flags, lengths, time to live, ARP and ICMP contents. What the kernel chooses at random is replaced by names, the same
 //! number by the same name: initial sequence numbers (`A`, `A+1`), IP identifications (`i1`, `i1+1`; those of a TCP
-//! socket count from its first), ephemeral ports (`p1`), the identifiers of echoes. Windows of segments other than SYN
+//! socket count from its first), ephemeral ports (`p1`), the identifiers of echoes, the numbers of questions about
+//! duplicate addresses; labels of IPv6 flows are left out. Windows of segments other than SYN
 //! follow the memory accounting of receive buffers and are not compared.
 
 use crate::recording::{Line, Wire};
 use std::collections::BTreeMap;
 
-/// A frame may be this much earlier or later than recorded, in seconds: one tick of the kernel's clock (1/250 s).
-const TICK: f64 = 0.004;
-/// Frames between different stations that are this close, in seconds, have no order: which of them was first depended on how
-/// long the processes of the recording machine took.
-const NO_ORDER: f64 = 0.000_3;
-/// What a program takes to start and to end, in seconds, apart from what it does.
-const PROCESS: f64 = 0.025;
+/// A frame may be this much earlier or later than recorded, in seconds. The clock rules leave nothing to chance: with the
+/// phase of the jiffy counter known, a timer fires at the very tick, 4 ms from the next. What is left is what the
+/// recording machine took to carry frames and to run programs, and that was never a millisecond more or less than here.
+const APART: f64 = 0.001;
+/// Frames between different stations that are this close, in seconds, have no order: twice the delay of a port, so that
+/// one may have overtaken the other by coming through it a little sooner.
+const NO_ORDER: f64 = 0.000_2;
+/// How much longer than here a program took that measured itself, in seconds: it had to be loaded.
+const PROCESS: f64 = 0.013;
+/// A program that measured itself may have taken so much less, in seconds: it printed three digits.
+const ROUNDED: f64 = 0.001;
 
 /// The first difference between recorded and simulated wires, side by side.
 pub(crate) fn wires(recorded: &[Wire], simulated: &[Wire]) -> Result<(), String> {
@@ -52,7 +57,7 @@ fn wire(recorded: &Wire, simulated: &Wire) -> Option<String> {
 
 /// How many lines from the start are equal.
 fn equal_lines(recorded: &[Line], simulated: &[Line]) -> usize {
-    let is_equal = |(a, b): &(&Line, &Line)| a.text == b.text && (a.at - b.at).abs() <= TICK;
+    let is_equal = |(a, b): &(&Line, &Line)| a.text == b.text && (a.at - b.at).abs() <= APART;
     recorded.iter().zip(simulated).take_while(is_equal).count()
 }
 
@@ -103,6 +108,7 @@ struct Masked {
     identifications: BTreeMap<String, u16>,
     ports: Vec<String>,
     pings: Vec<String>,
+    nonces: Vec<String>,
 }
 
 impl Masked {
@@ -117,6 +123,7 @@ impl Masked {
         let text = self.identifications(&text);
         let text = self.sequences(&text);
         let text = self.echoes(&text);
+        let text = self.nonces(&text);
         without_windows(&text)
     }
 
@@ -125,7 +132,8 @@ impl Masked {
             let (body, tail) = split_tail(word);
             let dots = body.bytes().filter(|b| *b == b'.').count();
             let (addr, port) = body.rsplit_once('.')?;
-            let is_ephemeral = dots == 4 && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
+            let has_port = dots == 4 || dots == 1 && addr.contains(':');
+            let is_ephemeral = has_port && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
             if !is_ephemeral {
                 return None;
             }
@@ -136,8 +144,9 @@ impl Masked {
     /// `ADDRESS:PORT` in a list of connections.
     fn endpoints(&mut self, text: &str) -> String {
         words(text, |word, _| {
-            let (addr, port) = word.split_once(':')?;
-            let is_ephemeral = addr.contains('.') && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
+            let (addr, port) = word.rsplit_once(':')?;
+            let is_ephemeral = (addr.contains('.') || addr.ends_with(']'))
+                && port.parse::<u16>().is_ok_and(|port| port >= 32_768);
             is_ephemeral.then(|| format!("{addr}:{}", name(&mut self.ports, word.to_owned(), "p")))
         })
     }
@@ -180,13 +189,20 @@ impl Masked {
 
     /// `echo request, id N`: the number of a ping program.
     fn echoes(&mut self, text: &str) -> String {
-        let Some(at) = text.find("ICMP echo ") else { return text.to_owned() };
+        let Some(at) = text.find("echo re") else { return text.to_owned() };
         let (head, tail) = text.split_at(at);
         let tail = words(tail, |word, previous| {
             let (body, comma) = split_tail(word);
             (previous == "id").then(|| format!("{}{comma}", name(&mut self.pings, body.to_owned(), "ping")))
         });
         format!("{head}{tail}")
+    }
+
+    /// `nonce N`: the number by which a host knows its own question about an address.
+    fn nonces(&mut self, text: &str) -> String {
+        words(text, |word, previous| {
+            (previous == "nonce").then(|| name(&mut self.nonces, word.to_owned(), "nonce"))
+        })
     }
 
     fn sequences(&mut self, text: &str) -> String {
@@ -264,7 +280,7 @@ fn without_windows(text: &str) -> String {
 }
 
 /// The first difference between what was printed and what the simulation prints. Lists without an order (neighbours,
-/// connections) are sorted; times of programs may differ by what a process takes, times left by a second.
+/// connections) are sorted; programs may have taken as long as [`PROCESS`] says, times left may differ by a second.
 pub(crate) fn printed(recorded: &[String], simulated: &[String]) -> Result<(), String> {
     let (recorded, simulated) = (tidied(recorded), tidied(simulated));
     let length = recorded.len().max(simulated.len());
@@ -302,7 +318,10 @@ fn tidied(lines: &[String]) -> Vec<String> {
 
 /// Numbers, kinds and link addresses of devices depend on what else the recording machine had.
 fn is_about_device(line: &str) -> bool {
-    line.starts_with("    link/") || line.starts_with("    ipip ") || line.contains(": <")
+    line.starts_with("    link/")
+        || line.starts_with("       valid_lft")
+        || line.starts_with("    ipip ")
+        || line.contains(": <")
 }
 
 /// The clock of the kernel's log is not that of its timers.
@@ -323,11 +342,15 @@ fn says_the_same(recorded: &str, simulated: &str) -> bool {
     let close = |(a, b): &(&str, &str)| {
         a == b
             || is_timed(recorded)
-                && a.parse::<f64>().is_ok_and(|a| b.parse::<f64>().is_ok_and(|b| (a - b).abs() <= PROCESS))
-            || milliseconds(a).zip(milliseconds(b)).is_some_and(|(a, b)| (a - b).abs() <= PROCESS * 1e3)
+                && a.parse::<f64>().is_ok_and(|a| b.parse::<f64>().is_ok_and(|b| took_as_long(a, b)))
+            || milliseconds(a).zip(milliseconds(b)).is_some_and(|(a, b)| took_as_long(a / 1e3, b / 1e3))
             || seconds_left(a).zip(seconds_left(b)).is_some_and(|(a, b)| a.abs_diff(b) <= 1)
     };
     recorded.split_whitespace().count() == simulated.split_whitespace().count() && pairs.iter().all(close)
+}
+
+fn took_as_long(recorded: f64, simulated: f64) -> bool {
+    (-ROUNDED..=PROCESS).contains(&(recorded - simulated))
 }
 
 /// `time=0.1` and `0.1/0.1/0.1` of a ping.

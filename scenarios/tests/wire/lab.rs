@@ -3,7 +3,7 @@
 use crate::listing;
 use crate::print::Printer;
 use crate::programs::{self, Program};
-use crate::recording::{Clock, Line, Recording, Wire};
+use crate::recording::{Line, Recording, Wire};
 use crate::script::{self, Machine};
 use net_model::addr::{Addr, Mac, Prefix};
 use net_model::capture::{Captured, Direction, Tap};
@@ -27,6 +27,8 @@ pub(crate) const ZERO: Duration = Duration::from_millis(1300);
 const DELAY: Duration = Duration::from_micros(150);
 /// The virtual address of all set-ups.
 const VIP: &str = "10.0.0.100";
+/// That of the set-ups with IPv6.
+const VIP6: &str = "2001:db8::100";
 
 /// The simulated machine.
 pub(crate) struct Lab {
@@ -34,40 +36,50 @@ pub(crate) struct Lab {
     hosts: BTreeMap<String, HostId>,
     switches: BTreeMap<String, SwitchId>,
     names: Names,
-    clock: Clock,
-    /// The times of the marks and of the programs that send, still to come (last first).
+    /// The times of the marks still to come (last first).
     marks: Vec<f64>,
+    /// When the programs are to begin, as far as that is known, and when they have begun.
+    wanted: Vec<f64>,
     begins: Vec<f64>,
     taps: Vec<(String, Tap)>,
     captured: Vec<Captured>,
     /// Programs in the background.
     jobs: Vec<Program>,
     has_ipip: bool,
+    has_ip6_tunnel: bool,
     next_ping_id: u16,
     printed: String,
 }
 
-/// Runs the set-up of a recording: what was printed, and the wires that the recording has.
-pub(crate) fn simulate(recording: &Recording) -> (Vec<String>, Vec<Wire>) {
-    let mut lab = Lab::new(recording);
+/// What came of a set-up.
+pub(crate) struct Run {
+    /// What was printed.
+    pub(crate) printed: Vec<String>,
+    /// The wires that the recording has.
+    pub(crate) wires: Vec<Wire>,
+    /// When the programs that send began, in seconds.
+    pub(crate) begins: Vec<f64>,
+}
+
+/// Runs the set-up of a recording. Its programs begin at the instants of `begins`, further ones at once.
+pub(crate) fn simulate(recording: &Recording, begins: &[f64]) -> Run {
+    let mut lab = Lab::new(recording, begins);
     script::run(&recording.script, &mut lab);
     lab.collect();
     let wires = recording.wires.iter().map(|wire| lab.wire(&wire.name)).collect();
-    (lab.printed.lines().map(str::to_owned).collect(), wires)
+    Run { printed: lab.printed.lines().map(str::to_owned).collect(), wires, begins: lab.begins }
 }
 
 impl Lab {
-    fn new(recording: &Recording) -> Lab {
-        let uptime = Duration::from_secs_f64(recording.clock.uptime) - ZERO;
+    fn new(recording: &Recording, begins: &[f64]) -> Lab {
+        let uptime = Duration::from_secs_f64(recording.uptime) - ZERO;
         let options = Options {
             seed: 1,
             timers: Timers::Wheel(Wheel::new(250, uptime)),
             sampling: Duration::from_secs(1000),
         };
-        let reversed = |mut times: Vec<f64>| {
-            times.reverse();
-            times
-        };
+        let mut marks = recording.marks();
+        marks.reverse();
         let mut network = Network::new(options);
         network.share_one_kernel(); // the recordings were made in namespaces
         Lab {
@@ -75,13 +87,14 @@ impl Lab {
             hosts: BTreeMap::new(),
             switches: BTreeMap::new(),
             names: Names::default(),
-            clock: recording.clock.clone(),
-            marks: reversed(recording.marks()),
-            begins: reversed(recording.clock.begins.clone()),
+            marks,
+            wanted: begins.to_vec(),
+            begins: Vec::new(),
             taps: Vec::new(),
             captured: Vec::new(),
             jobs: Vec::new(),
             has_ipip: true,
+            has_ip6_tunnel: true,
             next_ping_id: 1,
             printed: String::new(),
         }
@@ -123,8 +136,10 @@ impl Lab {
     }
 
     pub(crate) fn next_begin(&mut self) -> Time {
-        let begin = self.begins.pop().map(instant);
-        begin.unwrap_or(self.network.now()).max(self.network.now())
+        let now = self.network.now();
+        let begin = self.wanted.get(self.begins.len()).map_or(now, |begin| instant(*begin).max(now));
+        self.begins.push(seconds(begin));
+        begin
     }
 
     pub(crate) fn next_ping_id(&mut self) -> u16 {
@@ -139,6 +154,15 @@ impl Lab {
             self.network.add_interface(id, "tunl0", InterfaceKind::Tunnel, Mac::ZERO);
         }
         self.hosts.insert(name.to_owned(), id);
+    }
+
+    /// `mkns6`: the module ip6_tunnel makes an ip6tnl0; addresses are used at once.
+    fn make_host_v6(&mut self, name: &str) {
+        self.make_host(name);
+        if self.has_ip6_tunnel {
+            self.network.add_interface(self.host(name), "ip6tnl0", InterfaceKind::TunnelV6, Mac::ZERO);
+        }
+        self.command(name, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
     }
 
     fn make_switch(&mut self, name: &str) {
@@ -158,11 +182,10 @@ impl Lab {
         stack.set_up(device, true);
         let (addr, len) = address.split_once('/').expect("ADDRESS/LENGTH");
         let mut spec = AddressSpec::new(addr.parse().expect("an address"), len.parse().expect("a length"));
-        spec.broadcast = Some(Prefix::new(spec.addr, spec.len).last());
-        stack.add_address(device, spec).expect("the address is new");
-        if let Some(&seconds) = self.clock.reachable.get(&format!("{host}.{interface}")) {
-            stack.set_reachable_time(device, Duration::from_secs_f64(seconds));
+        if spec.addr.is_v4() {
+            spec.broadcast = Some(Prefix::new(spec.addr, spec.len).last());
         }
+        stack.add_address(device, spec).expect("the address is new");
     }
 
     /// `topo`: client c - switch swc - router rt - switch swl - director d, real servers r1 and r2.
@@ -179,6 +202,23 @@ impl Lab {
         self.command("c", "ip route add default via 192.168.1.1");
         for host in ["d", "r1", "r2"] {
             self.command(host, "ip route add default via 10.0.0.254");
+        }
+    }
+
+    /// `topo6`: the same with IPv6.
+    fn topology_v6(&mut self) {
+        ["c", "rt", "d", "r1", "r2"].iter().for_each(|name| self.make_host_v6(name));
+        ["swc", "swl"].iter().for_each(|name| self.make_switch(name));
+        self.plug("c", "eth0", "swc", "0c", "2001:db8:1::10/64");
+        self.plug("rt", "eth0", "swc", "1e", "2001:db8:1::1/64");
+        self.plug("rt", "eth1", "swl", "fe", "2001:db8::fe/64");
+        self.plug("d", "eth0", "swl", "0d", "2001:db8::1/64");
+        self.plug("r1", "eth0", "swl", "11", "2001:db8::11/64");
+        self.plug("r2", "eth0", "swl", "12", "2001:db8::12/64");
+        self.command("rt", "sysctl -qw net.ipv6.conf.all.forwarding=1");
+        self.command("c", "ip route add default via 2001:db8:1::1");
+        for host in ["d", "r1", "r2"] {
+            self.command(host, "ip route add default via 2001:db8::fe");
         }
     }
 
@@ -229,6 +269,26 @@ impl Lab {
                 listing::ip(&mut self.network, self.hosts[host], rest)
             }
             _ => self.command(host, &line),
+        }
+    }
+
+    /// Does a command make a host tell its neighbours of an address (`ndisc_notify`)?
+    fn speaks_up(&self, host: &str, words: &[&str]) -> bool {
+        let (["addr", "add", _, "dev", dev] | ["link", "set", dev, "up"]) = words else { return false };
+        let stack = &self.network.host(self.host(host)).stack;
+        let is_on = |place: &str| stack.sysctl_get(&format!("net.ipv6.conf.{place}.ndisc_notify"));
+        is_on("all").is_ok_and(|value| value == "1") || is_on(dev).is_ok_and(|value| value == "1")
+    }
+
+    /// The kernel draws the instant at which it asks for a new address: the recording tells it.
+    fn settle_first_question(&mut self, host: &str, words: &[&str]) {
+        let &["addr", "add", address, ..] = words else { return };
+        let addr = crate::lab::address(address.split('/').next().unwrap_or_default());
+        let id = self.host(host);
+        if self.network.host(id).stack.is_asking_for(addr) {
+            let begin = self.next_begin();
+            self.network.host_mut(id).stack.set_first_question(addr, begin);
+            self.network.settle(id);
         }
     }
 
@@ -294,20 +354,17 @@ impl Lab {
             .collect();
         seen.sort_by_key(|(at, _)| *at);
         let mut printer = Printer::default();
-        let is_tunnel = name.ends_with("tunl0");
+        let is_tunnel = name.ends_with("tunl0") || name.ends_with("ip6tnl0");
         let line = |(at, seen): (Time, &Captured)| Line {
-            at: at.as_nanos() as f64 / 1e9 - ZERO.as_nanos() as f64 / 1e9,
+            at: seconds(at),
             text: printer.line(&seen.frame, is_tunnel),
         };
-        let is_left_out =
-            |line: &Line| self.clock.left_out.iter().any(|&(from, to)| from < line.at && line.at < to);
-        let lines = seen.into_iter().map(line).filter(|line| !is_left_out(line)).collect();
-        Wire { name: name.to_owned(), lines }
+        Wire { name: name.to_owned(), lines: seen.into_iter().map(line).collect() }
     }
 
     /// `capall HOST.IF …`
     fn listen(&mut self, interfaces: &[&str]) {
-        for name in interfaces {
+        for name in interfaces.iter().flat_map(|names| names.split(' ')) {
             let (host, interface) = name.split_once('.').expect("HOST.IF");
             let host = self.host(host);
             let device = self.network.host(host).stack.interface(interface).expect("the interface exists");
@@ -325,13 +382,25 @@ impl Lab {
             ["plug", host, interface, switch, mac, address] => {
                 self.plug(host, interface, switch, mac, address);
             }
+            ["topo6"] => self.topology_v6(),
+            ["mkns6", hosts @ ..] => hosts.iter().for_each(|host| self.make_host_v6(host)),
+            ["plug6", host, interface, switch, mac, address] => {
+                self.plug(host, interface, switch, mac, address);
+            }
+            ["dirvip6"] => return self.command("d", &format!("ip addr add {VIP6}/128 dev eth0")),
+            ["vs6", scheduler, method] => {
+                self.command("d", &format!("ipvsadm -A -t [{VIP6}]:80 -s {scheduler}"));
+                for server in ["2001:db8::11", "2001:db8::12"] {
+                    self.command("d", &format!("ipvsadm -a -t [{VIP6}]:80 -r [{server}]:80 {method}"));
+                }
+            }
             ["dirvip"] => return self.command("d", &format!("ip addr add {VIP}/32 dev eth0")),
             ["rsarp", host] => self.quieten(host),
             ["rsdr", host] => {
                 self.quieten(host);
                 return self.command(host, &format!("ip addr add {VIP}/32 dev lo"));
             }
-            ["web", hosts @ ..] => {
+            ["web" | "web6", hosts @ ..] => {
                 for host in hosts {
                     programs::serve(&mut self.network, self.hosts[*host], &["80", "100"]);
                 }
@@ -356,7 +425,7 @@ impl Lab {
                 };
                 return format!("{printed}(exit {status})\n");
             }
-            ["neigh", hosts @ ..] => {
+            ["neigh" | "neigh6", hosts @ ..] => {
                 let list = |host: &&str| {
                     let stack = &self.network.host(self.host(host)).stack;
                     format!("-- neigh {host}\n{}", listing::neighbours(stack, None))
@@ -365,7 +434,13 @@ impl Lab {
             }
             ["ip", "-n", host, rest @ ..] => {
                 let words: Vec<&str> = [&["ip"], rest].concat();
-                return self.execute(host, &words, None, false);
+                if self.speaks_up(host, rest) {
+                    let begin = self.next_begin();
+                    self.reach(begin);
+                }
+                let printed = self.execute(host, &words, None, false);
+                self.settle_first_question(host, rest);
+                return printed;
             }
             ["capall", interfaces @ ..] => self.listen(interfaces),
             ["mark", title] => return self.mark(title),
@@ -377,6 +452,7 @@ impl Lab {
             }
             ["echo", text] => return format!("{text}\n"),
             ["modprobe", "-r", "ipip"] => self.has_ipip = false,
+            ["modprobe", "-r", "ip6_tunnel"] => self.has_ip6_tunnel = false,
             ["dump"] => self.reach(self.network.now() + Duration::from_secs(1)),
             ["modprobe", ..] | [".", _] => {}
             ["lsmod"] => {
@@ -412,6 +488,11 @@ impl Machine for Lab {
 pub(crate) fn instant(seconds: f64) -> Time {
     let nanos = ZERO.as_nanos() as i64 + (seconds * 1e9).round() as i64;
     Time::from_nanos(u64::try_from(nanos).expect("set-ups take less than a few seconds"))
+}
+
+/// The time of the recording at a virtual instant.
+fn seconds(at: Time) -> f64 {
+    (at.as_nanos() as f64 - ZERO.as_nanos() as f64) / 1e9
 }
 
 /// An address of the set-up.

@@ -6,7 +6,7 @@ use net_model::frames::FrameId;
 use net_model::host::Stack;
 use net_model::host::arptables::{ArpAction, ArpRule};
 use net_model::host::fib::{RouteEntry, RouteKind, TABLE_LOCAL, TABLE_MAIN};
-use net_model::host::interface::Scope;
+use net_model::host::interface::{AddressState, Scope};
 use net_model::packet::{Body, Payload};
 use net_model::verdict::DropReason;
 use net_model::{HostId, Network};
@@ -31,6 +31,7 @@ pub(crate) fn ip(network: &mut Network, host: HostId, words: &[&str]) -> String 
         }
         ["route", "show"] => routes(stack, TABLE_MAIN),
         ["route", "show", "table", "local"] => routes(stack, TABLE_LOCAL),
+        ["-6", "addr", "show", "dev", dev] => addresses_v6(stack, dev),
         ["addr"] => addresses(stack, None),
         ["addr", "show", dev] => addresses(stack, Some(dev)),
         ["-d", "link", "show", _] => String::new(), // of a device as such nothing is compared
@@ -45,7 +46,8 @@ pub(crate) fn neighbours(stack: &Stack<FrameId>, only: Option<Addr>) -> String {
         let device = &stack.interface_at(neighbour.interface).name;
         let is_known = neighbour.state.is_valid();
         let mac = if is_known { format!("lladdr {} ", neighbour.mac) } else { String::new() };
-        format!("{} dev {device} {mac}{} \n", neighbour.addr, neighbour.state.name())
+        let router = if neighbour.is_router { "router " } else { "" };
+        format!("{} dev {device} {mac}{router}{} \n", neighbour.addr, neighbour.state.name())
     };
     list.map(line).collect()
 }
@@ -123,6 +125,26 @@ fn addresses(stack: &Stack<FrameId>, only: Option<&str>) -> String {
         .filter(|(_, address)| address.addr.is_v4())
         .map(|(device, address)| line(device, address))
         .collect()
+}
+
+/// `ip -6 addr show dev DEV`: the addresses.
+fn addresses_v6(stack: &Stack<FrameId>, dev: &str) -> String {
+    let line = |address: &net_model::host::interface::Address| {
+        let scope = match address.scope {
+            Scope::Host => "host",
+            Scope::Link => "link",
+            _ => "global",
+        };
+        let state = match address.state {
+            AddressState::Usable => "",
+            AddressState::Tentative => "tentative ",
+            AddressState::Duplicate => "dadfailed tentative ",
+        };
+        let deprecated = if address.deprecated { "deprecated " } else { "" };
+        format!("    inet6 {}/{} scope {scope} {deprecated}{state}\n", address.addr, address.len)
+    };
+    let id = stack.interface(dev).expect("the interface exists");
+    stack.interface_at(id).addresses().iter().filter(|a| !a.addr.is_v4()).map(line).collect()
 }
 
 /// `arptables -L -n`

@@ -4,7 +4,10 @@
 //! numbers relative to it; the SYN and whatever acknowledges nothing keep their absolute ones.
 
 use net_model::addr::{Addr, Mac};
-use net_model::packet::{Arp, ArpOp, Body, Encapsulation, Flags, Frame, Icmp, Packet, Payload, Segment};
+use net_model::packet::{
+    Arp, ArpOp, Body, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, NdiscKind, Packet, Payload,
+    Segment,
+};
 use std::fmt::Write;
 
 /// What tcpdump remembers of a conversation: addresses and ports (lower address first), and both first numbers.
@@ -42,7 +45,10 @@ impl Printer {
             Encapsulation::Gre { .. } => "GRE",
             Encapsulation::Gue { .. } => "UDP",
         };
-        let head = header(outer.tos, outer.ttl, outer.id, outer.df, protocol, packet.wire_len());
+        let head = match outer.src.is_v4() {
+            true => header(outer.tos, outer.ttl, outer.id, outer.df, protocol, packet.wire_len()),
+            false => header_v6(outer.tos, outer.ttl, "IPv6", packet.wire_len()),
+        };
         format!("{head} {} > {}: {}", outer.src, outer.dst, self.inner(packet))
     }
 
@@ -50,16 +56,22 @@ impl Printer {
         let protocol = match &packet.payload {
             Payload::Tcp(_) => "TCP",
             Payload::Udp(_) | Payload::Sync(_) => "UDP",
-            Payload::Icmp(_) => "ICMP",
+            Payload::Icmp(_) if packet.src.is_v4() => "ICMP",
+            Payload::Icmp(_) | Payload::Ndisc(_) => "ICMPv6",
             Payload::Sctp(_) => "SCTP",
             Payload::Other(_) => "other",
         };
-        let head = header(packet.tos, packet.ttl, packet.id, packet.df, protocol, packet.len);
+        let head = match packet.src.is_v4() {
+            true => header(packet.tos, packet.ttl, packet.id, packet.df, protocol, packet.len),
+            false => header_v6(packet.tos, packet.ttl, protocol, packet.len),
+        };
         let body = match &packet.payload {
             Payload::Tcp(segment) => self.segment(packet, segment),
-            Payload::Icmp(icmp) => {
+            Payload::Icmp(icmp) if packet.src.is_v4() => {
                 format!("{} > {}: {}", packet.src, packet.dst, self.icmp(packet, icmp))
             }
+            Payload::Icmp(icmp) => format!("{} > {}: {}", packet.src, packet.dst, icmp_v6(icmp)),
+            Payload::Ndisc(message) => format!("{} > {}: {}", packet.src, packet.dst, ndisc(message)),
             _ => format!("{} > {}", packet.src, packet.dst),
         };
         format!("{head} {body}")
@@ -79,8 +91,18 @@ impl Printer {
             write!(text, ", ack {ack}").expect("a string takes it");
         }
         write!(text, ", win {}", segment.window).expect("a string takes it");
-        if flags.has(Flags::SYN) && segment.mss != 1460 {
+        let usual = if packet.src.is_v4() { 1460 } else { 1440 };
+        if flags.has(Flags::SYN) && segment.mss != usual {
             write!(text, ", opt mss {},sackOK,TS,wscale 6", segment.mss).expect("a string takes it");
+        }
+        let blocks = packet.selective();
+        if !blocks.is_empty() {
+            write!(text, ",sack {} ", blocks.len()).expect("a string takes it");
+            for (from, to) in blocks {
+                let base = segment.ack.wrapping_sub(ack);
+                let (from, to) = (from.wrapping_sub(base), to.wrapping_sub(base));
+                write!(text, "{{{from}:{to}}}").expect("a string takes it");
+            }
         }
         if len > 0 {
             write!(text, ", length {len}").expect("a string takes it");
@@ -148,6 +170,55 @@ fn header(tos: u8, ttl: u8, id: u16, df: bool, protocol: &str, len: u16) -> Stri
     let tos = if tos == 0 { String::new() } else { format!("tos {tos:#x}, ") };
     let df = if df { ", DF" } else { "" };
     format!("({tos}ttl {ttl}, id {id}{df}, {protocol} {len})")
+}
+
+fn header_v6(tos: u8, hops: u8, protocol: &str, len: u16) -> String {
+    let class = if tos == 0 { String::new() } else { format!("class {tos:#x}, ") };
+    format!("({class}hlim {hops}, {protocol} {len})")
+}
+
+/// An ICMPv6 message; tcpdump does not print what an error quotes.
+fn icmp_v6(icmp: &Icmp) -> String {
+    let to = icmp.quote.as_ref().map(|quote| quote.routed_dst().to_string()).unwrap_or_default();
+    let what = match (icmp.kind, icmp.code) {
+        (128, _) => format!("echo request, id {}, seq {}", icmp.info >> 16, icmp.info & 0xffff),
+        (129, _) => format!("echo reply, id {}, seq {}", icmp.info >> 16, icmp.info & 0xffff),
+        (1, 0) => format!("destination unreachable, unreachable route {to}"),
+        (1, 3) => format!("destination unreachable, unreachable address {to}"),
+        // Of the ports of a packet in a packet tcpdump knows nothing.
+        (1, 4) if icmp.quote.as_ref().is_some_and(|quote| quote.outer.is_some()) => {
+            "destination unreachable, unreachable port [|icmp6]".to_owned()
+        }
+        (2, _) => format!("packet too big, mtu {}", icmp.info),
+        (4, 1) => format!("parameter problem, next header - octet {}", icmp.info),
+        (kind, code) => format!("type {kind} code {code}"),
+    };
+    format!("ICMP6, {what}")
+}
+
+fn ndisc(message: &Ndisc) -> String {
+    let (target, length) = (message.target, message.bytes());
+    let at = |what: &str| match message.link_address() {
+        Some(mac) => format!(", {what} lladdr {}", short(mac)),
+        None => String::new(),
+    };
+    let asked = format!("ICMP6, neighbor solicitation, length {length}, who has {target}");
+    match message.kind {
+        NdiscKind::Solicitation => format!("{asked}{}", at("source")),
+        NdiscKind::Probe => format!("{asked}, nonce {:012x}", message.probe_number().unwrap_or(0)),
+        NdiscKind::Advertisement => {
+            let names = [
+                (NdiscFlags::ROUTER, "router"),
+                (NdiscFlags::SOLICITED, "solicited"),
+                (NdiscFlags::OVERRIDE, "override"),
+            ];
+            let set: Vec<&str> =
+                names.iter().filter(|(flag, _)| message.flags.has(*flag)).map(|(_, name)| *name).collect();
+            let flags = set.join(", ");
+            let length = format!("length {length}, tgt is {target}, Flags [{flags}]");
+            format!("ICMP6, neighbor advertisement, {length}{}", at("target"))
+        }
+    }
 }
 
 fn protocol_of(packet: &Packet) -> u8 {

@@ -159,7 +159,7 @@ pub(crate) fn arping(lab: &mut Lab, host: &str, args: &[&str]) -> String {
         if op == ArpOp::Request {
             announcement.arp.target_mac = net_model::addr::Mac::BROADCAST; // what arping writes there
         }
-        lab.network.announce(host, &[announcement]);
+        lab.network.announce(host, &[announcement.into()]);
         at += Duration::from_secs(1);
     }
     lab.reach(at);

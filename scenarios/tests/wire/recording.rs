@@ -1,6 +1,5 @@
 //! A recording: what the programs printed, and the frames of each interface.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A frame of a recording or of a simulation.
@@ -29,21 +28,8 @@ pub(crate) struct Recording {
     pub(crate) printed: Vec<String>,
     /// The wires, in the order of the recording.
     pub(crate) wires: Vec<Wire>,
-    /// What the recording does not tell.
-    pub(crate) clock: Clock,
-}
-
-/// What a recording does not tell but its frames depend on.
-#[derive(Clone, Default, Debug)]
-pub(crate) struct Clock {
-    /// How long the machine had been up at t = 0, in seconds.
+    /// How long the machine had been up at t = 0, in seconds: the phase of the clock of all its timers.
     pub(crate) uptime: f64,
-    /// When each program that sends packets sent its first one, in the order of the set-up.
-    pub(crate) begins: Vec<f64>,
-    /// Reachable times in seconds, by `HOST.IF`.
-    pub(crate) reachable: BTreeMap<String, f64>,
-    /// Spans of time whose frames the recording leaves out.
-    pub(crate) left_out: Vec<(f64, f64)>,
 }
 
 impl Wire {
@@ -93,7 +79,7 @@ impl Recording {
             script: text("setup.sh"),
             printed: Vec::new(),
             wires: Vec::new(),
-            clock: Clock::parse(&text("clock.txt")),
+            uptime: text("uptime.txt").trim().parse().expect("seconds"),
         };
         for line in trace.lines().filter(|line| !line.starts_with("# ")) {
             if let Some(name) = line.strip_prefix("=== ") {
@@ -114,26 +100,5 @@ impl Recording {
     pub(crate) fn marks(&self) -> Vec<f64> {
         let marks = self.printed.iter().filter_map(|line| line.strip_prefix("## t="));
         marks.map(|mark| mark.split(' ').next().unwrap_or_default().parse().expect("seconds")).collect()
-    }
-}
-
-impl Clock {
-    fn parse(text: &str) -> Clock {
-        let mut clock = Clock::default();
-        for line in text.lines().map(|line| line.split('#').next().unwrap_or_default()) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let seconds = |word: &str| word.parse::<f64>().unwrap_or_else(|_| panic!("seconds: {word}"));
-            match words[..] {
-                [] => {}
-                ["uptime", s] => clock.uptime = seconds(s),
-                ["begin", ref times @ ..] => clock.begins.extend(times.iter().map(|s| seconds(s))),
-                ["reachable", interface, s] => {
-                    clock.reachable.insert(interface.to_owned(), seconds(s));
-                }
-                ["left-out", from, to] => clock.left_out.push((seconds(from), seconds(to))),
-                _ => panic!("what is `{line}'?"),
-            }
-        }
-        clock
     }
 }

@@ -106,6 +106,7 @@ impl<M: Machine> Interpreter<'_, M> {
             let (name, rest) = part.split_at(end);
             let value = match name {
                 "VIP" => "10.0.0.100",
+                "VIP6" => "2001:db8::100",
                 "ALL" => "c.eth0 rt.eth0 rt.eth1 d.eth0 r1.eth0 r2.eth0",
                 _ => self.variables.get(name).unwrap_or_else(|| panic!("no variable {name}")),
             };

@@ -141,6 +141,11 @@ pub(super) fn tunnel_overhead(tunnel: Tunnel, to: Addr) -> u16 {
 fn quote_mut(packet: &mut Packet) -> Option<&mut Packet> {
     match &mut packet.payload {
         Payload::Icmp(icmp) => icmp.quote.as_deref_mut(),
-        Payload::Tcp(_) | Payload::Udp(_) | Payload::Sync(_) | Payload::Sctp(_) | Payload::Other(_) => None,
+        Payload::Tcp(_)
+        | Payload::Udp(_)
+        | Payload::Sync(_)
+        | Payload::Sctp(_)
+        | Payload::Ndisc(_)
+        | Payload::Other(_) => None,
     }
 }

@@ -183,7 +183,10 @@ fn bench_measures_the_parts_it_is_asked_for() {
         lines.lines().map(name).collect::<Vec<_>>()
     };
     assert_eq!(figures("w2"), ["W2"]);
-    assert_eq!(figures("director"), ["director-new", "director-busy", "director-random", "director-memory"]);
+    assert_eq!(
+        figures("director"),
+        ["director-new", "director-busy", "director-random", "director-bursts", "director-memory"]
+    );
     assert_eq!(figures("schedulers,memory").len(), 14 + 6);
     let text = lvsim(&[&["bench"], &small[..]].concat()).with_status(0).stdout;
     for words in ["W1: ", "W2: ", "The director alone", "Schedulers: ", "Memory: ", "all in"] {

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod determinism;
+mod fuzzing;
 mod gallery;
 mod interrupted;
 mod lvsim;

@@ -261,5 +261,6 @@ mod tests {
             };
             assert_eq!(job(&loaded), job(&in_memory));
         }
+        std::fs::remove_dir_all(folder).expect("it is ours");
     }
 }

@@ -19,6 +19,26 @@ pub struct AddressSpec {
     pub label: Option<String>,
     /// The scope; without one host for 127.0.0.0/8 and global for the rest.
     pub scope: Option<Scope>,
+    /// `preferred_lft 0`: it speaks for the host only if no other address can (IPv6).
+    pub deprecated: bool,
+    /// Is it used without asking the link first (IPv6)?
+    pub nodad: bool,
+}
+
+impl AddressSpec {
+    /// An address alone in its network.
+    pub fn new(dev: String, addr: Addr) -> AddressSpec {
+        AddressSpec {
+            dev,
+            addr,
+            len: addr.width(),
+            broadcast: None,
+            label: None,
+            scope: None,
+            deprecated: false,
+            nodad: false,
+        }
+    }
 }
 
 pub(super) fn parse(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
@@ -36,7 +56,7 @@ pub(super) fn parse(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
         }
         _ => args.prefix("address")?,
     };
-    let mut spec = AddressSpec { dev: String::new(), addr, len, broadcast: None, label: None, scope: None };
+    let mut spec = AddressSpec { len, ..AddressSpec::new(String::new(), addr) };
     while let Some(word) = args.next() {
         match word.text.as_str() {
             "dev" => spec.dev = args.expect("device")?.text.clone(),
@@ -47,9 +67,13 @@ pub(super) fn parse(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
                     spec.broadcast = Some(args.addr("broadcast address")?);
                 }
             }
-            "noprefixroute" | "nodad" => {}
-            "valid_lft" | "preferred_lft" => drop(args.expect("lifetime")?),
-            _ => return Err(unknown(word, "addr", "dev, label, scope, brd")),
+            "noprefixroute" => {}
+            "nodad" => spec.nodad = true,
+            "preferred_lft" => {
+                spec.deprecated = matches!(args.expect("lifetime")?.text.as_str(), "0" | "0sec");
+            }
+            "valid_lft" => drop(args.expect("lifetime")?),
+            _ => return Err(unknown(word, "addr", "dev, label, scope, brd, nodad, preferred_lft")),
         }
     }
     if spec.dev.is_empty() {

@@ -11,6 +11,8 @@ pub enum LinkKind {
     Dummy,
     /// An IP-in-IP tunnel (`tunl0`).
     IpIp,
+    /// A tunnel in IPv6 (`ip6tnl0`).
+    Ip6Tnl,
 }
 
 /// One change of a device.
@@ -71,9 +73,11 @@ fn add(args: &mut Args) -> Result<Vec<IpCommand>, ParseError> {
     let kind = match word.text.as_str() {
         "dummy" => LinkKind::Dummy,
         "ipip" => LinkKind::IpIp,
+        "ip6tnl" => LinkKind::Ip6Tnl,
         _ => {
             let problem = format!("devices of type `{}' are not modelled here", word.text);
-            let cure = "use dummy or ipip; real links and switches belong into the scenario's networks";
+            let cure =
+                "use dummy, ipip or ip6tnl; real links and switches belong into the scenario's networks";
             return Err(ParseError::at(word, problem, cure));
         }
     };

@@ -3,6 +3,7 @@
 mod command_line;
 mod determinism;
 mod explain;
+mod fuzzing;
 mod gallery;
 mod interrupted;
 mod lvsim;

@@ -28,6 +28,8 @@ pub enum End {
     Switch(u32, u16),
     /// At an interface of a host that is listened to.
     Tap(u32, u16),
+    /// At an interface of a host where frames may carry tags.
+    Trunk(u32, u16),
 }
 
 /// What a link has carried so far.
@@ -144,8 +146,15 @@ impl Link {
 
     /// Somebody listens to the interface at the far end.
     pub(crate) fn tap(&mut self) {
-        if let End::Host(host, interface) = self.end {
+        if let End::Host(host, interface) | End::Trunk(host, interface) = self.end {
             self.end = End::Tap(host, interface);
+        }
+    }
+
+    /// Frames that reach the far end may carry tags.
+    pub(crate) fn expect_tags(&mut self) {
+        if let End::Host(host, interface) = self.end {
+            self.end = End::Trunk(host, interface);
         }
     }
 

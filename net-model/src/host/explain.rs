@@ -57,11 +57,13 @@ impl Host {
         let mark = cx.wiring.frames.packet_mut(frame).mark;
         self.tell(cx, Stage::Input, frame, |frame| {
             let interface = self.stack.interface_at(iif);
-            let out_of = if matches!(interface.kind, InterfaceKind::Tunnel | InterfaceKind::TunnelV6) {
-                ", which took it out of its tunnel"
-            } else {
-                ""
-            };
+            let kind = interface.kind;
+            let out_of =
+                if matches!(kind, InterfaceKind::Tunnel | InterfaceKind::TunnelV6 | InterfaceKind::Gre) {
+                    ", which took it out of its tunnel"
+                } else {
+                    ""
+                };
             format!("{frame}: in on {}{out_of}", interface.name)
         });
         if mark != 0 {

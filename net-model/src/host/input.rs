@@ -8,7 +8,6 @@ use super::reassembly::Purpose;
 use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
-use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::packet::{Body, Packet, Payload};
@@ -167,27 +166,6 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
         cx.drop(Place::Host(self.id), frame, reason);
         self.send_error(cx, &packet, error, Cause::Packet);
-    }
-
-    /// A tunnelled packet for this host: tunl0 takes it if it is up, ip6tnl0 what travels in IPv6.
-    #[inline(never)]
-    fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let from = cx.wiring.frames.packet_mut(&frame).routed_src();
-        let name = if from.is_v4() { "tunl0" } else { "ip6tnl0" };
-        let Some(tunnel) = self.stack.interface(name) else {
-            return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
-        };
-        if !self.stack.interface_at(tunnel).up {
-            return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
-        }
-        if !from.is_v4() && self.stack.is_local(from) {
-            return cx.drop(Place::Host(self.id), frame, DropReason::TunnelFromSelf);
-        }
-        cx.wiring.frames.packet_mut(&frame).outer = None;
-        if cx.capture.is_some() {
-            return capture::input_again(self, cx, tunnel, frame);
-        }
-        self.ip_input_again(cx, tunnel, frame);
     }
 
     /// The transport protocol gets the packet.

@@ -38,6 +38,7 @@ mod reachability;
 mod reassembly;
 mod redirect;
 mod reply;
+mod resolution;
 pub mod route;
 mod route_cache;
 pub mod route_input;
@@ -49,6 +50,8 @@ pub mod sysctl;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod tunnel;
+pub mod vlan;
 
 pub(crate) use account::describe;
 pub(crate) use exit::Leaver;

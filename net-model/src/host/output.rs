@@ -179,11 +179,11 @@ impl Host {
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);
-        (out.src, out.dst, out.vlan) = (interface.mac, mac, 0);
+        (out.src, out.dst, out.vlan) = (interface.mac, mac, interface.vlan);
         let reason = match self.cable(oif) {
             Some(cable) if interface.up && self.is_up => {
                 if cx.capture.is_some() {
-                    capture::output(cx, self.id, oif, cable.outgoing, &frame);
+                    capture::output(cx, self.id, (oif, interface.lower), cable.outgoing, &frame);
                 }
                 return cx.transmit(cable.outgoing, frame);
             }

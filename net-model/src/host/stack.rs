@@ -4,7 +4,6 @@
 //! `route.rs` (where does it go?), `route_input.rs` (whose is it?), `arp.rs` and here (which link address?).
 
 use super::arptables::ArpTables;
-use super::ask::Ask;
 use super::conf::{Conf, ConfKey, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::dad::Claimed;
 use super::exception::{Exception, Exceptions};
@@ -15,8 +14,10 @@ use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
 use super::policy::{Policy, REDRAW_INTERVAL};
 use super::reachability::Expired;
+pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
 use super::route_cache::RouteCache;
 use super::surroundings::Remembered;
+use super::tunnel::Listener;
 use crate::addr::{Addr, Mac};
 use sim_core::{Stream, Time, Timers};
 
@@ -48,6 +49,8 @@ pub struct Stack<H> {
     pub(super) claimed: Vec<Claimed>,
     /// Addresses published by hand (`ip neigh add proxy`).
     pub(super) published: Vec<(Addr, InterfaceId)>,
+    /// UDP ports where tunnels end (`ip fou`).
+    pub(super) tunnel_ports: Vec<(u16, Listener)>,
     pub(super) limits: Limits,
     pub(super) conf_all: Conf,
     pub(super) conf_default: Conf,
@@ -60,40 +63,6 @@ pub struct Stack<H> {
     pub(super) hash_seed: u64,
     ip_id: u16,
     pub(super) next_redraw: Time,
-}
-
-/// Where a frame for a next hop goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resolution {
-    /// To this link address.
-    Mac(Mac),
-    /// Nobody knows yet.
-    Wait {
-        /// The entry to wait at ([`Stack::hold`]).
-        id: NeighbourId,
-        /// The request to send, if one is due.
-        ask: Option<Ask>,
-    },
-    /// The neighbour cache is full (`gc_thresh3`): the packet is dropped.
-    TableFull,
-}
-
-/// What a timer of the neighbour cache demands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NeighbourAction {
-    /// Send this request.
-    Ask(Ask),
-    /// Nobody answered: what waits must be dropped ([`Stack::discard`]), oldest first, and its senders be told.
-    Failed(NeighbourId),
-}
-
-/// What setting an interface up or down leads to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LinkChange<H> {
-    /// What neighbours are told (`arp_notify`, `ndisc_notify`).
-    pub announce: Vec<Ask>,
-    /// What waited for neighbours of the interface.
-    pub dropped: Vec<H>,
 }
 
 impl<H> Stack<H> {
@@ -115,6 +84,7 @@ impl<H> Stack<H> {
             neighbours: Neighbours::new(timers),
             claimed: Vec::new(),
             published: Vec::new(),
+            tunnel_ports: Vec::new(),
             limits: Limits::new(),
             conf_all: Conf::all(),
             conf_default: Conf::new(),

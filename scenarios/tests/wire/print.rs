@@ -5,8 +5,8 @@
 
 use net_model::addr::{Addr, Mac};
 use net_model::packet::{
-    Arp, ArpOp, Body, Datagram, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, NdiscKind, Packet,
-    Payload, Segment,
+    Arp, ArpOp, Body, Datagram, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, NdiscKind, Outer,
+    Packet, Payload, Segment,
 };
 use std::fmt::{self, Write};
 
@@ -49,11 +49,23 @@ impl Printer {
             protocol: encapsulation(outer.kind),
             len: packet.wire_len(),
         };
-        let head = match outer.src.is_v4() {
-            true => head.to_string(),
-            false => header_v6(outer.tos, outer.ttl, "IPv6", packet.wire_len()),
-        };
-        format!("{head} {} > {}: {}", outer.src, outer.dst, self.inner(packet))
+        let (src, dst) = (outer.src, outer.dst);
+        match outer.kind {
+            Encapsulation::IpIp if !src.is_v4() => {
+                let head = header_v6(outer.tos, outer.ttl, "IPv6", head.len);
+                format!("{head} {src} > {dst}: {}", self.inner(packet))
+            }
+            Encapsulation::IpIp => format!("{head} {src} > {dst}: {}", self.inner(packet)),
+            Encapsulation::Gre { checksum } => {
+                let checksum = if checksum { ", checksum" } else { "" };
+                let len = head.len - 20;
+                format!("{head} {src} > {dst}: GREv0{checksum}, length {len} {}", self.inner(packet))
+            }
+            // tcpdump does not look into it.
+            Encapsulation::Gue { sport, dport, .. } => {
+                format!("{head} {src}.{sport} > {dst}.{dport}: UDP, length {}", head.len - 28)
+            }
+        }
     }
 
     fn inner(&mut self, packet: &Packet) -> String {
@@ -178,7 +190,14 @@ impl Printer {
             (3, 3) => match (&quote.outer, &quote.payload) {
                 (None, Payload::Tcp(segment)) => format!("{to} tcp port {} unreachable", segment.dport),
                 (None, Payload::Udp(datagram)) => format!("{to} udp port {} unreachable", datagram.dport),
-                // tcpdump takes the inner packet's length for a port.
+                (Some(Outer { kind: Encapsulation::Gue { dport, .. }, .. }), _) => {
+                    format!("{to} udp port {dport} unreachable")
+                }
+                // tcpdump takes for a port what stands where TCP has it: the type of what is in GRE, IPv4 …
+                (Some(Outer { kind: Encapsulation::Gre { .. }, .. }), _) => {
+                    format!("{to} protocol 47 port {} unreachable", 0x0800)
+                }
+                // … and in IP in IP the length of the inner packet.
                 _ => format!("{to} protocol {} port {} unreachable", protocol_of(quote), quote.len),
             },
             (3, 4) => format!("{to} unreachable - need to frag (mtu {})", icmp.info),

@@ -154,7 +154,7 @@ const IPV6: [Entry; 13] = [
         packets: dropped(DropReason::NoTunnel), explanation: "ip link set ip6tnl0 up" },
     Entry { recordings: &["28c-ipv6-tun-no-module"], scenario: "ipv6-tun-not-ready",
         finding: Says("web2 has no ip6tnl0 (the ip6_tunnel module is not loaded)"),
-        packets: dropped(DropReason::NoProtocol), explanation: "ip6_tunnel for IPv6" },
+        packets: dropped(DropReason::NoProtocol), explanation: "modprobe ip6_tunnel (IPv6)" },
     Entry { recordings: &["29-ipv6-dr-vip-on-eth0"], scenario: "ipv6-dr-vip-on-eth0",
         finding: Says("web1 answers for the virtual address 2001:db8::100 on eth0"),
         packets: Of("ff02::1:ff00:100"), explanation: "answers: 2001:db8::100 is on eth0" },

@@ -57,7 +57,16 @@ impl Host {
     #[cold]
     pub(crate) fn ndisc_unicast(&mut self, cx: &mut Cx, frame: FrameId) {
         let arrived = cx.wiring.frames.get(&frame).dst;
-        let iif = self.stack.interfaces().find(|(_, device)| device.mac == arrived).map(|(id, _)| id);
+        let Payload::Ndisc(message) = cx.wiring.frames.packet_mut(&frame).payload else {
+            return cx.deliver(frame);
+        };
+        // VLANs share the link address of their card: the message concerns only one of them.
+        let devices = || self.stack.interfaces().filter(|(_, device)| device.mac == arrived);
+        let concerned = devices().find(|(id, device)| match message.kind {
+            NdiscKind::Advertisement => self.stack.neighbour(message.target, *id).is_some(),
+            NdiscKind::Solicitation | NdiscKind::Probe => device.carries(message.target),
+        });
+        let iif = concerned.or_else(|| devices().next()).map(|(id, _)| id);
         match iif {
             Some(iif) => self.ndisc_input(cx, iif, frame),
             // It is the host's own, and has never been on a wire.

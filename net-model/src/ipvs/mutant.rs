@@ -176,7 +176,7 @@ impl Director {
             }
             Mutant::RrStartsAtOldest => self.turn_round(),
             Mutant::HashIgnoresFlags => {
-                ["sh", "mh"].into_iter().for_each(|name| self.bind_anew(name, name, false))
+                ["sh", "mh"].into_iter().for_each(|name| self.bind_anew(name, name, false));
             }
             Mutant::SedIsWlc => self.bind_anew("sed", "wlc", false),
             Mutant::NqPassesIdleOver => self.bind_anew("nq", "sed", false),

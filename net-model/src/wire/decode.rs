@@ -208,10 +208,18 @@ fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
         outer: None,
         text: None,
     };
-    if let Payload::Tcp(_) = packet.payload {
-        packet.note_selective(tcp::selective(layer.body));
+    match packet.payload {
+        Payload::Tcp(_) => packet.note_selective(tcp::selective(layer.body)),
+        Payload::Udp(_) => packet.hear(words(layer)),
+        _ => {}
     }
     Ok(packet)
+}
+
+/// What a datagram says, if all of it was captured; zeros are what an ordinary one is filled with, and say nothing.
+fn words<'a>(layer: &Layer<'a>) -> &'a [u8] {
+    let said = layer.body.get(8..layer.len.saturating_sub(layer.header)).unwrap_or_default();
+    if said.first().is_none_or(|first| *first == 0) { &[] } else { said }
 }
 
 fn payload(layer: &Layer, is_quoted: bool) -> Result<Payload, Unreadable> {

@@ -17,7 +17,8 @@ impl Network {
         let Network { hosts, cx, .. } = self;
         let on = &mut hosts[host.0 as usize];
         let has_carrier = on.stack.interface_at(interface).carrier;
-        if let Some(cable) = on.cable(interface).filter(|_| has_carrier) {
+        let is_card = on.stack.interface_at(interface).lower.is_none();
+        if let Some(cable) = on.cable(interface).filter(|_| has_carrier && is_card) {
             cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, up, &mut cx.agenda);
         }
         let change = on.stack.set_up(interface, up);
@@ -38,8 +39,11 @@ impl Network {
         if let Some(cable) = on.cable(interface).filter(|_| is_up) {
             cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, plugged, &mut cx.agenda);
         }
-        for frame in on.stack.set_carrier(interface, plugged) {
-            cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);
+        let vlans = on.stack.vlans_of(interface);
+        for interface in std::iter::once(interface).chain(vlans) {
+            for frame in on.stack.set_carrier(interface, plugged) {
+                cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);
+            }
         }
         on.arm_timers(cx);
     }
@@ -53,10 +57,16 @@ impl Network {
         &host.clients[host.group_index(group)].seen
     }
 
-    /// A host crashes (it neither sends nor receives from now on) or returns. Its state is kept: this is a host that
-    /// hangs, not one that boots anew.
+    /// A host crashes (it neither sends nor receives from now on) or returns. Its connections are lost with its programs:
+    /// whoever still has the other end of one draws a reset when the host is back. Its settings are made again, as scripts
+    /// do that run when a host starts; they stay as they are.
     pub fn set_host_up(&mut self, host: HostId, up: bool) {
-        self.host_mut(host).is_up = up;
+        let Network { hosts, cx, .. } = self;
+        let host = &mut hosts[host.0 as usize];
+        if host.is_up && !up {
+            host.lose_sockets(cx);
+        }
+        host.is_up = up;
     }
 
     /// Ends frames that an administrative command has thrown out of a queue.
@@ -88,6 +98,8 @@ impl Network {
     /// After commands on a host: its timers may be due earlier.
     pub fn settle(&mut self, host: HostId) {
         let Network { hosts, cx, .. } = self;
-        hosts[host.0 as usize].arm_timers(cx);
+        let host = &mut hosts[host.0 as usize];
+        host.stack.rules_changed();
+        host.arm_timers(cx);
     }
 }

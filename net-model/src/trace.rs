@@ -7,7 +7,7 @@
 use crate::addr::Addr;
 use crate::frames::FrameId;
 use crate::network::Network;
-use crate::packet::{Arp, Body, Frame, Payload};
+use crate::packet::{Arp, Body, Frame, Packet, Payload};
 use crate::recorder::Place;
 use crate::transcript::{Line, Stage};
 use crate::verdict::DropReason;
@@ -67,7 +67,7 @@ impl Default for Selection {
 pub enum What {
     /// Every packet.
     Any,
-    /// ARP requests and replies.
+    /// ARP requests and replies, and the solicitations and advertisements of IPv6.
     Arp,
     /// ICMP messages.
     Icmp,
@@ -145,6 +145,14 @@ impl Subject {
                 kind: What::Arp,
                 ends: (arp.sender, arp.target),
                 signature: signature_of(arp),
+            },
+            // What ARP is to IPv4, neighbour discovery is to IPv6.
+            Body::Ip(Packet { src, payload: Payload::Ndisc(message), .. }) => Subject {
+                flow: 0,
+                slot,
+                kind: What::Arp,
+                ends: (*src, message.target),
+                signature: mixed(mixed(3, message.kind as u32), message.target.to_bits() as u32),
             },
             Body::Ip(packet) => {
                 let (kind, words) = match &packet.payload {

@@ -22,6 +22,8 @@ pub enum Stage {
     Input,
     /// `host/arp.rs`: what a host makes of an ARP packet.
     Arp,
+    /// `host/ndisc.rs`: a question or answer about an IPv6 neighbour is judged.
+    Ndisc,
     /// `host/mark.rs`: firewall marks.
     Mark,
     /// `host/route_input.rs`: deliver, forward or drop?
@@ -44,7 +46,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in the order of the walk.
-    pub const ALL: [Stage; 16] = [
+    pub const ALL: [Stage; 17] = [
         Stage::Client,
         Stage::Output,
         Stage::Neighbour,
@@ -52,6 +54,7 @@ impl Stage {
         Stage::Switch,
         Stage::Input,
         Stage::Arp,
+        Stage::Ndisc,
         Stage::Mark,
         Stage::Route,
         Stage::Director,
@@ -73,6 +76,7 @@ impl Stage {
             Stage::Switch => "switch",
             Stage::Input => "input",
             Stage::Arp => "arp",
+            Stage::Ndisc => "ndisc",
             Stage::Mark => "mark",
             Stage::Route => "route",
             Stage::Director => "director",
@@ -95,6 +99,7 @@ impl Stage {
             Stage::Switch => Some("switch.rs"),
             Stage::Input => Some("host/input.rs"),
             Stage::Arp => Some("host/arp.rs"),
+            Stage::Ndisc => Some("host/ndisc.rs"),
             Stage::Mark => Some("host/mark.rs"),
             Stage::Route => Some("host/route_input.rs"),
             Stage::Director => Some("ipvs/director.rs"),
@@ -161,6 +166,7 @@ impl fmt::Display for Packet {
             Payload::Sync(sync) => write!(f, ": UDP, {} connections", sync.message.entries.len())?,
             Payload::Sctp(chunks) => write!(f, ": SCTP chunk {}", chunks.first)?,
             Payload::Icmp(icmp) => write!(f, ": {}", IcmpName(icmp, self.src.is_v4()))?,
+            Payload::Fragment(_) => write!(f, ": fragment from byte {} on", self.fragment_offset)?,
             Payload::Ndisc(message) => write!(f, ": {message}")?,
             Payload::Other(number) => write!(f, ": protocol {number}")?,
         }

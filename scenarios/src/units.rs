@@ -84,8 +84,9 @@ quantities! {
     PerSecond(f64) = 0.0, r"^\d[\d_.]*k?/(s|min|h|d)$", ["200/s", "12k/s", "90/min"];
     /// A share of one.
     Fraction(f64) = 0.0, r"^\d[\d.]*%?$", ["0.1%", "0.001"];
-    /// An IP address with the length of its network: one, or a range for a group of hosts.
-    Cidr(AddrRange) = AddrRange { first: Addr::UNSPECIFIED_V4, last: Addr::UNSPECIFIED_V4, len: 32 }, r"^[0-9a-fA-F.:]+(-[0-9a-fA-F.:]+)?/\d+$", ["10.0.0.1/24", "10.0.1.1-10.0.1.250/16", "10.0.0.100/32"];
+    /// An IP address with the length of its network: one, or a range for a group of hosts. `preferred_lft 0`: it speaks for
+    /// its host only if no other address can (IPv6).
+    Cidr(AddrRange) = AddrRange { first: Addr::UNSPECIFIED_V4, last: Addr::UNSPECIFIED_V4, len: 32, deprecated: false }, r"^[0-9a-fA-F.:]+(-[0-9a-fA-F.:]+)?/\d+( preferred_lft 0)?$", ["10.0.0.1/24", "10.0.1.1-10.0.1.250/16", "2001:db8::100/128 preferred_lft 0"];
     /// A network prefix.
     Network(Prefix) = Prefix::host(Addr::UNSPECIFIED_V4), r"^[0-9a-fA-F.:]+/\d+$", ["10.0.0.0/24"];
     /// One IP address.
@@ -107,6 +108,8 @@ pub struct AddrRange {
     pub last: Addr,
     /// Length of the network prefix in bits.
     pub len: u8,
+    /// `preferred_lft 0`
+    pub deprecated: bool,
 }
 
 impl AddrRange {
@@ -226,14 +229,16 @@ impl FromStr for Cidr {
         let (first, last) = addresses.split_once('-').unwrap_or((addresses, addresses));
         let first: Addr = first.trim().parse().map_err(|_| bad())?;
         let last: Addr = last.trim().parse().map_err(|_| bad())?;
+        let (len, rest) = len.split_once(' ').unwrap_or((len, ""));
+        let deprecated = rest.trim() == "preferred_lft 0";
         let len: u8 = len.parse().map_err(|_| bad())?;
-        if len > first.width() || first.family() != last.family() {
+        if !(rest.is_empty() || deprecated) || len > first.width() || first.family() != last.family() {
             return Err(bad());
         }
         if first > last {
             return Err(format!("the range runs from {first} down to {last}\nput the smaller address first"));
         }
-        Ok(Cidr(AddrRange { first, last, len }))
+        Ok(Cidr(AddrRange { first, last, len, deprecated }))
     }
 }
 
@@ -398,6 +403,10 @@ mod tests {
     fn addresses() {
         let range = "10.0.1.1-10.0.4.232/16".parse::<Cidr>().unwrap().0;
         assert_eq!(range.count(), 1000);
+        let spoken = |text: &str| text.parse::<Cidr>().map(|range| range.0.deprecated).ok();
+        assert_eq!(spoken("2001:db8::100/128 preferred_lft 0"), Some(true));
+        assert_eq!(spoken("2001:db8::100/128"), Some(false));
+        assert_eq!(spoken("2001:db8::100/128 preferred_lft 1"), None);
         assert!("10.0.0.1".parse::<Cidr>().unwrap_err().contains("address/length"));
         assert!("10.0.0.1/24".parse::<Network>().unwrap_err().contains("10.0.0.0/24"));
         assert!("01:00:00:00:00:01".parse::<MacAddress>().is_err(), "multicast");

@@ -800,15 +800,15 @@ fn mistakes_that_lvs_clusters_have() {
         "-r 10.0.0.11 -g",
         "-r 10.0.0.11 -i",
         &expect![[r#"
-        warning: web1 has no tunnel interface that is up
-          --> web.yaml:10:3
-           |
-        10 |   web1:
-           |   ^^^^
-           |
-           = help: add `tunl0: {address: VIP/32}` to its interfaces
+            warning: web1 has no tunl0 (the ipip module is not loaded): it refuses what comes in a tunnel
+              --> web.yaml:10:3
+               |
+            10 |   web1:
+               |   ^^^^
+               |
+               = help: add `tunl0: {address: VIP/32}` to its interfaces
 
-    "#]],
+        "#]],
     );
     check(
         "    server: {ports: 80}\n",
@@ -985,4 +985,28 @@ fn ways_that_lead_nowhere() {
         assert!(found.starts_with(told), "{from} -> {to}:\n{found}");
         assert_eq!(found.is_empty(), told.is_empty(), "{from} -> {to}:\n{found}");
     }
+}
+
+#[test]
+fn a_cluster_of_two_families() {
+    let cluster = "duration: 1s
+cluster:
+  forwarding: dr
+  vips: 2001:db8::100
+  network: {prefix: 10.0.0.0/24}
+  services: {port: 80}
+  servers: {web1: {}}
+clients: {a: {arrivals: {constant: 1/s}}}
+";
+    expect![[r#"
+        error: the virtual address 2001:db8::100 is of another family than the network 10.0.0.0/24
+         --> web.yaml:4:9
+          |
+        4 |   vips: 2001:db8::100
+          |         ^^^^^^^^^^^^^
+          |
+          = help: give `vips` and `network: {prefix: …}` of one family; mixed clusters need the long form
+
+    "#]]
+    .assert_eq(&told(cluster));
 }

@@ -7,7 +7,7 @@
 use net_model::trace::{Dropped, Selection, What};
 use net_model::verdict::DropReason;
 use scenarios::explain::explain;
-use scenarios::load::load;
+use scenarios::load::{load, load_text};
 use std::path::{Path, PathBuf};
 
 /// A row of the catalogue.
@@ -53,12 +53,16 @@ const fn dropped(reason: DropReason) -> Packets {
 }
 
 #[rustfmt::skip] // a table
-const CATALOGUE: [Entry; 26] = [
+const CATALOGUE: [Entry; 28] = [
     Entry { recordings: &["01-dr-ok"], scenario: "dr-arp-on-eth0", finding: HEALTHY,
         packets: FirstExchange, explanation: "is on lo, and its addresses count on every interface" },
     Entry { recordings: &["02-nat-ok"], scenario: "nat-three-servers", finding: HEALTHY,
         packets: FirstExchange, explanation: "its source is now the service" },
     Entry { recordings: &["03-tun-ok"], scenario: "tun-across-router", finding: HEALTHY,
+        packets: FirstExchange, explanation: "in on tunl0, which took it out of its tunnel" },
+    Entry { recordings: &["40-tun-gre"], scenario: "tun-gre", finding: HEALTHY,
+        packets: FirstExchange, explanation: "in on gre0, which took it out of its tunnel" },
+    Entry { recordings: &["41-tun-gue"], scenario: "tun-gue", finding: HEALTHY,
         packets: FirstExchange, explanation: "in on tunl0, which took it out of its tunnel" },
     Entry { recordings: &["04-dr-no-arp-ignore"], scenario: "dr-arp-problem",
         finding: Says("web1 answers ARP for the virtual address 10.0.0.100"),
@@ -97,7 +101,7 @@ const CATALOGUE: [Entry; 26] = [
         packets: dropped(DropReason::NoTunnel), explanation: "ip link set tunl0 up" },
     Entry { recordings: &["13b-tun-no-ipip-module"], scenario: "tun-without-ipip",
         finding: Says("web1 has no tunl0 (the ipip module is not loaded)"),
-        packets: dropped(DropReason::NoProtocol), explanation: "Load the module (ipip for IP in IP)" },
+        packets: dropped(DropReason::NoProtocol), explanation: "modprobe ipip (IP in IP and GUE)" },
     Entry { recordings: &["14-tun-rp-filter"], scenario: "tun-rp-filter",
         finding: Says("web1 drops what comes out of the tunnel: strict reverse-path filtering"),
         packets: dropped(DropReason::ReversePath),
@@ -133,6 +137,47 @@ const CATALOGUE: [Entry; 26] = [
         packets: Arp, explanation: "an arptables rule drops it" },
 ];
 
+/// IPv6: what neighbours are asked stands in packets to the group of the virtual address.
+#[rustfmt::skip]
+const IPV6: [Entry; 13] = [
+    Entry { recordings: &["26-ipv6-dr-ok"], scenario: "ipv6-dr", finding: HEALTHY,
+        packets: Of("ff02::1:ff00:100"), explanation: "does not answer: 2001:db8::100 is on lo, and IPv6 answers for addresses of eth0 only" },
+    Entry { recordings: &["27-ipv6-nat-ok", "27a-ipv6-nat-one-net"], scenario: "ipv6-nat", finding: HEALTHY,
+        packets: FirstExchange, explanation: "its source is now the service" },
+    Entry { recordings: &["28-ipv6-tun-ok"], scenario: "ipv6-tun", finding: HEALTHY,
+        packets: FirstExchange, explanation: "in on ip6tnl0, which took it out of its tunnel" },
+    Entry { recordings: &["28a-ipv6-tun-vip-speaks"], scenario: "ipv6-tun-vip-speaks",
+        finding: Says("director speaks with the virtual address 2001:db8::100"),
+        packets: dropped(DropReason::TunnelFromSelf), explanation: "ip addr add VIP/128 dev eth0 preferred_lft 0" },
+    Entry { recordings: &["28b-ipv6-tun-ip6tnl0-down"], scenario: "ipv6-tun-not-ready",
+        finding: Says("ip6tnl0 of web1 is down"),
+        packets: dropped(DropReason::NoTunnel), explanation: "ip link set ip6tnl0 up" },
+    Entry { recordings: &["28c-ipv6-tun-no-module"], scenario: "ipv6-tun-not-ready",
+        finding: Says("web2 has no ip6tnl0 (the ip6_tunnel module is not loaded)"),
+        packets: dropped(DropReason::NoProtocol), explanation: "ip6_tunnel for IPv6" },
+    Entry { recordings: &["29-ipv6-dr-vip-on-eth0"], scenario: "ipv6-dr-vip-on-eth0",
+        finding: Says("web1 answers for the virtual address 2001:db8::100 on eth0"),
+        packets: Of("ff02::1:ff00:100"), explanation: "answers: 2001:db8::100 is on eth0" },
+    Entry { recordings: &["30-ipv6-dead-real-server"], scenario: "ipv6-dead-server",
+        finding: Says("no host has the address 2001:db8::12"),
+        packets: dropped(DropReason::NeighbourFailed), explanation: "Nobody answered for the next hop's link address" },
+    Entry { recordings: &["31-ipv6-dad"], scenario: "ipv6-failover",
+        finding: Nothing("it happens in the course of the run, on purpose"),
+        packets: Of("ff02::1:ff00:100"), explanation: "gives 2001:db8::100 up: another host has it (dadfailed)" },
+    Entry { recordings: &["32-ipv6-ndisc-notify", "33-ipv6-vip-moves"], scenario: "ipv6-failover",
+        finding: Nothing("it happens in the course of the run, on purpose"),
+        packets: Of("ff02::1"), explanation: "from now on 2001:db8::100 is at" },
+    Entry { recordings: &["34-ipv6-static-neighbour"], scenario: "ipv6-static-neighbour",
+        finding: Says("router has a permanent ARP entry for the virtual address 2001:db8::100"),
+        packets: Of("ff02::1:ff00:fe"), explanation: "tells the source of the packet that waits, an address of the interface" },
+    Entry { recordings: &["34-ipv6-static-neighbour"], scenario: "ipv6-static-neighbour",
+        finding: Says("web1 answers for the virtual address 2001:db8::100 on eth0"),
+        packets: dropped(DropReason::NeighbourFailed), explanation: "Nobody answered for the next hop's link address" },
+    Entry { recordings: &["35-ipv6-dr-no-vip"], scenario: "ipv6-dr-no-vip",
+        finding: Says("web2 does not have the virtual address 2001:db8::100 but forwards"),
+        packets: dropped(DropReason::IpvsTtl), explanation: "a real server without the virtual address that forwards" },
+];
+
 /// The last one has three faults in one scenario.
 #[rustfmt::skip]
 const DEAD_SERVERS: [Entry; 3] = [
@@ -148,7 +193,7 @@ const DEAD_SERVERS: [Entry; 3] = [
 ];
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
-    CATALOGUE.iter().chain(&DEAD_SERVERS)
+    CATALOGUE.iter().chain(&IPV6).chain(&DEAD_SERVERS)
 }
 
 fn folder(path: &str) -> PathBuf {
@@ -215,4 +260,35 @@ fn explain_says_what_decided() {
             lines[..lines.len().min(60)].join("\n")
         );
     }
+}
+
+/// IPv6 has no ARP problem while the virtual address is on lo: neighbour discovery answers for the asked interface only.
+#[test]
+fn ipv6_keeps_quiet_about_addresses_on_lo() {
+    let told = |on_lo: &str, on_eth0: &str| {
+        let text = format!(
+            "duration: 1s
+networks: {{lan: {{prefix: '2001:db8::/64'}}}}
+hosts:
+  director:
+    interfaces: {{eth0: {{network: lan, address: ['2001:db8::1/64', '2001:db8::100/128']}}}}
+    ipvsadm: |
+      -A -t [2001:db8::100]:80 -s rr
+      -a -t [2001:db8::100]:80 -r [2001:db8::11]:80 -g
+  web1:
+    interfaces: {{eth0: {{network: lan, address: ['2001:db8::11/64'{on_eth0}]}}, lo: {{address: [{on_lo}]}}}}
+    server: {{ports: 80}}
+  client: {{interfaces: {{eth0: {{network: lan, address: '2001:db8::50/64'}}}}}}
+clients: {{browsers: {{on: client, to: '[2001:db8::100]:80', arrivals: {{constant: 1/s}}}}}}
+"
+        );
+        let loaded =
+            load_text("x", "x", &text, Path::new("")).unwrap_or_else(|problems| panic!("{problems}"));
+        loaded.warnings.list.iter().map(|warning| warning.message.clone()).collect::<Vec<String>>()
+    };
+    assert_eq!(told("'2001:db8::100/128'", ""), Vec::<String>::new());
+    assert_eq!(
+        told("", ", '2001:db8::100/128'"),
+        ["web1 answers for the virtual address 2001:db8::100 on eth0: clients go to whoever spoke last"]
+    );
 }

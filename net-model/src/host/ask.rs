@@ -5,6 +5,7 @@ use super::interface::InterfaceId;
 use super::ndisc::NdiscSend;
 use crate::addr::Mac;
 use crate::packet::Frame;
+use std::fmt;
 
 /// A question about a neighbour, or an announcement: ARP for IPv4, neighbour discovery for IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +38,15 @@ impl Ask {
         match self {
             Ask::Arp(arp) => arp.frame(),
             Ask::Ndisc(ndisc) => ndisc.frame(),
+        }
+    }
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ask::Arp(send) => write!(f, "{}", send.arp),
+            Ask::Ndisc(send) => write!(f, "{}", send.message),
         }
     }
 }

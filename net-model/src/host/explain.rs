@@ -57,7 +57,10 @@ impl Host {
         let mark = cx.wiring.frames.packet_mut(frame).mark;
         self.tell(cx, Stage::Input, frame, |frame| {
             let interface = self.stack.interface_at(iif);
-            let out_of = if interface.kind == InterfaceKind::Tunnel {
+            let out_of = if matches!(
+                interface.kind,
+                InterfaceKind::Tunnel | InterfaceKind::TunnelV6 | InterfaceKind::Gre
+            ) {
                 ", which took it out of its tunnel"
             } else {
                 ""
@@ -180,8 +183,7 @@ impl Host {
         self.tell(cx, Stage::Neighbour, frame, |_| {
             let unknown = format!("link address of {next_hop} unknown: the packet waits");
             match ask {
-                Some(Ask::Arp(ask)) => format!("{unknown} for the answer to \"{}\"", ask.arp),
-                Some(Ask::Ndisc(ask)) => format!("{unknown} for the answer to \"{}\"", ask.frame()),
+                Some(ask) => format!("{unknown} for the answer to \"{ask}\""),
                 None => unknown,
             }
         });
@@ -194,18 +196,8 @@ impl Host {
         });
     }
 
-    /// A question about a neighbour leaves, or an answer.
-    pub(super) fn tell_ask(&self, cx: &mut Cx, frame: &FrameId, ask: &Ask) {
-        match ask {
-            Ask::Arp(send) => self.tell_arp_output(cx, frame, send),
-            Ask::Ndisc(send) => self.tell(cx, Stage::Output, frame, |frame| {
-                format!("{frame}: out of {}", self.stack.interface_at(send.interface).name)
-            }),
-        }
-    }
-
     /// An ARP packet leaves.
-    fn tell_arp_output(&self, cx: &mut Cx, frame: &FrameId, send: &ArpSend) {
+    pub(super) fn tell_arp_output(&self, cx: &mut Cx, frame: &FrameId, send: &ArpSend) {
         self.tell(cx, Stage::Output, frame, |frame| {
             let name = &self.stack.interface_at(send.interface).name;
             let to = if send.to.is_group() { "everybody".into() } else { send.to.to_string() };
@@ -342,7 +334,7 @@ fn destination(frame: &Frame) -> Addr {
 
 impl<H> Stack<H> {
     /// The name of the interface that has the address.
-    fn interface_of(&self, addr: Addr) -> Option<&str> {
+    pub(super) fn interface_of(&self, addr: Addr) -> Option<&str> {
         self.interfaces().find(|(_, interface)| interface.has(addr)).map(|(_, interface)| &*interface.name)
     }
 

@@ -3,11 +3,12 @@
 use super::exit::Leaver;
 use super::node::Host;
 use super::output::{UNMARKED, error_of_ipvs};
+use super::reassembly::Purpose;
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::Verdict;
-use crate::packet::{Body, Frame};
+use crate::packet::{Body, Frame, Payload};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
 
@@ -69,6 +70,9 @@ impl Host {
     #[inline(never)]
     fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         match self.stack.route_output(to, None, UNMARKED) {
+            Ok(route) if self.filters_output(cx, &frame, &route) => {
+                cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+            }
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
         }
@@ -79,7 +83,10 @@ impl Host {
     fn ended_by_ipvs(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict) {
         match verdict {
             Verdict::Drop(reason) => cx.drop(Place::Host(self.id), frame, reason),
-            Verdict::Reject(reason, error) => self.refuse(cx, frame, reason, error_of_ipvs(error)),
+            Verdict::Reject(reason, error) => {
+                let is_v4 = cx.wiring.frames.packet_mut(&frame).dst.is_v4();
+                self.refuse(cx, frame, reason, error_of_ipvs(error, is_v4));
+            }
             Verdict::Respond(mut answer) => {
                 answer.id = self.stack.next_ip_id();
                 cx.deliver(frame);
@@ -108,9 +115,22 @@ impl Host {
         self.arm_director(cx);
         match verdict {
             Verdict::Accept if is_translated => self.forward_reply(cx, frame, speaker),
-            Verdict::Accept => Some(frame),
+            Verdict::Accept => self.whole_for_director(cx, frame),
             other => self.forwarded_no_further(cx, frame, other),
         }
+    }
+
+    /// A packet that the director has let pass: it goes on, unless it is a fragment. The director wants to see the whole.
+    #[inline]
+    fn whole_for_director(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
+        let is_fragment = matches!(cx.wiring.frames.packet_mut(&frame).payload, Payload::Fragment(_));
+        if is_fragment { self.forward_fragment(cx, frame) } else { Some(frame) }
+    }
+
+    #[cold]
+    fn forward_fragment(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
+        let whole = self.whole(cx, frame, Purpose::ForDirector)?;
+        self.director_forward_with_care(cx, whole)
     }
 
     /// The director sends a packet elsewhere that was to be forwarded, or it ends here.

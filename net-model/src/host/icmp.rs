@@ -35,6 +35,10 @@ pub enum Error {
         /// The MTU that would do.
         mtu: u32,
     },
+    /// 3/9
+    NetProhibited,
+    /// 3/10
+    HostProhibited,
     /// 3/13
     Prohibited,
     /// 11/0
@@ -54,7 +58,7 @@ impl Error {
         if !is_v4 {
             return match self {
                 Error::NetUnreachable => (1, 0, 0),
-                Error::Prohibited => (1, 1, 0),
+                Error::NetProhibited | Error::HostProhibited | Error::Prohibited => (1, 1, 0),
                 Error::HostUnreachable => (1, 3, 0),
                 Error::PortUnreachable => (1, 4, 0),
                 Error::FragmentationNeeded { mtu } => (2, 0, mtu),
@@ -73,6 +77,8 @@ impl Error {
             Error::Redirect { gateway } => (5, 1, gateway.to_v4_bits().unwrap_or(0)),
             Error::TimeExceeded => (11, 0, 0),
             Error::ReassemblyTimeExceeded => (11, 1, 0),
+            Error::NetProhibited => (3, 9, 0),
+            Error::HostProhibited => (3, 10, 0),
             Error::Prohibited => (3, 13, 0),
         }
     }
@@ -184,6 +190,7 @@ pub fn is_icmp_error(packet: &Packet) -> bool {
         | Payload::Sync(_)
         | Payload::Sctp(_)
         | Payload::Ndisc(_)
+        | Payload::Fragment(_)
         | Payload::Other(_) => false,
     }
 }

@@ -42,6 +42,14 @@ impl Host {
         if v4 && icmp.kind == 5 {
             return self.redirect_received(cx, frame);
         }
+        if let (Some(Trouble::TooBig(mtu)), Some(quote)) = (trouble(icmp, v4), icmp.quote.as_deref())
+            && matches!(quote.payload, Payload::Icmp(_))
+        {
+            // An echo request has no socket that would have to send it again.
+            self.stack.path_mtu_input(cx.now, quote.routed_dst(), mtu);
+            self.arm_timers(cx); // it is forgotten some day
+            return cx.deliver(frame);
+        }
         let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
         let (Some((_, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
@@ -80,6 +88,9 @@ impl Host {
         let way = self.stack.route_output(quote.routed_dst(), None, 0).map(|route| route.oif);
         let came_by = way.ok().filter(|oif| self.stack.interface_at(*oif).mac == to);
         let (Some(iif), true) = (came_by, self.has_live_flow(cx, quote)) else {
+            self.tell(cx, Stage::Icmp, &frame, |_| {
+                "does not believe it: it is about no open connection (half-open ones do not count)".into()
+            });
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
         };
         let about = self.remember(cx, &frame);
@@ -152,6 +163,7 @@ impl Host {
         if !self.stack.path_mtu_input(cx.now, remote, mtu) {
             return;
         }
+        self.arm_timers(cx); // it is forgotten some day
         let mss = self.mss_towards(remote);
         let socket = cx.sockets.get_mut(id);
         if !matches!(socket.state, State::Udp | State::TimeWait) && mss < socket.mss {

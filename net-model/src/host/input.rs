@@ -1,18 +1,20 @@
 //! Receiving: from the frame at the interface to the program, or on to the next host.
 
+use super::arp::ArpSend;
 use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
+use super::reassembly::Purpose;
 use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
-use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::packet::{Body, Packet, Payload};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
+use sim_core::Duration;
 
 impl Host {
     /// A frame is at an interface. What becomes of a packet is often known: no rule looks at it, and the tables need not
@@ -105,7 +107,9 @@ impl Host {
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => {
                 self.tell_delivery(cx, iif, &frame);
-                self.filter_input(cx, iif, frame);
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.filter_input(cx, iif, frame);
+                }
             }
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
@@ -137,14 +141,14 @@ impl Host {
         oif: Option<InterfaceId>,
     ) {
         self.tell_rule(cx, &frame, chain, iif, oif);
-        cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
+        self.end_by_filter(cx, frame, chain, iif, oif);
     }
 
-    /// LOCAL_IN: the filter rules, which tunnels pass unseen.
+    /// LOCAL_IN: the filter rules, which see the outer header of a tunnel, and later what was inside.
     fn filter_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let passing = Passing { packet, iif: Some(iif), oif: None };
-        if packet.outer.is_none() && self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
+        if self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
             return self.drop_by_rule(cx, frame, Chain::Input, Some(iif), None);
         }
         self.local_input(cx, frame);
@@ -166,27 +170,6 @@ impl Host {
         self.send_error(cx, &packet, error, Cause::Packet);
     }
 
-    /// A tunnelled packet for this host: tunl0 takes it if it is up, ip6tnl0 what travels in IPv6.
-    #[inline(never)]
-    fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let from = cx.wiring.frames.packet_mut(&frame).routed_src();
-        let name = if from.is_v4() { "tunl0" } else { "ip6tnl0" };
-        let Some(tunnel) = self.stack.interface(name) else {
-            return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
-        };
-        if !self.stack.interface_at(tunnel).up {
-            return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
-        }
-        if !from.is_v4() && self.stack.is_local(from) {
-            return cx.drop(Place::Host(self.id), frame, DropReason::TunnelFromSelf);
-        }
-        cx.wiring.frames.packet_mut(&frame).outer = None;
-        if cx.capture.is_some() {
-            return capture::input_again(self, cx, tunnel, frame);
-        }
-        self.ip_input_again(cx, tunnel, frame);
-    }
-
     /// The transport protocol gets the packet.
     #[inline]
     pub(crate) fn transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
@@ -204,6 +187,11 @@ impl Host {
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Fragment(_) => {
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.local_input(cx, frame);
+                }
+            }
             Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
@@ -239,7 +227,7 @@ impl Host {
         if ttl_of(packet) <= 1 {
             return self.refuse(cx, frame, DropReason::TtlExpired, Error::TimeExceeded);
         }
-        if u32::from(packet.wire_len()) > route.mtu && packet.df {
+        if u32::from(packet.wire_len()) > route.mtu && packet.stays_whole() {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);
@@ -274,12 +262,30 @@ impl Host {
         }
         if let Some(reply) = outcome.reply {
             cx.note_arp_answer(self.id, reply.arp.sender);
-            self.send_ask(cx, &reply.into());
+            self.answer_arp(cx, reply);
         }
         if let Some(id) = outcome.resolved {
             self.send_waiting(cx, id);
         }
         self.arm_timers(cx);
+    }
+
+    /// Sends an answer, at once or when it is due.
+    fn answer_arp(&mut self, cx: &mut Cx, reply: ArpSend) {
+        if reply.delay == Duration::ZERO {
+            return self.send_ask(cx, &reply.into());
+        }
+        let at = self.timers.fires_at(cx.now, reply.delay);
+        let place = self.put_off.partition_point(|(other, _)| *other <= at);
+        self.put_off.insert(place, (at, reply));
+    }
+
+    /// Answers on behalf of others that were put off and are due.
+    pub(super) fn answer_for_others(&mut self, cx: &mut Cx) {
+        while self.put_off.first().is_some_and(|(at, _)| *at <= cx.now) {
+            let (_, reply) = self.put_off.remove(0);
+            self.send_ask(cx, &reply.into());
+        }
     }
 }
 

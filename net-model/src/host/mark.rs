@@ -1,10 +1,11 @@
-//! iptables, as far as a load balancer uses it: firewall marks and plain ACCEPT and DROP.
+//! iptables, as far as a load balancer uses it: firewall marks, ACCEPT, DROP and REJECT (`reject.rs`).
 //!
 //! `iptables -t mangle -A PREROUTING -p tcp -d VIP -m multiport --dports 80,443 -j MARK --set-mark 1` groups services
 //! for `ipvsadm -f 1`; the filter table's INPUT, FORWARD and OUTPUT accept or drop. Order in the hooks: mangle before
 //! filter, and filter INPUT before IPVS. Address translation and connection tracking are outside the model.
 
 use super::interface::InterfaceId;
+use super::reject::Rejection;
 use crate::addr::{Addr, Prefix};
 use crate::packet::Packet;
 
@@ -43,6 +44,8 @@ pub enum Target {
     Accept,
     /// `-j DROP`
     Drop,
+    /// `-j REJECT`: dropped, and the sender is told.
+    Reject(Rejection),
     /// `-j MARK --set-xmark VALUE/MASK`: the mark's bits under the mask are cleared, then `value` is mixed in; the walk
     /// goes on.
     Mark {
@@ -110,6 +113,8 @@ pub enum Condition {
         /// The bits to look at.
         mask: u32,
     },
+    /// `-f`: a fragment other than the first.
+    LaterFragment,
     /// `--syn`: a TCP segment with SYN and none of ACK, RST, FIN.
     Syn,
 }
@@ -154,6 +159,7 @@ struct Rules {
 
 /// The chains of a host.
 #[derive(Clone, Debug, Default)]
+#[repr(C)] // every packet asks whether it is used
 pub struct Netfilter {
     /// Has anybody ever changed a chain? If not, none has anything to say.
     is_used: bool,
@@ -206,9 +212,9 @@ impl Netfilter {
         for (index, rule) in self.chain(chain).iter().enumerate() {
             let is_met = rule.matches.iter().all(|m| m.what.is_met(passing, mark) == m.holds);
             match rule.target {
-                Target::Drop if is_met => return Some(index + 1),
+                Target::Drop | Target::Reject(_) if is_met => return Some(index + 1),
                 Target::Mark { value, mask } if is_met => mark = mark & !mask ^ value,
-                Target::Accept | Target::Drop | Target::Mark { .. } => {}
+                Target::Accept | Target::Drop | Target::Reject(_) | Target::Mark { .. } => {}
             }
         }
         None
@@ -224,7 +230,7 @@ impl Netfilter {
             }
             match rule.target {
                 Target::Accept => return Ruling::Accept { mark },
-                Target::Drop => return Ruling::Drop,
+                Target::Drop | Target::Reject(_) => return Ruling::Drop,
                 Target::Mark { value, mask } => mark = mark & !mask ^ value,
             }
         }
@@ -248,6 +254,7 @@ impl Condition {
             Condition::DestinationPorts(ranges) => ports.is_some_and(|(_, d)| within(d, ranges)),
             Condition::Ports(ranges) => ports.is_some_and(|(s, d)| within(s, ranges) || within(d, ranges)),
             Condition::Mark { value, mask } => now_mark & mask == *value,
+            Condition::LaterFragment => packet.fragment_offset > 0,
             Condition::Syn => is_syn(packet),
         }
     }
@@ -281,6 +288,7 @@ fn is_syn(packet: &Packet) -> bool {
         | Payload::Sctp(_)
         | Payload::Icmp(_)
         | Payload::Ndisc(_)
+        | Payload::Fragment(_)
         | Payload::Other(_) => false,
     }
 }

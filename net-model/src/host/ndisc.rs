@@ -239,6 +239,11 @@ impl<H> Stack<H> {
         }
     }
 
+    /// Is the setting of IPv6 in force on an interface: at `all` or there?
+    pub(super) fn is_on_v6(&self, id: InterfaceId, key: ConfKeyV6) -> bool {
+        self.interfaces[id.index()].conf_v6.get(key).max(self.conf_v6_all.get(key)) != 0
+    }
+
     /// What `ndisc_notify` says about a new address of an interface.
     pub(super) fn notify(&self, id: InterfaceId, addr: Addr) -> Option<NdiscSend> {
         let device = &self.interfaces[id.index()];

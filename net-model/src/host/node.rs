@@ -1,6 +1,8 @@
 //! The host itself: its network layer, its director, its programs, and its cables.
 
+use super::arp::ArpSend;
 use super::interface::InterfaceId;
+use super::reassembly::Reassembly;
 use super::stack::{NeighbourAction, Stack};
 use crate::cx::Cx;
 use crate::event::Event;
@@ -26,7 +28,7 @@ pub struct Cable {
 }
 
 /// A host: client, router, director, real server, or several of these.
-#[repr(C)] // what every packet needs stands in front, next to the front of the stack
+#[repr(C, align(64))] // what every packet needs stands in front, next to the front of the stack
 pub struct Host {
     /// Its number in the network.
     pub id: u32,
@@ -52,6 +54,10 @@ pub struct Host {
     pub(crate) actions: Vec<NeighbourAction>,
     /// What `ping` asked from here.
     pub(crate) pings: Pings,
+    /// Answers on behalf of others that are put off (`proxy_delay`), earliest first.
+    pub(super) put_off: Vec<(Time, ArpSend)>,
+    /// Fragments that wait for the rest.
+    pub(super) reassembly: Reassembly,
     /// Its name.
     pub name: String,
 }
@@ -72,6 +78,8 @@ impl Host {
             timers,
             actions: Vec::new(),
             pings: Pings::default(),
+            put_off: Vec::new(),
+            reassembly: Reassembly::default(),
             timer_posted: Time::NEVER,
             confirms: false,
         }
@@ -96,11 +104,17 @@ impl Host {
         let neighbours = self.stack.next_timer().unwrap_or(Time::NEVER);
         let director =
             self.director.as_ref().and_then(|director| director.next_timer()).unwrap_or(Time::NEVER);
-        let next = neighbours.min(director).max(cx.now);
+        let next = neighbours.min(director).min(self.own_timers()).max(cx.now);
         if next < self.timer_posted {
             self.timer_posted = next;
             cx.agenda.post(next, Event::Host(self.id));
         }
+    }
+
+    /// When an answer that was put off is due, or fragments are given up.
+    fn own_timers(&self) -> Time {
+        let answer = self.put_off.first().map_or(Time::NEVER, |(at, _)| *at);
+        answer.min(self.reassembly.next_timer())
     }
 
     /// The same where only the director can have set a timer.
@@ -123,6 +137,8 @@ impl Host {
             self.send_announcements(cx);
         }
         self.neighbour_timers(cx);
+        self.reassembly_timers(cx);
+        self.answer_for_others(cx);
         self.arm_timers(cx);
     }
 

@@ -3,7 +3,9 @@
 //! Own packets are routed, pass LOCAL_OUT with its IPVS hooks, and then, like forwarded ones, are given the link address
 //! of the next hop and put on the wire. A packet for the host itself comes back in at once.
 
+use super::fragment::cut;
 use super::icmp::{Cause, Error};
+use super::mark::{Chain, Passing, Ruling};
 use super::neighbour::NeighbourId;
 use super::node::Host;
 use super::route::{Route, RouteClass};
@@ -43,6 +45,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let (to, speaker) = (packet.routed_dst(), Some(packet.routed_src()));
         if let Some(frame) = self.leave_as_known(cx, frame, to, speaker) {
+            self.mark_own(cx, &frame);
             self.route_own(cx, frame);
         }
     }
@@ -50,6 +53,7 @@ impl Host {
     /// LOCAL_OUT of a host with a director.
     #[inline(never)]
     fn send_past_director(&mut self, cx: &mut Cx, mut frame: FrameId) {
+        self.mark_own(cx, &frame);
         if let Some(director) = &mut self.director
             && let packet = cx.wiring.frames.packet_mut(&frame)
             && director.intercepts(packet.dst.family())
@@ -73,7 +77,8 @@ impl Host {
                 Verdict::Reject(reason, error) => {
                     let packet = cx.wiring.frames.packet_mut(&frame).clone();
                     self.lose(cx, frame, reason);
-                    return self.send_error(cx, &packet, error_of_ipvs(error), Cause::Packet);
+                    let error = error_of_ipvs(error, packet.dst.is_v4());
+                    return self.send_error(cx, &packet, error, Cause::Packet);
                 }
                 Verdict::Respond(answer) => *cx.wiring.frames.packet_mut(&frame) = *answer,
             }
@@ -87,6 +92,9 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let to = packet.routed_dst();
         match self.stack.route_output(to, Some(packet.routed_src()), packet.mark) {
+            Ok(route) if self.filters_output(cx, &frame, &route) => {
+                self.lose(cx, frame, DropReason::FilterDrop);
+            }
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(error) => self.lose(cx, frame, error.drop_reason()),
         }
@@ -96,9 +104,39 @@ impl Host {
     pub(crate) fn send_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
         match self.stack.route_output(to, None, UNMARKED) {
+            Ok(route) if self.filters_output(cx, &frame, &route) => {
+                self.lose(cx, frame, DropReason::FilterDrop);
+            }
             Ok(route) => self.emit(cx, frame, &route, to),
             Err(_) => self.lose(cx, frame, DropReason::IpvsNoRoute),
         }
+    }
+
+    /// Table mangle, OUTPUT: the packet's mark may choose its route.
+    #[inline]
+    fn mark_own(&mut self, cx: &mut Cx, frame: &FrameId) {
+        if !self.stack.netfilter.is_empty(Chain::MangleOutput) {
+            let packet = cx.wiring.frames.packet_mut(frame);
+            let passing = Passing { packet, iif: None, oif: None };
+            if let Ruling::Accept { mark } = self.stack.netfilter.pass(Chain::MangleOutput, passing) {
+                packet.mark = mark;
+            }
+        }
+    }
+
+    /// Table filter, OUTPUT: does it drop a packet of this host, or one that its director sends on?
+    #[inline]
+    pub(super) fn filters_output(&mut self, cx: &mut Cx, frame: &FrameId, route: &Route) -> bool {
+        if self.stack.netfilter.is_empty(Chain::Output) {
+            return false;
+        }
+        let packet = cx.wiring.frames.packet_mut(frame);
+        let passing = Passing { packet, iif: None, oif: Some(route.oif) };
+        let drops = self.stack.netfilter.pass(Chain::Output, passing) == Ruling::Drop;
+        if drops {
+            self.tell_rule(cx, frame, Chain::Output, None, Some(route.oif));
+        }
+        drops
     }
 
     /// A packet of this host finds no way out: it was never sent.
@@ -177,11 +215,11 @@ impl Host {
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);
-        (out.src, out.dst, out.vlan) = (interface.mac, mac, 0);
+        (out.src, out.dst, out.vlan) = (interface.mac, mac, interface.vlan);
         let reason = match self.cable(oif) {
             Some(cable) if interface.up && self.is_up => {
                 if cx.capture.is_some() {
-                    capture::output(cx, self.id, oif, cable.outgoing, &frame);
+                    capture::output(cx, self.id, (oif, interface.lower), cable.outgoing, &frame);
                 }
                 return cx.transmit(cable.outgoing, frame);
             }
@@ -245,11 +283,31 @@ impl Host {
         }
     }
 
-    /// A packet that does not fit the way out.
+    /// A packet that does not fit the way out: it goes in pieces, or its sender is told.
+    #[cold]
     fn fragment(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
-        cx.drop(Place::Host(self.id), frame, DropReason::TooBig);
-        self.send_error(cx, &packet, Error::FragmentationNeeded { mtu: route.mtu }, Cause::Packet);
+        let is_own = self.stack.is_local(packet.routed_src());
+        let may_cut =
+            !packet.stays_whole() || is_own && packet.outer.is_none() && !packet.src.is_v4() && !packet.df;
+        let Some(pieces) = cut(&packet, route.mtu).filter(|_| may_cut) else {
+            cx.drop(Place::Host(self.id), frame, DropReason::TooBig);
+            return self.send_error(
+                cx,
+                &packet,
+                Error::FragmentationNeeded { mtu: route.mtu },
+                Cause::Packet,
+            );
+        };
+        cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Output, packet.flow, || {
+            format!("{packet}: larger than the MTU of {}, cut into {} fragments", route.mtu, pieces.len())
+        });
+        cx.wiring.frames.take_back(frame);
+        for piece in pieces {
+            let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(piece) };
+            let frame = cx.wiring.frames.send(frame);
+            self.emit_with_care(cx, frame, route);
+        }
     }
 
     fn describe_output(&self, frame: &Frame, route: &Route) -> String {
@@ -264,13 +322,13 @@ impl Host {
 }
 
 /// The host's name for an error that IPVS asks for.
-pub(crate) fn error_of_ipvs(error: IcmpError) -> Error {
-    match (error.kind, error.code) {
-        (3, 4) | (2, 0) => Error::FragmentationNeeded { mtu: error.info },
-        (11, 0) => Error::TimeExceeded,
-        (3, 0) | (1, 0) => Error::NetUnreachable,
-        (3, 1) | (1, 3) => Error::HostUnreachable,
-        (3, 2) => Error::ProtocolUnreachable,
+pub(crate) fn error_of_ipvs(error: IcmpError, is_v4: bool) -> Error {
+    match (is_v4, error.kind, error.code) {
+        (true, 3, 4) | (false, 2, _) => Error::FragmentationNeeded { mtu: error.info },
+        (true, 11, 0) | (false, 3, 0) => Error::TimeExceeded,
+        (true, 3, 0) | (false, 1, 0) => Error::NetUnreachable,
+        (true, 3, 1) | (false, 1, 3) => Error::HostUnreachable,
+        (true, 3, 2) | (false, 4, 1) => Error::ProtocolUnreachable,
         _ => Error::PortUnreachable,
     }
 }

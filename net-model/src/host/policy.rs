@@ -1,6 +1,6 @@
 //! How a host treats its neighbours: `net.ipv4.neigh.*` as intervals and counts.
 
-use super::conf::{NeighKey, NeighbourConf};
+use super::conf::{HostKey, NeighKey, NeighbourConf};
 use super::interface::{Interface, InterfaceId};
 use super::stack::Stack;
 use sim_core::{Duration, Time};
@@ -57,6 +57,15 @@ impl<'a> Policy<'a> {
 }
 
 impl<H> Stack<H> {
+    #[inline]
+    pub(super) fn thresholds(&self) -> Thresholds {
+        Thresholds {
+            keep: self.host.get(HostKey::NeighGcThresh1) as usize,
+            pressure: self.host.get(HostKey::NeighGcThresh2) as usize,
+            limit: self.host.get(HostKey::NeighGcThresh3) as usize,
+        }
+    }
+
     /// Every five minutes all interfaces draw anew how long a confirmation lasts.
     pub(super) fn redraw_reachable_times(&mut self, now: Time) {
         if now < self.next_redraw {

@@ -351,6 +351,7 @@ fn is_group(dst: Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::fib::{RouteSpec, Rule, TABLE_MAIN};
+    use super::super::interface;
     use super::super::testing::*;
     use super::*;
     use crate::addr::Prefix;
@@ -618,10 +619,8 @@ mod tests {
     fn ipv6_a_virtual_address_speaks_for_the_director() {
         for (deprecated, speaker) in [(false, "2001:db8::100"), (true, "2001:db8::1")] {
             let mut host = host(&[("eth0", "2001:db8::1/64")]);
-            let vip = crate::host::interface::AddressSpec {
-                deprecated,
-                ..crate::host::interface::AddressSpec::new(addr("2001:db8::100"), 128)
-            };
+            let vip = interface::AddressSpec::new(addr("2001:db8::100"), 128);
+            let vip = interface::AddressSpec { deprecated, ..vip };
             host.add_address(ETH0, vip).unwrap();
             let expected = format!("2001:db8::12 dev eth0 src {speaker}");
             assert_eq!(get(&mut host, "2001:db8::12"), expected);

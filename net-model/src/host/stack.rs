@@ -4,8 +4,7 @@
 //! `route.rs` (where does it go?), `route_input.rs` (whose is it?), `arp.rs` and here (which link address?).
 
 use super::arptables::ArpTables;
-use super::ask::Ask;
-use super::conf::{Conf, ConfKey, ConfKeyV6, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
+use super::conf::{Conf, ConfKey, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::dad::Claimed;
 use super::exception::{Exception, Exceptions};
 use super::fib::{Fib, RouteKind};
@@ -13,11 +12,12 @@ use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKi
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
-use super::policy::REDRAW_INTERVAL;
-use super::policy::{Policy, Thresholds};
+use super::policy::{Policy, REDRAW_INTERVAL};
 use super::reachability::Expired;
+pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
 use super::route_cache::RouteCache;
 use super::surroundings::Remembered;
+use super::tunnel::Listener;
 use crate::addr::{Addr, Mac};
 use sim_core::{Stream, Time, Timers};
 
@@ -27,6 +27,11 @@ use sim_core::{Stream, Time, Timers};
 pub struct Stack<H> {
     pub(super) interfaces: Vec<Interface>,
     pub(super) cache: RouteCache,
+    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
+    own_bits: u64,
+    pub(super) neighbours: Neighbours<H>,
+    /// iptables rules.
+    pub netfilter: Netfilter,
     pub(super) generation: u32,
     /// Is each of `own` in table local (and not deleted from it by hand)?
     pub(super) own_are_local: bool,
@@ -35,13 +40,8 @@ pub struct Stack<H> {
     pub(super) forwards_by_path_mtu: bool,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
-    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
-    own_bits: u64,
-    pub(super) neighbours: Neighbours<H>,
     pub(super) exceptions: Exceptions,
     pub(super) remembered: Remembered,
-    /// iptables rules.
-    pub netfilter: Netfilter,
     /// arptables rules.
     pub arptables: ArpTables,
     pub(super) fib: Fib,
@@ -49,6 +49,8 @@ pub struct Stack<H> {
     pub(super) claimed: Vec<Claimed>,
     /// Addresses published by hand (`ip neigh add proxy`).
     pub(super) published: Vec<(Addr, InterfaceId)>,
+    /// UDP ports where tunnels end (`ip fou`).
+    pub(super) tunnel_ports: Vec<(u16, Listener)>,
     pub(super) limits: Limits,
     pub(super) conf_all: Conf,
     pub(super) conf_default: Conf,
@@ -61,40 +63,6 @@ pub struct Stack<H> {
     pub(super) hash_seed: u64,
     ip_id: u16,
     pub(super) next_redraw: Time,
-}
-
-/// Where a frame for a next hop goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resolution {
-    /// To this link address.
-    Mac(Mac),
-    /// Nobody knows yet.
-    Wait {
-        /// The entry to wait at ([`Stack::hold`]).
-        id: NeighbourId,
-        /// The request to send, if one is due.
-        ask: Option<Ask>,
-    },
-    /// The neighbour cache is full (`gc_thresh3`): the packet is dropped.
-    TableFull,
-}
-
-/// What a timer of the neighbour cache demands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NeighbourAction {
-    /// Send this request.
-    Ask(Ask),
-    /// Nobody answered: what waits must be dropped ([`Stack::discard`]), oldest first, and its senders be told.
-    Failed(NeighbourId),
-}
-
-/// What setting an interface up or down leads to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LinkChange<H> {
-    /// What neighbours are told (`arp_notify`, `ndisc_notify`).
-    pub announce: Vec<Ask>,
-    /// What waited for neighbours of the interface.
-    pub dropped: Vec<H>,
 }
 
 impl<H> Stack<H> {
@@ -116,6 +84,7 @@ impl<H> Stack<H> {
             neighbours: Neighbours::new(timers),
             claimed: Vec::new(),
             published: Vec::new(),
+            tunnel_ports: Vec::new(),
             limits: Limits::new(),
             conf_all: Conf::all(),
             conf_default: Conf::new(),
@@ -207,11 +176,6 @@ impl<H> Stack<H> {
     #[inline]
     pub(super) fn is_on(&self, id: InterfaceId, key: ConfKey) -> bool {
         self.effective(id, key) != 0
-    }
-
-    /// Is the setting of IPv6 in force on an interface: at `all` or there?
-    pub(super) fn is_on_v6(&self, id: InterfaceId, key: ConfKeyV6) -> bool {
-        self.interfaces[id.index()].conf_v6.get(key).max(self.conf_v6_all.get(key)) != 0
     }
 
     /// Is it exactly an address configured on an interface that is up?
@@ -370,6 +334,13 @@ impl<H> Stack<H> {
         }
     }
 
+    /// Rules may have changed: what was remembered without asking them is forgotten.
+    pub(crate) fn rules_changed(&mut self) {
+        if !self.netfilter.is_silent() {
+            self.changed();
+        }
+    }
+
     /// Something changed that answers may depend on.
     pub(super) fn changed(&mut self) {
         self.generation = self.generation.wrapping_add(1);
@@ -384,15 +355,6 @@ impl<H> Stack<H> {
         self.own = up.flat_map(Interface::speakers).map(|a| a.addr).collect();
         self.own_bits = self.own.iter().fold(0, |bits, addr| bits | own_bit(*addr));
         self.own_are_local = self.own.iter().all(|addr| self.local_kind(*addr) == Some(RouteKind::Local));
-    }
-
-    #[inline]
-    pub(super) fn thresholds(&self) -> Thresholds {
-        Thresholds {
-            keep: self.host.get(HostKey::NeighGcThresh1) as usize,
-            pressure: self.host.get(HostKey::NeighGcThresh2) as usize,
-            limit: self.host.get(HostKey::NeighGcThresh3) as usize,
-        }
     }
 }
 

@@ -92,6 +92,10 @@ impl Director {
         if !self.intercepts(packet.dst.family()) {
             return Verdict::Accept;
         }
+        #[cfg(feature = "mutants")]
+        if let Some(verdict) = self.mutated(now, packet, host) {
+            return verdict;
+        }
         self.reply_or_request(now, packet, host, Hook::LocalIn)
     }
 

@@ -24,6 +24,8 @@ mod listing;
 mod mapping;
 #[cfg(test)]
 mod model_check;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod names;
 mod passage;
 mod persistence;

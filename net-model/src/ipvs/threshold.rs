@@ -16,7 +16,7 @@ pub(super) struct Thresholds {
 
 impl Thresholds {
     /// The count below which an overloaded destination is taken back (new kernels).
-    fn relief(self) -> u32 {
+    pub(super) fn relief(self) -> u32 {
         if self.lower != 0 { self.lower } else { self.upper - self.upper / 4 }
     }
 

@@ -337,6 +337,12 @@ impl Sockets {
         }
     }
 
+    /// The sockets of a host.
+    pub(super) fn of_host(&self, host: u32) -> Vec<SocketId> {
+        let of_host = self.pool.iter().filter(|(_, socket)| u32::from(socket.host) == host);
+        of_host.map(|(slot, _)| SocketId(slot)).collect()
+    }
+
     /// Removes a socket.
     pub fn remove(&mut self, id: SocketId) {
         self.end_transfer(id);

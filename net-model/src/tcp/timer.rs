@@ -256,6 +256,23 @@ impl Host {
         self.push(cx, id);
     }
 
+    /// The host crashes: its connections are gone, and nobody is told.
+    #[cold]
+    pub(crate) fn lose_sockets(&mut self, cx: &mut Cx) {
+        for id in cx.sockets.of_host(self.id) {
+            let app = cx.sockets.get(id).app();
+            cx.sockets.remove(id);
+            match app {
+                App::Client(exchange) => {
+                    cx.exchanges.get_mut(exchange).clear_socket();
+                    self.exchange_over(cx, exchange, Err(Failure::Reset));
+                }
+                App::Request(request) => self.request_lost(cx, request),
+                App::Server(_) | App::Orphan => {}
+            }
+        }
+    }
+
     /// The connection is over without a close: the program learns why, the socket is gone.
     pub(crate) fn give_up(&mut self, cx: &mut Cx, id: SocketId, failure: Failure) {
         let app = cx.sockets.get(id).app();

@@ -72,17 +72,17 @@ struct Choice {
     /// The packet with this number, which --packets tells
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Which packets")]
     packet: Option<u32>,
-    /// ARP requests and replies; with an address, those about it
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, help_heading = "Which packets")]
+    /// ARP requests and replies (IPv6: neighbour discovery); with an address, those about it
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, value_parser = address, help_heading = "Which packets")]
     arp: Option<Option<Addr>>,
     /// ICMP messages; with an address, those from it or to it
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, help_heading = "Which packets")]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, value_parser = address, help_heading = "Which packets")]
     icmp: Option<Option<Addr>>,
     /// Lost packets: the first of each place and reason; with a reason, only for that (`lvsim list drops`)
     #[arg(long, value_name = "REASON", num_args = 0..=1, value_parser = reason, help_heading = "Which packets")]
     drops: Option<Option<DropReason>>,
     /// List every packet, one line each; with an address, those from it or to it
-    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, help_heading = "Which packets")]
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, value_parser = address, help_heading = "Which packets")]
     packets: Option<Option<Addr>>,
     /// Change a host's setting (or run a command on it), and show what that changes; may be repeated
     #[arg(long, value_name = "HOST: CHANGE", action = clap::ArgAction::Append, help_heading = "What would change it")]
@@ -172,7 +172,17 @@ fn json(step: &Step, packet: Option<u32>) -> serde_json::Value {
     value
 }
 
+fn address(text: &str) -> Result<Addr, String> {
+    text.parse().map_err(|_| match std::path::Path::new(text).exists() {
+        true => "this is a file: the scenario comes first, `lvsim explain FILE --arp`".to_owned(),
+        false => "expected an IP address".to_owned(),
+    })
+}
+
 fn reason(name: &str) -> Result<DropReason, String> {
+    if std::path::Path::new(name).exists() {
+        return Err("this is a file: the scenario comes first, `lvsim explain FILE --drops`".to_owned());
+    }
     DropReason::named(name).ok_or_else(|| {
         let near = scenarios::names::suggestion(name, DropReason::ALL.iter().map(|reason| reason.name()));
         match near {

@@ -9,6 +9,7 @@ mod compare;
 mod exec;
 mod expand;
 mod explain;
+mod fuzz;
 mod kernel;
 mod list;
 mod options;
@@ -52,6 +53,8 @@ enum Verb {
     Exec(exec::Args),
     /// Run a scenario on a real Linux kernel, beside the simulation, and compare
     Replay(replay::Args),
+    /// Play random cases on a real Linux kernel, beside the simulation, and make the first difference small
+    Fuzz(fuzz::Args),
     /// Get the kernel for `lvsim replay`, or say which one it is
     Kernel(kernel::Args),
     /// Let the packets of a capture enter a director: what would it have decided?
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Exec(args) => exec::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Fuzz(args) => Ok(fuzz::run(&args)),
         Verb::Kernel(args) => kernel::run(&args),
         Verb::ReplayPcap(args) => replay_pcap::run(&args),
         Verb::Expand(args) => expand::run(&args),

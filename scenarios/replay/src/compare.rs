@@ -177,7 +177,7 @@ fn outcome(job: &Job, outcome: &Outcome) -> String {
 }
 
 /// The lines that differ, as a diff; none if they are the same.
-fn listing_difference(a: &Answer, b: &Answer) -> Option<String> {
+pub(crate) fn listing_difference(a: &Answer, b: &Answer) -> Option<String> {
     let order = |answer: &Answer| {
         let mut lines: Vec<String> = answer.stdout.lines().map(|line| line.trim_end().to_owned()).collect();
         if answer.command.ends_with("-Lnc") {

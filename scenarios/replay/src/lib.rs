@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod backend;
+pub mod campaign;
 pub mod channel;
 pub mod compare;
 pub mod feed;

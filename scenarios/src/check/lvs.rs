@@ -7,9 +7,8 @@ use super::{View, listens};
 use crate::native::unknown_scheduler;
 use crate::problem::Problem;
 use crate::scenario::{Interface, Line};
-use crate::source::Span;
 use net_model::addr::Addr;
-use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey};
+use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey, Tunnel};
 use std::sync::Arc;
 
 pub(super) fn check(view: &mut View<'_>) {
@@ -89,7 +88,7 @@ fn destination(
         );
     }
     match config.forwarding {
-        Forwarding::Masquerade => nat(view, director, host, at),
+        Forwarding::Masquerade => nat(view, director, host, at, server.addr.is_v4()),
         Forwarding::Route => {
             other_port(view, line, port);
             if !share_network(view, director, host) {
@@ -98,7 +97,12 @@ fn destination(
                 view.warn_once(span, "not adjacent", message, help);
             }
         }
-        Forwarding::Tunnel(_) => tunnel(view, host, &name, span),
+        Forwarding::Tunnel(kind) => {
+            tunnel(view, host, kind, &name, server.addr);
+            if !server.addr.is_v4() {
+                outer_source(view, director, &name, vip);
+            }
+        }
     }
     if let (Some(vip), false) = (vip, is_nat) {
         virtual_address(view, host, vip);
@@ -122,25 +126,24 @@ fn other_port(view: &mut View<'_>, line: &Line, service_port: u16) {
     }
 }
 
-fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
+fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize, is_v4: bool) {
     let facts = view.facts[director].clone();
     let hosts = &view.scenario.hosts;
     let (name, span) = (hosts[host].name.clone(), hosts[host].span);
     let (director_name, director_span) = (hosts[director].name.clone(), hosts[director].span);
-    if facts.sysctl("net.ipv4.ip_forward") == 0 && !facts.is_opaque {
+    let forwarding = forwarding_of(if is_v4 { Addr::UNSPECIFIED_V4 } else { Addr::UNSPECIFIED_V6 });
+    if facts.sysctl(forwarding) == 0 && !facts.is_opaque {
         let message =
             format!("{director_name} does not forward: answers of masqueraded servers are dropped there");
-        view.warn_once(director_span, "ip_forward", message, "add `sysctls: {net.ipv4.ip_forward: 1}`");
+        view.warn_once(director_span, "ip_forward", message, format!("add `sysctls: {{{forwarding}: 1}}`"));
     }
     let server = view.facts[host].clone();
     let inside = |gateway: Addr| owns(view, director, gateway);
     if !server.gateway().is_some_and(inside) {
         let place = server.default_route.unwrap_or(span);
         let message = format!("answers of {name} do not go through {director_name}");
-        let own = hosts[director]
-            .interfaces
-            .iter()
-            .filter(|i| i.plug.map(|p| p.0) == hosts[host].interfaces[at].plug.map(|p| p.0));
+        let own =
+            hosts[director].interfaces.iter().filter(|i| i.segment == hosts[host].interfaces[at].segment);
         let gateway = own.flat_map(|interface| &interface.addresses).find(|(addr, len)| *len != addr.width());
         let gateway = gateway.map_or_else(|| "the director".to_string(), |(addr, _)| addr.to_string());
         view.warn_once(
@@ -152,8 +155,8 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
     // With a single network the director sees answers leave where they came in, and redirects.
     let outside: Vec<&Interface> =
-        hosts[director].interfaces.iter().filter(|interface| interface.plug.is_some()).collect();
-    if let [interface] = outside.as_slice() {
+        hosts[director].interfaces.iter().filter(|interface| interface.segment.is_some()).collect();
+    if let ([interface], true) = (outside.as_slice(), is_v4) {
         let sends = |key: &str| facts.sysctls.get(key).is_none_or(|value| *value != 0);
         let own = format!("net.ipv4.conf.{}.send_redirects", interface.name);
         if (sends("net.ipv4.conf.all.send_redirects") || sends(&own)) && !facts.is_opaque {
@@ -182,29 +185,65 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
 }
 
-fn tunnel(view: &mut View<'_>, host: usize, name: &str, span: Span) {
+/// Does the real server take packets out of their tunnel, on the device that its kernel module makes?
+fn tunnel(view: &mut View<'_>, host: usize, kind: Tunnel, name: &str, real: Addr) {
+    let span = view.scenario.hosts[host].span;
+    let facts = view.facts[host].clone();
+    if let Tunnel::Gue { port, .. } = kind
+        && !facts.tunnel_ports.contains(&port)
+    {
+        let message = format!("no tunnel of {name} ends at UDP port {port}: it refuses what comes there");
+        view.warn_once(span, "fou", message, format!("add the command `ip fou add port {port} gue`"));
+    }
+    let (device, module, len) = match kind {
+        Tunnel::IpIp | Tunnel::Gue { .. } if real.is_v4() => ("tunl", "ipip", 32),
+        Tunnel::IpIp | Tunnel::Gue { .. } => ("ip6tnl", "ip6_tunnel", 128),
+        Tunnel::Gre { .. } => ("gre", "ip_gre", 32),
+    };
     let interfaces = &view.scenario.hosts[host].interfaces;
-    match interfaces.iter().find(|interface| interface.name.starts_with("tunl")) {
+    match interfaces.iter().find(|interface| interface.name.starts_with(device)) {
         Some(tunnel) if tunnel.up => {
-            let facts = view.facts[host].clone();
             if facts.conf(&tunnel.name, "rp_filter") == 1 {
                 let message =
                     format!("{name} drops what comes out of the tunnel: strict reverse-path filtering");
-                let help = "set rp_filter to 0 for `all` and tunl0 (the larger counts), or tunl0 to 2";
+                let help = format!(
+                    "set rp_filter to 0 for `all` and {0} (the larger counts), or {0} to 2",
+                    tunnel.name
+                );
                 view.warn_once(span, "rp_filter", message, help);
             }
         }
         Some(tunnel) => {
             let message = format!("{} of {name} is down: it refuses what comes in a tunnel", tunnel.name);
-            view.warn_once(span, "tunl0", message, "remove `up: false`, or run `ip link set tunl0 up`");
+            let help = format!("remove `up: false`, or run `ip link set {} up`", tunnel.name);
+            view.warn_once(span, "tunl0", message, help);
         }
+        None if facts.is_opaque || !facts.loaded.is_empty() => {} // commands may make one
         None => {
             let message = format!(
-                "{name} has no tunl0 (the ipip module is not loaded): it refuses what comes in a tunnel"
+                "{name} has no {device}0 (the {module} module is not loaded): it refuses what comes in a tunnel"
             );
-            view.warn_once(span, "tunl0", message, "add `tunl0: {address: VIP/32}` to its interfaces");
+            let help = format!("add `{device}0: {{address: VIP/{len}}}` to its interfaces");
+            view.warn_once(span, "tunl0", message, help);
         }
     }
+}
+
+/// IPv6 chooses the source of a tunnel by its prefix: a virtual address with /128 wins over the director's own.
+fn outer_source(view: &mut View<'_>, director: usize, name: &str, vip: Option<Addr>) {
+    let Some(vip) = vip.filter(|vip| !vip.is_v4()) else { return };
+    let host = &view.scenario.hosts[director];
+    let speaks = |i: &&Interface| {
+        let is_longest = i.addresses.iter().any(|(addr, len)| *addr == vip && *len == vip.width());
+        i.plug.is_some() && is_longest && !i.deprecated.contains(&vip)
+    };
+    let Some(holder) = host.interfaces.iter().find(speaks) else { return };
+    let message = format!(
+        "{} speaks with the virtual address {vip}: {name}, which has it too, refuses tunnels that come from it",
+        host.name
+    );
+    let help = format!("write `{vip}/128 preferred_lft 0`: a deprecated address is not chosen as source");
+    view.warn_once(holder.span, "outer source", message, help);
 }
 
 /// The virtual address on a real server: present, alone in its network, silent in ARP.
@@ -221,17 +260,29 @@ fn virtual_address(view: &mut View<'_>, host: usize, vip: Addr) {
                 _ => " but forwards: it sends the packets back to the director, round and round",
             };
             let message = format!("{name} does not have the virtual address {vip}{fate}");
-            let help = format!("add `lo: {{address: {vip}/32}}` to its interfaces");
+            let help = format!("add `lo: {{address: {vip}/{}}}` to its interfaces", vip.width());
             view.warn_once(span, "vip missing", message, help);
         }
         return;
     };
     if holder.name == "lo" && holder.addresses.iter().any(|(addr, len)| *addr == vip && *len != vip.width()) {
         let message = format!("{vip} on lo with a whole network: {name} takes all of it for its own");
-        view.warn_once(holder.span, "vip net", message, format!("write {vip}/32"));
+        view.warn_once(holder.span, "vip net", message, format!("write {vip}/{}", vip.width()));
+    }
+    if !vip.is_v4() {
+        if holder.plug.is_some() {
+            let wire = &holder.name;
+            let message = format!(
+                "{name} answers for the virtual address {vip} on {wire}: clients go to whoever spoke last"
+            );
+            let help =
+                format!("put {vip}/128 on lo: IPv6 answers only for the addresses of the wire that asks");
+            view.warn_once(span, "ndisc", message, help);
+        }
+        return;
     }
     let wires: Vec<Arc<str>> =
-        target.interfaces.iter().filter(|i| i.plug.is_some()).map(|i| Arc::from(&*i.name)).collect();
+        target.interfaces.iter().filter(|i| i.segment.is_some()).map(|i| Arc::from(&*i.name)).collect();
     for wire in wires {
         let ignore = facts.conf(&wire, "arp_ignore");
         if ignore == 0 {
@@ -258,7 +309,6 @@ pub(super) fn owns(view: &View<'_>, host: usize, addr: Addr) -> bool {
 
 /// Are two hosts plugged into one network?
 fn share_network(view: &View<'_>, one: usize, other: usize) -> bool {
-    let networks =
-        |host: usize| view.scenario.hosts[host].interfaces.iter().filter_map(|i| i.plug.map(|plug| plug.0));
+    let networks = |host: usize| view.scenario.hosts[host].interfaces.iter().filter_map(|i| i.segment);
     networks(one).any(|network| networks(other).any(|n| n == network))
 }

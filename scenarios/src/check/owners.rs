@@ -44,7 +44,8 @@ fn several_owners(view: &mut View<'_>, vip: Addr) {
             let Some((network, _)) = interface.plug else { continue };
             let ignore = view.facts[host].conf(&interface.name, "arp_ignore");
             let is_here = interface.addresses.iter().any(|(addr, _)| *addr == vip);
-            if interface.up && (ignore == 0 || ignore == 1 && is_here) && !view.facts[host].is_opaque {
+            let is_loud = if vip.is_v4() { ignore == 0 || ignore == 1 && is_here } else { is_here };
+            if interface.up && is_loud && !view.facts[host].is_opaque {
                 answering.push((network, host));
             }
         }
@@ -106,7 +107,8 @@ fn answers_through_director(view: &mut View<'_>, director: usize) {
         };
         let answers = view.facts[host].clone();
         let goes_there = answers.gateway().is_some_and(|gateway| owns(view, director, gateway));
-        let has_source = owns(view, director, vip) && !accepts_local(view, director);
+        // IPv6 forwards packets from an address of its own.
+        let has_source = vip.is_v4() && owns(view, director, vip) && !accepts_local(view, director);
         let is_direct = config.forwarding != Forwarding::Masquerade && host != director;
         if !(is_direct && goes_there && has_source && !facts.is_opaque) {
             continue;

@@ -2,7 +2,20 @@
 
 use super::words::{Args, ParseError, Word, number, to_prefix};
 pub use net_model::host::mark::{Chain, Condition as PacketCondition, Target};
+use net_model::host::reject::Rejection;
 use net_model::packet::proto;
+
+/// What `--reject-with` understands: the names of a type, the first one in full.
+const REJECTIONS: [(&[&str], Rejection); 8] = [
+    (&["icmp-port-unreachable", "port-unreach"], Rejection::PortUnreachable),
+    (&["icmp-net-unreachable", "net-unreach"], Rejection::NetUnreachable),
+    (&["icmp-host-unreachable", "host-unreach"], Rejection::HostUnreachable),
+    (&["icmp-proto-unreachable", "proto-unreach"], Rejection::ProtocolUnreachable),
+    (&["icmp-net-prohibited", "net-prohib"], Rejection::NetProhibited),
+    (&["icmp-host-prohibited", "host-prohib"], Rejection::HostProhibited),
+    (&["icmp-admin-prohibited", "admin-prohib"], Rejection::AdminProhibited),
+    (&["tcp-reset", "tcp-rst"], Rejection::Reset),
+];
 
 /// A change of a chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -110,6 +123,7 @@ pub(super) fn parse(words: &[Word]) -> Result<Iptables, ParseError> {
     if needs_target && !has_target {
         return Err(args.missing("target (-j TARGET)"));
     }
+    check_rejection(&args, table, &rule)?;
     let change = match action {
         Action::Append => Change::Append(rule),
         Action::Insert(place) => Change::Insert(place, rule),
@@ -173,6 +187,7 @@ fn parse_match(word: &Word, args: &mut Args, rule: &Rule) -> Result<Option<Condi
             PacketCondition::Ports(parse_ports(args.expect("port")?)?)
         }
         "--syn" => PacketCondition::Syn,
+        "-f" | "--fragment" => PacketCondition::LaterFragment,
         "--mark" => {
             let (value, mask) = parse_mark(args.expect("mark")?)?;
             PacketCondition::Mark { value, mask }
@@ -302,15 +317,44 @@ fn parse_mark(word: &Word) -> Result<(u32, u32), ParseError> {
     })
 }
 
+/// `[--reject-with TYPE]`
+fn parse_rejection(args: &mut Args) -> Result<Target, ParseError> {
+    if !args.takes("--reject-with") {
+        return Ok(Target::Reject(Rejection::PortUnreachable));
+    }
+    let word = args.expect("reject type")?;
+    let known = REJECTIONS.iter().find(|(names, _)| names.contains(&word.text.as_str()));
+    known.map(|(_, rejection)| Target::Reject(*rejection)).ok_or_else(|| {
+        let names: Vec<&str> = REJECTIONS.iter().map(|(names, _)| names[0]).collect();
+        let problem = format!("unknown reject type \"{}\"", word.text);
+        ParseError::at(word, problem, format!("use one of: {}", names.join(", ")))
+    })
+}
+
+/// REJECT belongs to the filter table, and a reset to TCP.
+fn check_rejection(args: &Args, table: Table, rule: &Rule) -> Result<(), ParseError> {
+    let Target::Reject(rejection) = rule.target else { return Ok(()) };
+    if table != Table::Filter {
+        let cure = "use -t filter (or no -t) with INPUT, FORWARD or OUTPUT";
+        return Err(args.wrong("REJECT is for the filter table", cure));
+    }
+    let is_tcp = (Condition::Packet(PacketCondition::Protocol(proto::TCP)), true);
+    if rejection == Rejection::Reset && !rule.matches.contains(&is_tcp) {
+        return Err(args.wrong("only TCP has resets", "add -p tcp, or reject with an ICMP error"));
+    }
+    Ok(())
+}
+
 fn parse_target(args: &mut Args) -> Result<Target, ParseError> {
     let word = args.expect("target")?;
     match word.text.as_str() {
         "ACCEPT" => return Ok(Target::Accept),
         "DROP" => return Ok(Target::Drop),
+        "REJECT" => return parse_rejection(args),
         "MARK" => {}
         other => {
             let problem = format!("there is no target `{other}' here");
-            let cure = "use MARK in the mangle table, ACCEPT or DROP in the filter table";
+            let cure = "use MARK in the mangle table, ACCEPT, DROP or REJECT in the filter table";
             return Err(ParseError::at(word, problem, cure));
         }
     }

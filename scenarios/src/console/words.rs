@@ -181,6 +181,12 @@ impl<'a> Args<'a> {
         ParseError::new(start..end, format!("{} is missing at the end", a(what)), format!("add the {what}"))
     }
 
+    /// An error about the whole command.
+    pub(super) fn wrong(&self, problem: &str, cure: &str) -> ParseError {
+        let missing = self.missing("");
+        ParseError::new(missing.columns, problem, cure)
+    }
+
     /// An error if words are left.
     pub(super) fn end(&self) -> Result<(), ParseError> {
         match self.words.get(self.at) {

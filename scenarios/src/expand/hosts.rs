@@ -86,8 +86,7 @@ fn director(plan: &Plan<'_>) -> Node {
     let span = plan.span();
     let mut eth0 = vec![text(plan, &format!("{}/{}", plan.director, plan.lan.len()))];
     for vip in &plan.cluster.vips.0 {
-        let note = "a virtual address; alone in its network, so that it brings no route of its own";
-        eth0.push(Node::scalar(vip.span, host_prefix(vip.value.0)).note(note));
+        eth0.push(virtual_address(plan, vip.span, vip.value.0));
     }
     let mut interfaces = Node::mapping(span).with("eth0", plugged(plan, "lan", eth0));
     if let (Some(addr), Some(inner)) = (plan.director_inner, plan.inner) {
@@ -99,8 +98,8 @@ fn director(plan: &Plan<'_>) -> Node {
     if plan.method == Method::Nat {
         let mut sysctls = Node::mapping(span);
         let note = "answers of the real servers pass through here";
-        sysctls.push("net.ipv4.ip_forward", text(plan, &1).note(note));
-        if plan.director_inner.is_none() {
+        sysctls.push(plan.forwarding(), text(plan, &1).note(note));
+        if plan.director_inner.is_none() && plan.lan.addr().is_v4() {
             let note = "in one network the director would tell real servers to answer clients directly (ICMP redirect);\n\
                         the kernel asks `all` OR the interface, so both must be 0";
             sysctls.push("net.ipv4.conf.all.send_redirects", text(plan, &0).note(note));
@@ -109,6 +108,17 @@ fn director(plan: &Plan<'_>) -> Node {
         host.push("sysctls", sysctls);
     }
     host.with("ipvsadm", Node::scalar(span, rules(plan)))
+}
+
+/// A virtual address on the director.
+fn virtual_address(plan: &Plan<'_>, span: Span, vip: Addr) -> Node {
+    if plan.method == Method::Tun && !vip.is_v4() {
+        let note = "a virtual address; deprecated, or it would be the source of the tunnels,\n\
+                    and the real servers, which have it too, refuse those";
+        return Node::scalar(span, format!("{} preferred_lft 0", host_prefix(vip))).note(note);
+    }
+    let note = "a virtual address; alone in its network, so that it brings no route of its own";
+    Node::scalar(span, host_prefix(vip)).note(note)
 }
 
 /// The rules as `ipvsadm -S -n` would print them.
@@ -172,8 +182,16 @@ fn real_server(plan: &Plan<'_>, group: &Group) -> Node {
         }
         Method::Dr => {
             let lo = Node::mapping(span).with("address", one_or_more(span, vips()));
-            let note = "requests arrive with the virtual address as destination: the host must own it;\n\
-                        /32, or lo would claim the whole network";
+            let note = match plan.lan.addr().is_v4() {
+                true => {
+                    "requests arrive with the virtual address as destination: the host must own it;\n\
+                     /32, or lo would claim the whole network"
+                }
+                false => {
+                    "requests arrive with the virtual address as destination: the host must own it;\n\
+                     on lo no neighbour hears of it: IPv6 answers for the addresses of the wire only"
+                }
+            };
             interfaces.push("lo", lo.note(note));
             host.push("interfaces", interfaces);
             arp_settings(plan, &mut host, Node::mapping(span));
@@ -181,14 +199,17 @@ fn real_server(plan: &Plan<'_>, group: &Group) -> Node {
         }
         Method::Tun => {
             let tunnel = Node::mapping(span).with("address", one_or_more(span, vips()));
-            let note = "the inner packet is for the virtual address; tunl0 also takes the outer one off";
-            interfaces.push("tunl0", tunnel.note(note));
+            let device = if plan.home().addr().is_v4() { "tunl0" } else { "ip6tnl0" };
+            let note =
+                format!("the inner packet is for the virtual address; {device} also takes the outer one off");
+            interfaces.push(device, tunnel.note(&note));
             host.push("interfaces", interfaces);
             let note = "packets come out of the tunnel from sources whose way back is eth0:\n\
                         strict reverse-path filtering would drop them (the larger of `all` and tunl0 counts)";
             let filters = Node::mapping(span)
                 .with("net.ipv4.conf.all.rp_filter", text(plan, &0).note(note))
                 .with("net.ipv4.conf.tunl0.rp_filter", text(plan, &0));
+            let filters = if device == "tunl0" { filters } else { Node::mapping(span) };
             arp_settings(plan, &mut host, filters);
             let gateway = plan.router_inner.or(plan.router);
             default_route(plan, &mut host, gateway, "answers go to the client directly");
@@ -200,7 +221,9 @@ fn real_server(plan: &Plan<'_>, group: &Group) -> Node {
 /// Keeps real servers from answering, and from speaking, for the virtual address.
 fn arp_settings(plan: &Plan<'_>, host: &mut Node, others: Node) {
     let mut sysctls = others;
-    for (index, name) in plan.arp.names().iter().enumerate() {
+    // IPv6 has no ARP.
+    let names = if plan.lan.addr().is_v4() { plan.arp.names() } else { &[] };
+    for (index, name) in names.iter().enumerate() {
         let key = |what: &str| format!("net.ipv4.conf.{name}.{what}");
         let (ignore, announce) = (text(plan, &1), text(plan, &2));
         let (ignore, announce) = match index {
@@ -271,7 +294,7 @@ fn router(plan: &Plan<'_>, addr: Addr) -> Node {
         let route = |prefix: &Prefix| text(plan, &format!("{prefix} via {}", plan.client));
         router.push("routes", Node::sequence(span, plan.sources.iter().map(route).collect()));
     }
-    router.with("sysctls", Node::mapping(span).with("net.ipv4.ip_forward", text(plan, &1)))
+    router.with("sysctls", Node::mapping(span).with(plan.forwarding(), text(plan, &1)))
 }
 
 fn client(plan: &Plan<'_>) -> Node {

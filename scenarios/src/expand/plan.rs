@@ -18,6 +18,11 @@ const LAN: &str = "10.0.0.0/24";
 /// The network of clients behind a router (set aside for documentation by RFC 5737).
 const OUTSIDE: &str = "198.51.100.0/24";
 
+/// The same for IPv6 (RFC 3849), where nothing is said: those of the clients, and of real servers apart. Director and real
+/// servers are where the virtual address is.
+const OUTSIDE_V6: &str = "2001:db8:c::/64";
+const INNER_V6: &str = "2001:db8:5::/64";
+
 /// A cluster with every address settled.
 pub(super) struct Plan<'a> {
     pub(super) cluster: Spanned<Cluster>,
@@ -61,10 +66,12 @@ impl<'a> Plan<'a> {
         let before = problems.len();
         let method = changes.forwarding.unwrap_or(cluster.forwarding.value);
         check_parts(&cluster, method, problems);
-        let lan = cluster.network.prefix.map_or_else(|| prefix(LAN), |network| network.value.0);
+        let lan = network_of(&cluster);
+        check_families(&cluster, lan, problems);
         let inner = cluster.server_network.as_ref().map(|network| match network.prefix {
             Some(prefix) => prefix.value.0,
-            None => prefix("192.168.10.0/24"),
+            None if lan.addr().is_v4() => prefix("192.168.10.0/24"),
+            None => prefix(INNER_V6),
         });
         let side = cluster.clients.map_or_else(Default::default, |side| side.value);
         let sources = sources(clients);
@@ -82,9 +89,11 @@ impl<'a> Plan<'a> {
         let director_inner = inner_nat
             .map(|inner| take(cluster.director.server_address.map(|ip| ip.value.0), inner.addr().offset(1)));
         let router_inner = inner.filter(|_| method == Method::Tun).map(|inner| take(None, last_host(inner)));
-        let outside = behind_router.then(|| prefix(OUTSIDE));
-        let client =
-            take(None, outside.map_or(last_host(lan).offset(u128::MAX), |outside| outside.addr().offset(10)));
+        let outside = behind_router.then(|| prefix(if lan.addr().is_v4() { OUTSIDE } else { OUTSIDE_V6 }));
+        let client = take(
+            None,
+            outside.map_or(last_host(lan).offset(u128::MAX), |outside| numbered(outside, [10, 0x10])),
+        );
         let home = inner.filter(|_| method != Method::Dr).unwrap_or(lan);
         let groups = groups(&cluster.servers, home, &mut taken, problems);
         let arp = cluster.arp.map_or_else(Default::default, |arp| arp.value);
@@ -116,6 +125,11 @@ impl<'a> Plan<'a> {
     /// The virtual address of a service.
     pub(super) fn vip(&self, service: &ServiceText) -> Addr {
         service.vip.map_or_else(|| self.cluster.vips.0[0].value.0, |vip| vip.value.0)
+    }
+
+    /// The setting that makes a host of the cluster a router.
+    pub(super) fn forwarding(&self) -> &'static str {
+        if self.lan.addr().is_v4() { "net.ipv4.ip_forward" } else { "net.ipv6.conf.all.forwarding" }
     }
 
     /// Where the shorthand stands.
@@ -189,7 +203,7 @@ fn groups(
             taken.extend((0..count).map(|index| first.value.0.offset(u128::from(index))));
         }
     }
-    let mut next = home.addr().offset(11);
+    let mut next = numbered(home, [11, 0x11]);
     for (name, text) in &servers.0 {
         let count = match NamePattern::parse(name) {
             Ok(pattern) if pattern.count() > MAX_HOSTS => {
@@ -246,8 +260,32 @@ fn prefix(text: &str) -> Prefix {
     text.parse::<crate::units::Network>().map(|network| network.0).expect("the defaults are networks")
 }
 
-/// The last address of a network that a host can have.
+/// The last address of a network that a host can have; in IPv6, whose networks are endless, the one that ends in fe.
 fn last_host(prefix: Prefix) -> Addr {
+    let is_large = !prefix.addr().is_v4() && prefix.len() <= 112;
     // One before the broadcast address.
-    prefix.last().offset(u128::MAX)
+    if is_large { prefix.addr().offset(0xfe) } else { prefix.last().offset(u128::MAX) }
+}
+
+/// The address of a network with a number that reads well in each family.
+fn numbered(prefix: Prefix, [v4, v6]: [u128; 2]) -> Addr {
+    prefix.addr().offset(if prefix.addr().is_v4() { v4 } else { v6 })
+}
+
+/// The network of director and real servers.
+fn network_of(cluster: &Cluster) -> Prefix {
+    let vip = cluster.vips.0.first().map_or(Addr::UNSPECIFIED_V4, |vip| vip.value.0);
+    let usual = if vip.is_v4() { prefix(LAN) } else { Prefix::new(vip, 64) };
+    cluster.network.prefix.map_or(usual, |network| network.value.0)
+}
+
+/// Tunnels can carry IPv4 in IPv6 and IPv6 in IPv4; the shorthand makes neither.
+fn check_families(cluster: &Spanned<Cluster>, lan: Prefix, problems: &mut Vec<Problem>) {
+    let stranger = cluster.vips.0.iter().find(|vip| vip.value.0.is_v4() != lan.addr().is_v4());
+    if let Some(vip) = stranger {
+        let message =
+            format!("the virtual address {} is of another family than the network {lan}", vip.value.0);
+        let help = "give `vips` and `network: {prefix: …}` of one family; mixed clusters need the long form";
+        problems.push(Problem::error(vip.span, message).help(help));
+    }
 }

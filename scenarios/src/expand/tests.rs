@@ -10,15 +10,19 @@ fn cluster(rest: &str) -> String {
 }
 
 fn check(text: &str, long: &Expect) {
+    long.assert_eq(&written_out(text));
+}
+
+/// The long form, which is a scenario, and the same one.
+fn written_out(text: &str) -> String {
     let loaded =
         load_text("test", "test", text, Path::new("")).unwrap_or_else(|problems| panic!("{problems}"));
     let text = loaded.expanded(&Changes::default()).unwrap();
-    long.assert_eq(&text);
-    // The long form is a scenario, and the same one.
     let again =
         load_text("long", "test", &text, Path::new("")).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(shape(&again.scenario), shape(&loaded.scenario));
     assert!(again.warnings.list.is_empty(), "{}", again.warnings);
+    text
 }
 
 /// All of a scenario but its places in the file.
@@ -26,7 +30,8 @@ fn shape(scenario: &crate::scenario::Scenario) -> String {
     use std::fmt::Write;
     let mut text = format!("{:?} {:?}\n", scenario.seed, scenario.duration);
     for host in &scenario.hosts {
-        let interfaces = host.interfaces.iter().map(|i| (&i.name, &i.plug, i.mac, &i.addresses, i.up));
+        let interfaces =
+            host.interfaces.iter().map(|i| (&i.name, &i.plug, i.mac, &i.addresses, &i.deprecated, i.up));
         let setup = host.setup.iter().map(|line| &line.text);
         let _ = writeln!(text, "{} {:?}", host.name, interfaces.collect::<Vec<_>>());
         let _ = writeln!(text, "  {:?}\n  {:?}", setup.collect::<Vec<_>>(), host.servers);
@@ -261,4 +266,25 @@ fn schedulers_of_native_rules_can_be_replaced() {
         -E -u 1.2.3.4:53 -s rr
     "#]]
     .assert_eq(&with_scheduler(rules, "rr"));
+}
+
+/// IPv6 needs no settings against ARP; a tunnel needs a virtual address that does not speak.
+#[test]
+fn clusters_of_ipv6() {
+    let text = |method: &str| {
+        format!(
+            "duration: 1s\ncluster:\n  forwarding: {method}\n  vips: 2001:db8::100\n  services: {{port: 80}}\n  servers: {{\"web[1-2]\": {{}}}}\nclients: {{a: {{arrivals: {{constant: 1/s}}}}}}\n"
+        )
+    };
+    for (method, contained, absent) in [
+        ("dr", ["lo: {address: 2001:db8::100/128}", "address: 2001:db8::11-2001:db8::12/64"], "arp_ignore"),
+        ("nat", ["net.ipv6.conf.all.forwarding: 1", "default via 2001:db8::1"], "send_redirects"),
+        ("tun", ["ip6tnl0:", "2001:db8::100/128 preferred_lft 0"], "rp_filter"),
+    ] {
+        let long = written_out(&text(method));
+        for part in contained {
+            assert!(long.contains(part), "{method}: {part}\n{long}");
+        }
+        assert!(!long.contains(absent), "{method}: {absent}\n{long}");
+    }
 }

@@ -88,8 +88,9 @@ fn selection(args: &Args) -> Selection {
 /// There is no such packet: is that good or bad?
 fn nothing(args: &Args, outcome: &Outcome) -> Result<ExitCode> {
     match args.choice {
-        Choice { drops: Some(None), .. } if args.on.is_none() => {
-            print("No packet was lost.")?;
+        Choice { drops: Some(reason), .. } if args.on.is_none() => {
+            let why = reason.map_or(String::new(), |reason| format!(" for this reason ({})", reason.name()));
+            print(&format!("No packet was lost{why}."))?;
             Ok(ExitCode::SUCCESS)
         }
         Choice { packet: Some(number), .. } => {

@@ -2,6 +2,8 @@
 
 mod command_line;
 mod determinism;
+mod explain;
+mod fuzzing;
 mod gallery;
 mod interrupted;
 mod lvsim;

@@ -4,7 +4,8 @@ use crate::lvsim::{Called, SMALL, command, lvsim, lvsim_reading, root, scratch, 
 use net_model::addr::{Addr, Mac};
 use net_model::capture::Direction;
 use net_model::packet::{
-    Body, Chunks, Datagram, Encapsulation, Flags, Frame, Icmp, Outer, Packet, Payload, Segment,
+    Body, Chunks, Datagram, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, Outer, Packet, Payload,
+    Segment,
 };
 use net_model::pcap::{PacketBlock, Port, Reader, Reception, Writer};
 use net_model::wire::{GUE_PORT, LinkType, encode, encode_packet};
@@ -339,6 +340,28 @@ fn write(file: &Path, frames: &[Frame], spoil: impl Fn(&mut Vec<u8>)) {
     std::fs::write(file, writer.finish().unwrap()).expect("it can be written");
 }
 
+/// What IPv6 neighbours say to each other.
+fn neighbours() -> Vec<Packet> {
+    let (mac, nobody) = (Some(Mac::from_bits(0x0200_0000_0001)), Addr::UNSPECIFIED_V6);
+    let of = |text: &str| text.parse::<Addr>().expect("an address");
+    let (asker, target, group, all) =
+        (of("2001:db8::1"), of("2001:db8::100"), of("ff02::1:ff00:100"), of("ff02::1"));
+    let (solicited, overriding) = (NdiscFlags::SOLICITED, NdiscFlags::OVERRIDE);
+    [
+        (asker, group, Ndisc::solicitation(target, mac)),
+        (nobody, group, Ndisc::probe(target, 0x1234_5678_9abc)),
+        (nobody, group, Ndisc::probe(target, 0)),
+        (target, asker, Ndisc::advertisement(target, solicited.with(overriding), mac)),
+        (target, asker, Ndisc::advertisement(target, solicited.with(NdiscFlags::ROUTER), None)),
+        (target, all, Ndisc::advertisement(target, overriding, mac)),
+    ]
+    .map(|(src, dst, message)| {
+        let payload = Payload::Ndisc(message);
+        Packet { src, dst, len: 40 + message.bytes(), ttl: 255, ..packet(false, payload) }
+    })
+    .into()
+}
+
 /// Frames of every kind: protocols over both IP versions, plain, in every tunnel, quoted by an error, with a tag.
 fn kinds() -> Vec<Frame> {
     let mut packets = Vec::new();
@@ -360,6 +383,9 @@ fn kinds() -> Vec<Frame> {
         ];
         for payload in transports {
             packets.push(packet(is_v4, payload));
+        }
+        if !is_v4 {
+            packets.extend(neighbours());
         }
         let inside = packet(is_v4, Payload::Tcp(segment(32, ip)));
         let kinds = [

@@ -1,5 +1,5 @@
 # Helpers of the IPv6 set-ups (beside those of lib.sh, whose machine it is: veth links, Linux bridges, 100 us of delay on every host port,
-# offloads off). tt is the same tool for IPv6. No router advertisements; addresses are used at once (accept_dad 0) unless DAD=1.
+# offloads off; CAPTURES is a scratch folder). tt is the same tool for IPv6. No router advertisements; addresses are used at once.
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 mkns6() { for _n in "$@"; do ip netns add $_n; ip netns exec $_n sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.all.accept_dad=${DAD:-0} net.ipv6.conf.default.accept_dad=${DAD:-0}; ip -n $_n link set lo up; done; }
 sw() { ip link add $1 type bridge; ip link set $1 type bridge mcast_snooping 0; ip link set $1 up; }
@@ -11,10 +11,10 @@ plug6() { ip link add $1.$2 type veth peer name $2 netns $1; ip link set $1.$2 m
 x() { _n=$1; shift; ip netns exec $_n "$@"; }
 xs() { _n=$1; shift; ip netns exec $_n sysctl -qw "$@"; }
 CAPS=""
-cap() { _n=$1; shift; for _i in "$@"; do ip netns exec $_n tcpdump -Z root -i $_i -n -s 0 -U --immediate-mode -w /tmp/cap.$_n.$_i $FILTER >/dev/null 2>&1 & CAPS="$CAPS $!"; done; }
+cap() { _n=$1; shift; for _i in "$@"; do ip netns exec $_n tcpdump -Z root -i $_i -n -s 0 -U --immediate-mode -w $CAPTURES/cap.$_n.$_i $FILTER >/dev/null 2>&1 & CAPS="$CAPS $!"; done; }
 capall() { for _c in "$@"; do cap ${_c%.*} ${_c#*.}; done; sleep 1; }
 mark() { echo "## $(cut -d' ' -f1 /proc/uptime) $(tt now) $*"; }
-dump() { sleep 1; for _p in $CAPS; do kill -INT $_p 2>/dev/null; done; sleep 1; for _f in /tmp/cap.*; do echo "=== ${_f#/tmp/cap.}"; tcpdump -Z root -r $_f -e -n -tt -v 2>/dev/null; done; echo "=== end"; }
+dump() { sleep 1; for _p in $CAPS; do kill -INT $_p 2>/dev/null; done; sleep 1; for _f in $CAPTURES/cap.*; do echo "=== ${_f#$CAPTURES/cap.}"; tcpdump -Z root -r $_f -e -n -tt -v 2>/dev/null; done; echo "=== end"; }
 VIP6=2001:db8::100
 # client c -- swc -- rt(eth0,eth1) -- swl -- d, r1, r2; multicast reports of the set-up are over after 10 s
 topo6() {

@@ -1,4 +1,4 @@
-// tt: "serve PORT N [think-ms]", "get IP PORT [request-bytes]", "now"; IPv6 only. Static, for the recording machine.
+// tt: "serve PORT N [think-ms]", "get IP PORT [- request-bytes]", "now"; IPv6 only. Static, for the recording machine.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ int main(int n, char **a) {
   double t0 = now(CLOCK_MONOTONIC);
   inet_pton(AF_INET6, a[2], &to.sin6_addr); to.sin6_port = htons(atoi(a[3]));
   if (connect(s, (void *)&to, sizeof to)) { printf("connect: %s after %.3f\n", strerror(errno), now(CLOCK_MONOTONIC) - t0); return 1; }
-  int req = n > 4 ? atoi(a[4]) : 16; memset(buf, 'q', req);
+  int req = n > 5 ? atoi(a[5]) : 16; memset(buf, 'q', req);
   write(s, buf, req);
   long got = 0; int r;
   while ((r = read(s, buf, sizeof buf)) > 0) got += r;

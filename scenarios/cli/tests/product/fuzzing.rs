@@ -1,0 +1,42 @@
+//! `lvsim fuzz`: its exit statuses, its recordings, and what it leaves behind.
+
+use crate::lvsim::{command, lvsim, scratch, text};
+
+#[test]
+fn the_simulation_agrees_with_itself_and_with_what_was_recorded() {
+    let folder = scratch("fuzzing");
+    let file = folder.join("record.jsonl");
+    let (file, out) = (text(&file), folder.join("out"));
+    let args = ["fuzz", "--backend", "simulated", "--cases", "6", "--seed", "3", "--record", file];
+    let called = lvsim(&args).with_status(0);
+    assert!(called.stdout.starts_with("0 of 6 cases differ: "), "{}", called.stdout);
+    let again = ["fuzz", "--backend", "recorded", "--transcript", file, "--out", text(&out)];
+    assert_eq!(lvsim(&again).with_status(0).stdout, called.stdout);
+    // A recording in which somebody else served: the difference is shown and kept.
+    let recorded = std::fs::read_to_string(file).expect("it was written");
+    let other = recorded.replacen(r#""end":"Answered""#, r#""end":"Reset""#, 1);
+    assert_ne!(other, recorded);
+    std::fs::write(file, other).expect("it can be written");
+    let called = lvsim(&again).with_status(1);
+    assert!(called.stdout.contains("1 of 6 cases differ"), "{}", called.stdout);
+    assert!(called.stdout.contains(", reset\n"), "{}", called.stdout);
+    let kept: Vec<String> = std::fs::read_dir(&out)
+        .expect("it was made")
+        .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(kept.iter().any(|name| name.ends_with(".sh")), "{kept:?}");
+    let scenario = kept.iter().find(|name| name.ends_with(".yaml")).expect("the scenario is kept");
+    lvsim(&["run", text(&out.join(scenario)), "--quiet"]).with_status(0);
+}
+
+#[test]
+fn who_cannot_tell_says_so() {
+    let absent = lvsim(&["fuzz", "--backend", "recorded", "--transcript", "absent.jsonl"]).with_status(125);
+    assert!(absent.stderr.contains("cannot read absent.jsonl"), "{}", absent.stderr);
+    let empty = scratch("fuzzing-without-kernel");
+    let mut fuzz = command(&["fuzz", "--cases", "1"]);
+    let output = fuzz.env("LVSIM_CACHE", &empty).output().expect("the binary starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert!(said.contains("lvsim kernel fetch"), "{said}");
+}

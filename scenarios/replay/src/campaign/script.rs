@@ -1,0 +1,103 @@
+//! A case as a shell script, for any Linux machine with ip_vs: what builds the network, then commands and traffic in
+//! their order, then the director's tables.
+
+use super::case::{Act, Ask, Case, Server, TCP_PORTS, UDP_PORTS, VIPS};
+use super::trial::Trial;
+use crate::job::{Close, Command};
+use crate::script::line;
+use std::fmt::Write;
+
+/// The script; `about` is told in comments at its top.
+pub fn script(trial: &Trial, about: &str) -> String {
+    let case = &trial.case;
+    let mut text = format!("#!/bin/sh\n# {}\n", case.name);
+    for line in about.lines() {
+        let _ = writeln!(text, "{}", format!("# {line}").trim_end());
+    }
+    text += "#\n# As root, on a machine with ip_vs, ipvsadm and socat; best in namespaces that vanish with it:\n\
+             #   unshare --mount --net sh -c 'mount -t tmpfs none /run && mkdir /run/netns && exec sh THIS-FILE'\n\
+             set -e\nip link set lo up\n";
+    let mut place: Option<&Option<String>> = None;
+    for command in &trial.job.setup {
+        let Command { host, .. } = command;
+        if place != Some(host) {
+            let _ = writeln!(text, "\n# {}", host.as_deref().unwrap_or("beside the hosts"));
+            place = Some(host);
+        }
+        let _ = writeln!(text, "{}", line(command));
+    }
+    text += "\n# who asks a server hears its name\n";
+    case.servers.iter().filter(|server| server.listens).for_each(|server| listen(&mut text, *server));
+    text += "sleep 1\n";
+    steps(&mut text, case);
+    text += "\nsleep 3\nip netns exec director ipvsadm -Ln --stats\nip netns exec director ipvsadm -Lnc\n\
+             ip netns exec director ipvsadm -Ln\n";
+    text
+}
+
+fn listen(text: &mut String, server: Server) {
+    let host = format!("server{}", server.number);
+    for port in TCP_PORTS {
+        let _ = writeln!(
+            text,
+            "ip netns exec {host} socat TCP-LISTEN:{port},reuseaddr,fork SYSTEM:'echo {host}; sleep 1000' &"
+        );
+    }
+    // Who is bound to the address that was asked answers from it.
+    let own = server.address();
+    let addresses =
+        VIPS.iter().copied().filter(|_| server.method != super::case::Method::Nat).chain([own.as_str()]);
+    for (address, port) in addresses.flat_map(|address| UDP_PORTS.map(|port| (address, port))) {
+        let _ = writeln!(
+            text,
+            "ip netns exec {host} socat UDP-RECVFROM:{port},bind={address},fork SYSTEM:'echo {host}' &"
+        );
+    }
+}
+
+fn steps(text: &mut String, case: &Case) {
+    let mut now = 1_000;
+    for step in &case.steps {
+        if step.at > now {
+            let _ = writeln!(text, "sleep {}", seconds(step.at - now));
+            now = step.at;
+        }
+        match &step.act {
+            Act::Run(line) => {
+                // What is refused is part of the story.
+                let _ = writeln!(text, "ip netns exec director {line} || true");
+            }
+            Act::Ask(ask) => asks(text, ask),
+        }
+    }
+}
+
+/// An exchange: it prints who served it. One that stays open does so to the end of the script.
+fn asks(text: &mut String, ask: &Ask) {
+    let Ask { udp, client: (_, _, port), target: (vip, to), close, .. } = ask;
+    let (address, vip) = (ask.address(), VIPS[*vip]);
+    let (protocol, option) = if *udp { ("udp", "-T1") } else { ("tcp", "") };
+    let how = match *close {
+        Close::Reset => ",linger=0",
+        Close::Server | Close::Client | Close::Nobody => "",
+    };
+    let connect = match udp {
+        true => format!("UDP:{vip}:{to},bind={address}:{port}"),
+        false => format!("TCP:{vip}:{to},bind={address}:{port},reuseaddr{how}"),
+    };
+    let _ = write!(text, "echo '{address}:{port} asks {protocol} {vip}:{to}'; ");
+    let socat = format!("ip netns exec client socat {option} - {connect}").replace("  ", " ");
+    let _ = if *udp {
+        writeln!(text, "echo ? | {socat} || true")
+    } else if *close == Close::Nobody {
+        writeln!(text, "sleep 1000 | {socat} &")
+    } else {
+        writeln!(text, "sleep 0.05 | {socat} || true")
+    };
+}
+
+/// Milliseconds in seconds.
+fn seconds(milliseconds: u64) -> String {
+    let text = format!("{}.{:03}", milliseconds / 1_000, milliseconds % 1_000);
+    text.trim_end_matches('0').trim_end_matches('.').into()
+}

@@ -1,0 +1,258 @@
+//! A case on trial: what the simulation says about it, and what a witness says.
+
+use super::case::Case;
+use super::files;
+use crate::backend::{Backend, BackendError};
+use crate::compare::{Difference, listing_difference};
+use crate::job::Job;
+use crate::rehearse::{Rehearsed, rehearse};
+use crate::transcript::{Answer, Outcome, Transcript};
+use scenarios::schema::Timers;
+use std::ops::Range;
+
+/// A case with the simulation's account of it.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The case.
+    pub case: Case,
+    /// What it is as work for a kernel.
+    pub job: Job,
+    /// What the simulation did.
+    pub simulated: Transcript,
+    /// Packets that clients sent, answers not counted.
+    pub packets: u64,
+}
+
+/// What a comparison has found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Findings {
+    /// Exchanges of clients.
+    pub exchanges: usize,
+    /// Exchanges that a server took.
+    pub decisions: usize,
+    /// Listings.
+    pub listings: usize,
+    /// Everything that differs, in order of time.
+    pub differences: Vec<Difference>,
+}
+
+/// Somebody who has seen cases, and says what happened.
+pub trait Witness {
+    /// Who it is.
+    fn name(&self) -> String;
+
+    /// How many cases it likes to see at once.
+    fn batch(&self) -> usize;
+
+    /// Sees cases, and says what happened in each, in their order.
+    ///
+    /// # Errors
+    /// It could not see them.
+    fn testify(&mut self, trials: &[Trial]) -> Result<Vec<Transcript>, BackendError>;
+}
+
+impl Trial {
+    /// Simulates a case; none if its hosts refuse their set-up.
+    pub fn new(case: &Case) -> Option<Trial> {
+        let Rehearsed { job, simulated } = play(case, Timers::Wheel)?;
+        let packets = packets(&simulated);
+        Some(Trial { case: case.clone(), job, simulated, packets })
+    }
+
+    /// Does something depend on when exactly kernel timers fire? A kernel's do by the time it has been up, which is
+    /// nobody's decision: such a case proves nothing.
+    pub fn is_unsettled(&self) -> bool {
+        /// Milliseconds that lead to other places on the timer wheel.
+        const LATER: [u64; 2] = [1_100, 9_300];
+        let differs = |later: u64, timers: Timers| {
+            let Some(Rehearsed { mut simulated, .. }) = play(&self.case.later(later), timers) else {
+                return true;
+            };
+            simulated.notes.iter_mut().for_each(|note| note.at -= later * 1_000_000);
+            !self.differences(&simulated).is_empty()
+        };
+        differs(0, Timers::Ideal) || LATER.iter().any(|later| differs(*later, Timers::Wheel))
+    }
+
+    /// Everything in which a testimony differs from the simulation, in order of time.
+    pub fn differences(&self, testimony: &Transcript) -> Vec<Difference> {
+        self.compare(testimony).differences
+    }
+
+    /// The comparison with a testimony: the fate of each exchange, and what each command said. The looks after
+    /// everything come too late, when entries have gone: cases look for themselves, in their steps.
+    pub fn compare(&self, testimony: &Transcript) -> Findings {
+        let mut findings = Findings { exchanges: self.job.attempts.len(), ..Findings::default() };
+        let fates = self.simulated.attempts.iter().zip(&testimony.attempts);
+        for (index, (ours, theirs)) in fates.enumerate() {
+            findings.decisions += usize::from(ours.server.is_some());
+            if (ours.server, ours.end) != (theirs.server, theirs.end) {
+                findings.differences.push(self.fates(index, ours, (testimony, theirs)));
+            }
+        }
+        for (at, line) in self.case.runs() {
+            let [ours, theirs] = [&self.simulated, testimony].map(|transcript| said(transcript, at, line));
+            findings.listings += usize::from(line.starts_with("ipvsadm -L"));
+            if let Some(text) = listing_difference(&ours, &theirs) {
+                let text = format!("director# {line}  (- {}, + {})\n{text}", self.simulated.by, testimony.by);
+                findings.differences.push(Difference { at: ours.at, text });
+            }
+        }
+        findings.differences.sort_by_key(|difference| difference.at);
+        findings
+    }
+
+    fn fates(
+        &self,
+        index: usize,
+        ours: &Outcome,
+        (testimony, theirs): (&Transcript, &Outcome),
+    ) -> Difference {
+        let fate = |by: &str, outcome: &Outcome| {
+            let server = outcome.server.map(|server| &*self.job.hosts[self.job.servers[server].host]);
+            format!("  {by}: {}, {}", server.unwrap_or("no server"), outcome.end.name())
+        };
+        let attempt = &self.job.attempts[index];
+        let protocol = if attempt.udp { "UDP" } else { "TCP" };
+        let text = format!(
+            "exchange {} from {} to {protocol} {}\n{}\n{}",
+            index + 1,
+            attempt.local,
+            attempt.remote,
+            fate(&self.simulated.by, ours),
+            fate(&testimony.by, theirs)
+        );
+        Difference { at: attempt.at, text }
+    }
+}
+
+/// The packets that clients sent to virtual addresses, answers not counted: those that the director has counted, and one
+/// of each exchange that nobody has served.
+fn packets(simulated: &Transcript) -> u64 {
+    let statistics = simulated.answers.iter().find(|answer| answer.command.contains("--stats"));
+    let lines = statistics.into_iter().flat_map(|answer| answer.stdout.lines());
+    let services = lines.filter(|line| ["TCP ", "UDP ", "FWM "].iter().any(|kind| line.starts_with(kind)));
+    let counted: u64 = services.filter_map(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok()).sum();
+    let unserved = simulated.attempts.iter().filter(|attempt| attempt.server.is_none()).count();
+    (counted + unserved as u64).max(simulated.attempts.len() as u64)
+}
+
+/// What a command of a case said, complaints included; nothing if it was silent.
+fn said(transcript: &Transcript, at: u64, line: &str) -> Answer {
+    let at = at * 1_000_000;
+    let notes = transcript.notes.iter().filter(|note| note.at == at);
+    let stdout = notes.map(|note| format!("{}{}", note.stdout, note.stderr)).collect();
+    Answer { at, command: line.into(), stdout, ..Answer::default() }
+}
+
+/// A case in the simulation; none if its hosts refuse their set-up.
+fn play(case: &Case, timers: Timers) -> Option<Rehearsed> {
+    let mut scenario = files::scenario(case).ok()?;
+    scenario.timers = timers;
+    rehearse(&scenario, &mut |_| true).ok()?
+}
+
+/// Cases that could be set up one by one, all in one simulation.
+fn play_together(trials: &[Trial]) -> Rehearsed {
+    let alone = |trial: &Trial| files::scenario(&trial.case).expect("it was a scenario before");
+    let together = files::side_by_side(trials.iter().map(alone).collect());
+    rehearse(&together, &mut |_| true).expect("each could be set up alone").expect("nobody stops it")
+}
+
+/// The simulation itself, with all cases of a batch in one network: whatever one case does must not matter to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Together;
+
+impl Witness for Together {
+    fn name(&self) -> String {
+        "the simulation of many cases at once".into()
+    }
+
+    fn batch(&self) -> usize {
+        16
+    }
+
+    fn testify(&mut self, trials: &[Trial]) -> Result<Vec<Transcript>, BackendError> {
+        let all = play_together(trials);
+        Ok(split(trials, &all.job, &all.simulated))
+    }
+}
+
+/// A backend that does jobs, those of a batch one after the other.
+pub struct Kernel<'a> {
+    /// The backend.
+    pub backend: &'a mut dyn Backend,
+    /// Who it is.
+    pub name: String,
+    /// How many cases it does at once.
+    pub batch: usize,
+}
+
+impl Witness for Kernel<'_> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn testify(&mut self, trials: &[Trial]) -> Result<Vec<Transcript>, BackendError> {
+        // Cases look for themselves, and nothing of theirs happens nearly at once.
+        let job = |trial: &Trial| Job { looks: Vec::new(), taps: Vec::new(), ..trial.job.clone() };
+        let jobs: Vec<Job> = trials.iter().map(job).collect();
+        self.backend.perform(&jobs)?.into_iter().map(|done| done.map_err(BackendError::Unable)).collect()
+    }
+}
+
+/// The parts of a transcript that belong to each case: hosts and servers are numbered case by case.
+fn split(trials: &[Trial], job: &Job, all: &Transcript) -> Vec<Transcript> {
+    let (mut hosts, mut servers) = (0..0, 0..0);
+    trials
+        .iter()
+        .map(|trial| {
+            hosts = hosts.end..hosts.end + trial.job.hosts.len();
+            servers = servers.end..servers.end + trial.job.servers.len();
+            part(job, all, &hosts, &servers)
+        })
+        .collect()
+}
+
+fn part(job: &Job, all: &Transcript, hosts: &Range<usize>, servers: &Range<usize>) -> Transcript {
+    let names = &job.hosts[hosts.clone()];
+    let is_theirs = |answer: &&Answer| answer.host.as_ref().is_some_and(|host| names.contains(host));
+    let mut part = Transcript { by: all.by.clone(), latest: all.latest, ..Transcript::default() };
+    let attempts =
+        job.attempts.iter().zip(&all.attempts).filter(|(attempt, _)| hosts.contains(&attempt.host));
+    part.attempts.extend(attempts.map(|(_, outcome)| {
+        let mut outcome = *outcome;
+        outcome.server = outcome.server.map(|server| server - servers.start);
+        outcome
+    }));
+    part.notes = all.notes.iter().filter(is_theirs).cloned().collect();
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::{run, settled};
+
+    #[test]
+    fn most_cases_do_not_depend_on_the_phase_of_timers() {
+        let trials: Vec<Option<Trial>> = (0..40).map(|number| settled(1, number)).collect();
+        let good: Vec<&Trial> = trials.iter().flatten().collect();
+        assert!(good.len() >= 38, "{}", good.len());
+        let decisions = good.iter().map(|trial| trial.compare(&trial.simulated).decisions).sum::<usize>();
+        assert!(decisions > 20 * good.len(), "{decisions} decisions in {} cases", good.len());
+    }
+
+    #[test]
+    fn cases_that_are_played_together_do_not_matter_to_one_another() {
+        let (tally, found) = run(4, 0..20, &mut Together, &mut |_| true).expect("simulations testify");
+        if let Some(found) = found {
+            panic!("{:#?}\n{:#?}", found.differences, found.trial.case);
+        }
+        assert_eq!(tally.cases + tally.unsettled, 20);
+    }
+}

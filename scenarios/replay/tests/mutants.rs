@@ -1,0 +1,69 @@
+//! The campaign finds out every deliberately wrong simulator, and shows each mistake with a small counterexample.
+
+use net_model::ipvs::mutant::{Mutant, acting};
+use replay::backend::BackendError;
+use replay::campaign::trial::{Trial, Witness};
+use replay::campaign::{Counterexample, run};
+use replay::transcript::Transcript;
+use std::fmt::Write;
+
+/// A simulation in which a mutant acts.
+struct Wrong(Mutant);
+
+impl Witness for Wrong {
+    fn name(&self) -> String {
+        self.0.title().into()
+    }
+
+    fn batch(&self) -> usize {
+        8
+    }
+
+    fn testify(&mut self, trials: &[Trial]) -> Result<Vec<Transcript>, BackendError> {
+        let testimony = |trial: &Trial| Trial::new(&trial.case).expect("it could be set up before").simulated;
+        Ok(acting(self.0, || trials.iter().map(testimony).collect()))
+    }
+}
+
+fn caught(mutant: Mutant) -> Counterexample {
+    let (tally, found) = run(1, 0..400, &mut Wrong(mutant), &mut |_| true).expect("simulations testify");
+    found.unwrap_or_else(|| panic!("{} passes as right: {tally:?}", mutant.title()))
+}
+
+#[test]
+fn each_mutant_is_caught_with_a_small_counterexample() {
+    let mut table = String::new();
+    for mutant in Mutant::ALL {
+        let found = caught(*mutant);
+        let case = &found.trial.case;
+        let (servers, packets, exchanges) = (case.servers.len(), found.trial.packets, case.asks().count());
+        let _ = writeln!(
+            table,
+            "{:62} case {:3}: {servers} servers, {} commands, {exchanges} exchanges, {packets} packets",
+            mutant.title(),
+            found.number,
+            case.commands()
+        );
+        assert!(servers <= 5 && packets <= 12 && exchanges <= 12, "{table}\n{case:#?}");
+    }
+    expect_test::expect![[r#"
+        wrr begins anew at each change of its servers                  case   6: 2 servers, 3 commands, 2 exchanges, 2 packets
+        wlc without the inactive term                                  case   6: 2 servers, 4 commands, 2 exchanges, 3 packets
+        an overloaded server is taken back one connection too early    case   1: 1 servers, 3 commands, 2 exchanges, 2 packets
+        schedulers do not look at the overload flag                    case   1: 1 servers, 3 commands, 2 exchanges, 2 packets
+        templates of servers with weight 0 are not obeyed              case   5: 1 servers, 3 commands, 2 exchanges, 10 packets
+        a new connection does not renew its template                   case  18: 1 servers, 4 commands, 2 exchanges, 10 packets
+        the persistence netmask is ignored                             case   0: 1 servers, 4 commands, 1 exchanges, 2 packets
+        rr goes round from the oldest server                           case   6: 2 servers, 3 commands, 1 exchanges, 1 packets
+        sh gives each server one slot in turn                          case   9: 2 servers, 3 commands, 1 exchanges, 1 packets
+        the flags of sh and mh are ignored                             case   0: 2 servers, 3 commands, 2 exchanges, 2 packets
+        sed decides as wlc does                                        case   3: 2 servers, 3 commands, 1 exchanges, 2 packets
+        nq decides as sed does                                         case   3: 2 servers, 3 commands, 1 exchanges, 1 packets
+        lc decides as wlc does                                         case  42: 2 servers, 4 commands, 3 exchanges, 12 packets
+        weight 0 counts as 1                                           case   2: 1 servers, 3 commands, 1 exchanges, 1 packets
+        UDP entries live two thirds of their time                      case   0: 1 servers, 3 commands, 1 exchanges, 2 packets
+        a SYN on a closed entry goes to its old server                 case   3: 1 servers, 3 commands, 2 exchanges, 4 packets
+        firewall marks are looked at after addresses                   case   1: 1 servers, 4 commands, 1 exchanges, 1 packets
+        connections of a removed server are scheduled anew             case   0: 1 servers, 3 commands, 2 exchanges, 3 packets
+    "#]].assert_eq(&table);
+}

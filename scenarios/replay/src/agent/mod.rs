@@ -122,9 +122,8 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
         while let Some((at, due)) = reactor.next_due() {
             match due {
                 Due::Event(index) => {
-                    let command = &job.events[index].command;
                     let begun = reactor.now();
-                    let said = execute::run(&mut spaces, command, at);
+                    let said = execute::run(&mut spaces, &job.events[index].command, at);
                     transcript.done.push((begun, reactor.now()));
                     if said.status != 0 || !said.stdout.is_empty() || !said.stderr.is_empty() {
                         transcript.notes.push(said);

@@ -23,6 +23,13 @@ impl Packet {
         self.text.as_deref().map_or(&[], |text| &text.bytes)
     }
 
+    /// It carries these bytes, which its length counts already.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.text.get_or_insert_default().bytes = bytes.to_vec();
+        }
+    }
+
     /// Puts these bytes in place of those it carries; the length of the packet follows. A packet without text gets
     /// longer by all of them.
     ///

@@ -38,7 +38,7 @@ pub fn assemble(scenario: &Scenario) -> Result<Assembled, Vec<Problem>> {
     let options = Options {
         seed: scenario.seed,
         timers: match scenario.timers {
-            Timers::Wheel => sim_core::Timers::linux(),
+            Timers::Wheel => sim_core::Timers::Wheel(sim_core::Wheel::new(250, scenario.uptime)),
             Timers::Ideal => sim_core::Timers::ideal(),
         },
         sampling: scenario.sampling,

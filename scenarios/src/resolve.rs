@@ -64,6 +64,7 @@ pub fn resolve(
         duration,
         sampling: resolver.sampling(document, duration),
         timers: document.timers.map_or_else(Default::default, |timers| timers.value),
+        uptime: Duration::ZERO,
         kernel: document.kernel.map_or_else(Default::default, |kernel| kernel.value),
         networks,
         hosts,

@@ -25,6 +25,8 @@ pub struct Scenario {
     pub sampling: Duration,
     /// How late kernel timers fire.
     pub timers: Timers,
+    /// How long all hosts have been up at the first instant: where on the raster of kernel timers the run begins.
+    pub uptime: Duration,
     /// Which kernel, where versions differ.
     pub kernel: Kernel,
     /// Networks in the order of the file.

@@ -214,8 +214,10 @@ fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
         outer: None,
         text: None,
     };
-    if let Payload::Tcp(_) = packet.payload {
-        packet.note_selective(tcp::selective(layer.body));
+    match packet.payload {
+        Payload::Tcp(_) => packet.note_selective(tcp::selective(layer.body)),
+        Payload::Udp(_) => packet.hear(words(layer)),
+        _ => {}
     }
     let is_first = layer.more_fragments && layer.fragment_offset == 0;
     Ok(if is_first { first_fragment(&packet) } else { packet })
@@ -228,6 +230,12 @@ fn first_fragment(packet: &Packet) -> Packet {
     let whole = Packet { len: packet.len - header, more_fragments: false, ..packet.clone() };
     let payload = Payload::Fragment(Fragment { protocol, whole: Some(Box::new(whole)) });
     Packet { payload, text: None, ..packet.clone() }
+}
+
+/// What a datagram says, if all of it was captured; zeros are what an ordinary one is filled with, and say nothing.
+fn words<'a>(layer: &Layer<'a>) -> &'a [u8] {
+    let said = layer.body.get(8..layer.len.saturating_sub(layer.header)).unwrap_or_default();
+    if said.first().is_none_or(|first| *first == 0) { &[] } else { said }
 }
 
 fn payload(layer: &Layer, is_quoted: bool) -> Result<Payload, Unreadable> {

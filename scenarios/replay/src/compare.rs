@@ -8,7 +8,7 @@ use crate::feed::Fed;
 use crate::job::Job;
 use crate::transcript::{Answer, Outcome, Transcript};
 use net_model::ipvs::Decision;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,6 +25,8 @@ pub struct Comparison {
     pub outcomes: usize,
     /// Attempts that another server took than in the simulation's own run.
     pub moved: usize,
+    /// Outcomes that were not compared, because the kernel itself does not repeat them.
+    pub unsettled: usize,
     /// Everything that differs, in the order of time.
     pub differences: Vec<Difference>,
 }
@@ -39,16 +41,30 @@ pub struct Difference {
 }
 
 /// Compares a kernel's account of a job with the simulation's, and with what simulated directors made of its packets.
-pub fn compare(job: &Job, simulated: &Transcript, seen: &Transcript, fed: &[Fed]) -> Comparison {
+///
+/// The outcomes of `unsettled` attempts are left out.
+pub fn compare(
+    job: &Job,
+    simulated: &Transcript,
+    seen: &Transcript,
+    fed: &[Fed],
+    unsettled: &BTreeSet<usize>,
+) -> Comparison {
     let mut comparison = Comparison::default();
     for director in fed {
         comparison.packets += director.packets;
         comparison.decisions(job, seen, director);
         comparison.listings(seen, director);
     }
-    comparison.outcomes(job, simulated, seen);
+    comparison.outcomes(job, simulated, seen, unsettled);
     comparison.differences.sort_by_key(|difference| difference.at);
     comparison
+}
+
+/// The attempts whose outcome a kernel does not repeat when the scenario begins at another phase of its timers.
+pub fn unsettled(first: &Transcript, second: &Transcript) -> BTreeSet<usize> {
+    let pairs = first.attempts.iter().zip(&second.attempts).enumerate();
+    pairs.filter(|(_, (a, b))| a.end != b.end).map(|(index, _)| index).collect()
 }
 
 impl Comparison {
@@ -81,8 +97,18 @@ impl Comparison {
         }
     }
 
-    fn outcomes(&mut self, job: &Job, simulated: &Transcript, seen: &Transcript) {
+    fn outcomes(
+        &mut self,
+        job: &Job,
+        simulated: &Transcript,
+        seen: &Transcript,
+        unsettled: &BTreeSet<usize>,
+    ) {
         for (index, (a, b)) in simulated.attempts.iter().zip(&seen.attempts).enumerate() {
+            if unsettled.contains(&index) {
+                self.unsettled += 1;
+                continue;
+            }
             self.outcomes += 1;
             self.moved += usize::from(a.server != b.server);
             if a.end != b.end {

@@ -13,7 +13,8 @@ use net_model::wire::LinkType;
 use scenarios::exec::Line;
 use scenarios::replay::Replay;
 use scenarios::scenario::Scenario;
-use sim_core::Time;
+use scenarios::schema::Timers;
+use sim_core::{Duration, Time};
 
 /// What the simulated director did with the kernel's packets.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +90,8 @@ fn as_it_happened(scenario: &Scenario, job: &Job, seen: &Transcript) -> Scenario
         scenario.events[timed.event].at = Time::from_nanos(*done);
     }
     scenario.events.sort_by_key(|event| event.at);
+    scenario.timers = Timers::Wheel;
+    scenario.uptime = Duration::from_nanos(seen.uptime);
     scenario
 }
 

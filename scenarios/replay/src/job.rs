@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
+/// Where between two ticks of the kernel's clock a scenario begins, in nanoseconds: in the middle, so that nothing that
+/// happens at even instants meets a tick.
+pub const UPTIME: u64 = 2_000_000;
+
 /// A scenario as work for a kernel. All instants are nanoseconds from the beginning of the scenario.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Job {
@@ -24,6 +28,8 @@ pub struct Job {
     pub taps: Vec<Tap>,
     /// When everything is over.
     pub end: u64,
+    /// So many nanoseconds later than usual the scenario begins: another phase of the kernel's timers.
+    pub phase: u64,
 }
 
 /// An interface that is watched.

@@ -27,9 +27,17 @@ use transcript::Transcript;
 
 /// Holds a kernel's account of a rehearsed scenario against the simulation.
 ///
+/// `again` is the account of another run, at another phase of the kernel's timers: what it does not repeat is not compared.
+///
 /// # Errors
 /// What is wrong with a capture, in words.
-pub fn judge(scenario: &Scenario, rehearsed: &Rehearsed, seen: &Transcript) -> Result<Comparison, String> {
+pub fn judge(
+    scenario: &Scenario,
+    rehearsed: &Rehearsed,
+    seen: &Transcript,
+    again: Option<&Transcript>,
+) -> Result<Comparison, String> {
     let fed = feed::feed(scenario, &rehearsed.job, seen)?;
-    Ok(compare::compare(&rehearsed.job, &rehearsed.simulated, seen, &fed))
+    let unsettled = again.map(|again| compare::unsettled(seen, again)).unwrap_or_default();
+    Ok(compare::compare(&rehearsed.job, &rehearsed.simulated, seen, &fed, &unsettled))
 }

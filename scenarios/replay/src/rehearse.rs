@@ -1,6 +1,6 @@
 //! The simulation does a scenario first: what it draws becomes the job for a kernel, what it sees its own transcript.
 
-use crate::job::{Action, Attempt, Close, Command, Job, Server, Tap, Timed};
+use crate::job::{Action, Attempt, Close, Command, Job, Server, Tap, Timed, UPTIME};
 use crate::plan::{plan, speaks_ipv6};
 use crate::transcript::{Answer, End, Outcome, Transcript};
 use net_model::addr::Addr;
@@ -12,6 +12,7 @@ use scenarios::exec::Line;
 use scenarios::problem::Problem;
 use scenarios::rehearsal::{self, Look, Rehearsal};
 use scenarios::scenario::{Action as Event, Host, Scenario};
+use scenarios::schema::Timers;
 use sim_core::{Duration, Time};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -38,6 +39,9 @@ pub fn rehearse(
     progress: &mut dyn FnMut(Time) -> bool,
 ) -> Result<Option<Rehearsed>, Vec<Problem>> {
     let looks = looks(scenario);
+    // A real kernel's timers are never exact.
+    let uptime = Duration::from_nanos(UPTIME);
+    let scenario = &Scenario { timers: Timers::Wheel, uptime, ..scenario.clone() };
     let Some(rehearsal) = rehearsal::rehearse(scenario, &looks, progress)? else { return Ok(None) };
     let servers = servers(scenario);
     let typed = plan(scenario);
@@ -51,6 +55,7 @@ pub fn rehearse(
         end: looks.last().map_or(Time::ZERO + scenario.duration + SETTLED, |look| look.at).as_nanos(),
         servers: servers.iter().map(|(_, server)| server.clone()).collect(),
         taps: taps(scenario),
+        phase: 0,
     };
     let simulated = transcript(scenario, &rehearsal, &servers);
     Ok(Some(Rehearsed { job, simulated }))

@@ -37,6 +37,13 @@ impl Verdict {
                 comparison.moved
             );
         }
+        if comparison.unsettled > 0 {
+            let _ = writeln!(
+                text,
+                "  {} outcomes are not compared: the kernel itself has others when it begins at another phase of its timers",
+                comparison.unsettled
+            );
+        }
         if let Some(first) = comparison.differences.first() {
             let _ = writeln!(text, "\nfirst, at {:.6} s: {}\n", first.at as f64 / 1e9, first.text.trim_end());
         }

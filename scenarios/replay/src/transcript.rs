@@ -15,6 +15,8 @@ pub struct Transcript {
     pub notes: Vec<Answer>,
     /// When each timed command of the job was begun and done, in nanoseconds from the beginning.
     pub done: Vec<(u64, u64)>,
+    /// How long the kernel had been up at the beginning, in nanoseconds: its timers' phase.
+    pub uptime: u64,
     /// The wall clock at the beginning, in nanoseconds since 1970: captures have its times.
     pub zero: u64,
     /// What was captured at the job's taps, as pcap files.

@@ -53,7 +53,7 @@ fn live() -> Result<bool, BackendError> {
                 let text = Recording::new(&recipe, &rehearsed.job, &seen).text();
                 std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
             }
-            replay::judge(scenario, rehearsed, &seen)
+            replay::judge(scenario, rehearsed, &seen, None)
         });
         match result {
             Ok(comparison) => {
@@ -81,7 +81,7 @@ fn this_kernel() -> Result<bool, BackendError> {
     let seen = machine.perform(std::slice::from_ref(&rehearsed.job))?.pop();
     let result = seen
         .unwrap_or_else(|| Err("no answer".into()))
-        .and_then(|seen| replay::judge(&scenario, &rehearsed, &seen));
+        .and_then(|seen| replay::judge(&scenario, &rehearsed, &seen, None));
     let text =
         result.as_ref().map_or_else(|why| format!("FAILED: {why}"), replay::compare::Comparison::sentence);
     println!("test this kernel, interrupted and not ... {text}");

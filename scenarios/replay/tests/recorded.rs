@@ -15,7 +15,7 @@ fn check(name: &str, decisions: usize) {
     let text =
         std::fs::read_to_string(folder.join(format!("recordings/{name}.json"))).expect("it was recorded");
     let seen = Recording::read(&text, &rehearsed.job).expect("it is of this scenario");
-    let comparison = replay::judge(&loaded.scenario, &rehearsed, &seen).expect("captures can be read");
+    let comparison = replay::judge(&loaded.scenario, &rehearsed, &seen, None).expect("captures can be read");
     let differences: Vec<&str> = comparison.differences.iter().map(|one| one.text.as_str()).collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert_eq!(comparison.decisions, decisions);
@@ -57,7 +57,7 @@ fn a_kernel_that_decides_otherwise_is_noticed() {
     let mut seen = Recording::read(&text, &rehearsed.job).expect("it is of this scenario");
     seen.attempts[6].server = seen.attempts[5].server;
     seen.answers[0].stdout = seen.answers[0].stdout.replace("-> 10.0.0.12", "-> 10.0.0.21");
-    let comparison = replay::judge(&loaded.scenario, &rehearsed, &seen).expect("captures can be read");
+    let comparison = replay::judge(&loaded.scenario, &rehearsed, &seen, None).expect("captures can be read");
     assert_eq!(comparison.differences.len(), 2, "{:#?}", comparison.differences);
     assert!(comparison.differences[0].text.starts_with("connection 7 from "));
     assert!(comparison.differences[1].text.contains("  +   -> 10.0.0.21:8080"));

@@ -13,7 +13,7 @@ mod servers;
 mod sharing;
 mod spaces;
 
-use crate::job::Job;
+use crate::job::{Job, UPTIME};
 use crate::transcript::{Answer, Transcript};
 use clients::Clients;
 use rustix::event::epoll;
@@ -55,6 +55,9 @@ pub enum AgentError {
         errno: rustix::io::Errno,
     },
 }
+
+/// The turn of the timer wheel's fourth level, in nanoseconds: 4096 jiffies of 4 ms.
+const RASTER: u64 = 16_384_000_000;
 
 /// Something that is due at an instant.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -112,15 +115,15 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
         ..Transcript::default()
     };
     reactor.begin(job);
+    transcript.uptime = reactor.zero;
     transcript.zero = realtime() + reactor.zero.saturating_sub(monotonic());
     let mut happened = Vec::with_capacity(256);
     loop {
         while let Some((at, due)) = reactor.next_due() {
             match due {
                 Due::Event(index) => {
-                    let command = &job.events[index].command;
                     let begun = reactor.now();
-                    let said = execute::run(&mut spaces, command, at);
+                    let said = execute::run(&mut spaces, &job.events[index].command, at);
                     transcript.done.push((begun, reactor.now()));
                     if said.status != 0 || !said.stdout.is_empty() || !said.stderr.is_empty() {
                         transcript.notes.push(said);
@@ -182,8 +185,10 @@ impl Reactor {
 
     /// The scenario begins, now: everything that the job knows of is due.
     fn begin(&mut self, job: &Job) {
-        // A little later: what was started before is awake then, and tcpdump fetches its first packets.
-        self.zero = monotonic() + 2_000_000_000;
+        // A little later, so that what was started before is awake; and where on the raster of kernel timers (to 16 s,
+        // as coarse as timers of seventeen minutes are) the simulation begins as well.
+        let ready = monotonic() + 1_000_000_000;
+        self.zero = (ready / RASTER + 1) * RASTER + UPTIME + job.phase;
         let events = job.events.iter().enumerate().map(|(index, timed)| (timed.at, Due::Event(index)));
         let attempts = job.attempts.iter().enumerate().map(|(index, a)| (a.at, Due::Attempt(index)));
         let looks = job.looks.iter().enumerate().map(|(index, timed)| (timed.at, Due::Look(index)));

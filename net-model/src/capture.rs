@@ -3,7 +3,7 @@
 //! A frame going out is seen as it is handed to the device, and not at all if the device is down or its cable is out; it
 //! may still be lost in the queue or on the wire. A frame coming in is seen when it is whole at the interface, whoever it
 //! is for: a tap listens like a card in promiscuous mode, so what a switch floods is there too. On lo each packet is seen
-//! once, on a tunnel interface without its outer header.
+//! once, on a tunnel interface without its outer header, on a VLAN sub-interface without its tag (and on its card with it).
 //!
 //! Taps cost nothing while there are none: a tapped link ends in [`End::Tap`](crate::link::End), an arm of a `match` that
 //! is there anyway, and while there are taps hosts learn no short way out, so that every frame passes the place in
@@ -188,12 +188,23 @@ impl Network {
     }
 }
 
-/// A frame is at a tapped interface.
+/// A frame is at a tapped card.
 #[cold]
-pub(crate) fn input(host: &mut Host, cx: &mut Cx, interface: InterfaceId, frame: FrameId) {
-    let listens = host.is_up && host.stack.interface_at(interface).up;
-    let is_seen = listens && see_incoming(host, cx, interface, &frame);
-    host.input(cx, interface, frame);
+pub(crate) fn input(host: &mut Host, cx: &mut Cx, card: InterfaceId, frame: FrameId) {
+    let listens = host.is_up && host.stack.interface_at(card).up;
+    let is_seen = listens && see_incoming(host, cx, card, &frame);
+    host.card_input(cx, card, frame);
+    if is_seen {
+        close(host, cx);
+    }
+}
+
+/// A frame is at a sub-interface, its tag taken off.
+#[cold]
+pub(crate) fn input_untagged(host: &mut Host, cx: &mut Cx, vlan: InterfaceId, frame: FrameId) {
+    let listens = host.is_up && host.stack.interface_at(vlan).up;
+    let is_seen = listens && see_incoming(host, cx, vlan, &frame);
+    host.input(cx, vlan, frame);
     if is_seen {
         close(host, cx);
     }
@@ -209,12 +220,25 @@ pub(crate) fn input_again(host: &mut Host, cx: &mut Cx, interface: InterfaceId, 
     }
 }
 
-/// A host hands a frame to an interface.
+/// A host hands a frame to an interface; to a sub-interface without its tag, which gives it with the tag to its card.
 #[cold]
-pub(crate) fn output(cx: &mut Cx, host: u32, interface: InterfaceId, link: LinkId, frame: &FrameId) {
+pub(crate) fn output(
+    cx: &mut Cx,
+    host: u32,
+    (interface, card): (InterfaceId, Option<InterfaceId>),
+    link: LinkId,
+    frame: &FrameId,
+) {
     let is_plugged = cx.wiring.links[link.0 as usize].is_up();
-    if let Some(capture) = cx.capture.as_mut().filter(|_| is_plugged) {
-        capture.see(cx.now, host, interface, Direction::Out, cx.wiring.frames.get(frame));
+    let Some(capture) = cx.capture.as_mut().filter(|_| is_plugged) else { return };
+    let sent = cx.wiring.frames.get(frame);
+    match card {
+        None => drop(capture.see(cx.now, host, interface, Direction::Out, sent)),
+        Some(card) => {
+            let untagged = Frame { vlan: 0, ..sent.clone() };
+            capture.see(cx.now, host, interface, Direction::Out, &untagged);
+            capture.see(cx.now, host, card, Direction::Out, sent);
+        }
     }
 }
 

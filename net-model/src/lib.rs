@@ -23,6 +23,7 @@ pub mod packet;
 pub mod pcap;
 pub mod ping;
 mod pool;
+pub mod port;
 pub mod recorder;
 pub mod replay;
 pub mod request;

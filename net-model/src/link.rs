@@ -28,6 +28,8 @@ pub enum End {
     Switch(u32, u16),
     /// At an interface of a host that is listened to.
     Tap(u32, u16),
+    /// At an interface of a host where frames may carry tags.
+    Trunk(u32, u16),
 }
 
 /// What a link has carried so far.
@@ -64,15 +66,14 @@ pub struct Link {
     /// Nanoseconds a byte occupies the transmitter, in 1/2^32.
     ns_per_byte: u64,
     delay: Duration,
-    /// Switch-fed: how long the head will occupy the transmitter, and until when.
+    /// Switch-fed: how long the head will occupy the transmitter.
     head_busy: Duration,
-    head_done: Time,
+    /// The longest wait that the queue holds, in time at the link's rate.
+    longest_wait: Duration,
     /// Where the link ends, between counters of [`LinkCount`]: side by side they would be added as a vector, slowly.
     frames: u64,
     end: End,
     bytes: u64,
-    /// The longest wait that the queue holds, in time at the link's rate.
-    longest_wait: Duration,
     dropped: u64,
     /// If frames may be refused: those that the transmitter has taken, by their arrival.
     on_wire: Ring<Queued>,
@@ -131,7 +132,6 @@ impl Link {
             may_refuse: fed_by_switch && (spec.loss > 0.0 || spec.queue_bytes != u64::MAX),
             armed: Time::NEVER,
             head_busy: Duration::ZERO,
-            head_done: Time::ZERO,
             frames: 0,
             busy_ns: 0,
             dropped: 0,
@@ -146,8 +146,15 @@ impl Link {
 
     /// Somebody listens to the interface at the far end.
     pub(crate) fn tap(&mut self) {
-        if let End::Host(host, interface) = self.end {
+        if let End::Host(host, interface) | End::Trunk(host, interface) = self.end {
             self.end = End::Tap(host, interface);
+        }
+    }
+
+    /// Frames that reach the far end may carry tags.
+    pub(crate) fn expect_tags(&mut self) {
+        if let End::Host(host, interface) = self.end {
+            self.end = End::Trunk(host, interface);
         }
     }
 
@@ -276,8 +283,7 @@ impl Link {
             return at;
         }
         self.head_busy = occupies(self.ns_per_byte, bytes);
-        self.head_done = self.busy_until.max(at) + self.head_busy;
-        self.head_done + self.delay
+        self.busy_until.max(at) + self.head_busy + self.delay
     }
 
     /// The frame that arrives with the event at `now`, and the instant of the link's next event (never, if it has none);
@@ -290,7 +296,8 @@ impl Link {
         let head = self.queue.take_slot()?;
         let (frame, bytes) = (std::mem::take(&mut head.frame), head.bytes);
         if self.fed_by_switch {
-            self.occupy(bytes, self.head_busy, self.head_done);
+            let done = Time::from_nanos(now.as_nanos() - self.delay.as_nanos());
+            self.occupy(bytes, self.head_busy, done);
         }
         self.armed = match self.queue.front() {
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),

@@ -17,7 +17,8 @@ impl Network {
         let Network { hosts, cx, .. } = self;
         let on = &mut hosts[host.0 as usize];
         let has_carrier = on.stack.interface_at(interface).carrier;
-        if let Some(cable) = on.cable(interface).filter(|_| has_carrier) {
+        let is_card = on.stack.interface_at(interface).lower.is_none();
+        if let Some(cable) = on.cable(interface).filter(|_| has_carrier && is_card) {
             cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, up, &mut cx.agenda);
         }
         let change = on.stack.set_up(interface, up);
@@ -38,8 +39,11 @@ impl Network {
         if let Some(cable) = on.cable(interface).filter(|_| is_up) {
             cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, plugged, &mut cx.agenda);
         }
-        for frame in on.stack.set_carrier(interface, plugged) {
-            cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);
+        let vlans = on.stack.vlans_of(interface);
+        for interface in std::iter::once(interface).chain(vlans) {
+            for frame in on.stack.set_carrier(interface, plugged) {
+                cx.drop(Place::Host(host.0), frame, DropReason::LinkDown);
+            }
         }
         on.arm_timers(cx);
     }

@@ -19,6 +19,7 @@ pub const ETHERNET_OVERHEAD: u32 = 18;
 
 /// An Ethernet frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C, align(64))] // what every frame has stands in front, in two cache lines; a tunnel header behind them
 pub struct Frame {
     /// The receiver's link address.
     pub dst: Mac,
@@ -88,6 +89,7 @@ pub enum ArpOp {
 
 /// An IP packet. `len` is the total length of the inner packet, header included.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[repr(C)] // what every packet has stands in front
 pub struct Packet {
     /// Source address.
     pub src: Addr,
@@ -113,20 +115,17 @@ pub struct Packet {
     pub tos: u8,
     /// The transport protocol's part.
     pub payload: Payload,
-    /// The tunnel header around this packet, if any.
-    pub outer: Option<Outer>,
     /// What it says beside its headers, for the few packets of which that matters (see [`Packet::say`] and
     /// [`Packet::selective`]); `len` counts it.
     pub text: Option<Box<Text>>,
+    /// The tunnel header around this packet, if any.
+    pub outer: Option<Outer>,
 }
 
 /// A tunnel header around a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)] // the kind tells whether there is one
 pub struct Outer {
-    /// Source address of the tunnel: the director.
-    pub src: Addr,
-    /// Destination address of the tunnel: the real server.
-    pub dst: Addr,
     /// Which encapsulation.
     pub kind: Encapsulation,
     /// Bytes that the encapsulation adds, outer IP header included.
@@ -139,6 +138,10 @@ pub struct Outer {
     pub ttl: u8,
     /// Type of service of the outer header.
     pub tos: u8,
+    /// Source address of the tunnel: the director.
+    pub src: Addr,
+    /// Destination address of the tunnel: the real server.
+    pub dst: Addr,
 }
 
 /// The encapsulations that IPVS knows.
@@ -175,10 +178,21 @@ pub enum Payload {
     Sctp(Chunks),
     /// ICMP or ICMPv6
     Icmp(Icmp),
+    /// A part of a packet that was too large for some link.
+    Fragment(Fragment),
     /// ICMPv6: a question about a neighbour, or the answer
     Ndisc(Ndisc),
     /// Any other protocol, by number.
     Other(u8),
+}
+
+/// What a fragment carries: `fragment_offset` and `more_fragments` of its packet say which part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fragment {
+    /// The protocol that the header names: that of the transport, or of the outermost tunnel.
+    pub protocol: u8,
+    /// In the first fragment, the packet of which these are parts.
+    pub whole: Option<Box<Packet>>,
 }
 
 /// A UDP datagram.
@@ -263,11 +277,12 @@ impl Packet {
             Payload::Sctp(_) => proto::SCTP,
             Payload::Icmp(_) if self.src.is_v4() => proto::ICMP,
             Payload::Icmp(_) | Payload::Ndisc(_) => proto::ICMPV6,
+            Payload::Fragment(fragment) => fragment.protocol,
             Payload::Other(number) => *number,
         }
     }
 
-    /// Source and destination port, for the protocols that have them.
+    /// Source and destination port, for the protocols that have them; later fragments have none.
     #[inline]
     pub fn ports(&self) -> Option<(u16, u16)> {
         match &self.payload {
@@ -275,6 +290,9 @@ impl Packet {
             Payload::Udp(d) => Some((d.sport, d.dport)),
             Payload::Sync(d) => Some((d.sport, d.dport)),
             Payload::Sctp(c) => Some((c.sport, c.dport)),
+            Payload::Fragment(fragment) => {
+                fragment.whole.as_deref().filter(|whole| whole.outer.is_none()).and_then(Packet::ports)
+            }
             Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => None,
         }
     }
@@ -287,7 +305,7 @@ impl Packet {
             Payload::Udp(d) => d.sport = port,
             Payload::Sync(d) => d.sport = port,
             Payload::Sctp(c) => c.sport = port,
-            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {}
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Fragment(_) | Payload::Other(_) => {}
         }
     }
 
@@ -299,7 +317,7 @@ impl Packet {
             Payload::Udp(d) => d.dport = port,
             Payload::Sync(d) => d.dport = port,
             Payload::Sctp(c) => c.dport = port,
-            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {}
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Fragment(_) | Payload::Other(_) => {}
         }
     }
 
@@ -318,6 +336,15 @@ impl Packet {
         match &self.outer {
             Some(outer) => outer.src,
             None => self.src,
+        }
+    }
+
+    /// Must no router cut the packet, going by the header the network sees? Nobody but the sender cuts IPv6.
+    #[inline]
+    pub fn stays_whole(&self) -> bool {
+        match &self.outer {
+            Some(outer) => outer.df || !outer.src.is_v4(),
+            None => self.df || !self.src.is_v4(),
         }
     }
 

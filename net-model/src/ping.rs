@@ -66,16 +66,17 @@ impl Host {
         if !self.pings.ids.contains(&id) {
             self.pings.ids.push(id);
         }
+        let (len, mtu) = (bytes + headers(to), self.mtu_towards(to));
         let request = Packet {
             src: source,
             dst: to,
             mark: 0,
             flow: 0,
-            len: bytes + headers(to),
+            len,
             id: self.stack.next_ip_id(),
             fragment_offset: 0,
             more_fragments: false,
-            df: to.is_v4(),
+            df: to.is_v4() && len <= mtu,
             ttl: DEFAULT_TTL,
             tos: 0,
             payload: Payload::Icmp(Icmp {

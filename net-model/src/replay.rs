@@ -33,8 +33,11 @@ impl Network {
     }
 
     /// Hands a frame to an isolated host's interface, whatever link address it was for: what its director decides.
+    /// A tag leads to the sub-interface of its VLAN, if the host has it.
     pub fn inject(&mut self, host: HostId, interface: InterfaceId, mut frame: Frame) -> Vec<Decision> {
         let on = &mut self.hosts[host.0 as usize];
+        let interface = on.stack.vlan_on(interface, frame.vlan).unwrap_or(interface);
+        frame.vlan = 0;
         if !frame.dst.is_group() {
             frame.dst = on.stack.interface_at(interface).mac;
         }

@@ -54,6 +54,9 @@ impl Network {
             Arrival::AtTap(host, interface, frame) => {
                 capture::input(&mut hosts[host as usize], cx, InterfaceId(interface), frame);
             }
+            Arrival::AtTrunk(host, interface, frame) => {
+                hosts[host as usize].card_input(cx, InterfaceId(interface), frame);
+            }
             Arrival::Handled => {}
         }
     }

@@ -6,6 +6,7 @@
 
 use crate::addr::Mac;
 use crate::link::LinkId;
+use crate::port::{PortVlans, Vlans};
 use sim_core::{Duration, Time};
 
 /// How long an address is remembered after its last frame.
@@ -17,6 +18,8 @@ pub struct Switch {
     /// The outgoing link of each port.
     ports: Vec<LinkId>,
     table: Table,
+    /// What the ports carry, if the switch tells VLANs apart. Then it learns an address once for each VLAN.
+    vlans: Option<Box<Vlans>>,
 }
 
 /// The way that frames of one sender to one receiver take through a switch. It holds until the table changes or an
@@ -58,17 +61,27 @@ struct Table {
     epoch: u32,
 }
 
+/// An address in a VLAN: the id in the 16 bits above the address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Key(u64);
+
+impl Key {
+    const fn new(vlan: u16, mac: Mac) -> Key {
+        Key((vlan as u64) << 48 | mac.to_bits())
+    }
+}
+
 /// Where an address lives.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    mac: Mac,
+    key: Key,
     seen: Time,
     port: u16,
 }
 
 /// The port of an entry that is free.
 const NOWHERE: u16 = u16::MAX;
-const FREE: Entry = Entry { mac: Mac::ZERO, seen: Time::ZERO, port: NOWHERE };
+const FREE: Entry = Entry { key: Key(0), seen: Time::ZERO, port: NOWHERE };
 
 /// What a switch does with a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,10 +103,41 @@ impl Switch {
     }
 
     /// The outgoing link that gets a flooded frame as number `n` (the last attached port is number 0); none if that is
-    /// the port it came from.
-    pub fn flood(&self, n: usize, ingress: u16) -> Option<LinkId> {
+    /// the port it came from, or one outside the frame's VLAN.
+    pub fn flood(&self, n: usize, ingress: u16, vlan: u16) -> Option<LinkId> {
         let port = self.ports.len() - 1 - n;
-        (port != ingress as usize).then(|| self.ports[port])
+        let is_inside = self.vlans.as_ref().is_none_or(|vlans| vlans.tag(port, vlan).is_some());
+        (port != ingress as usize && is_inside).then(|| self.ports[port])
+    }
+
+    /// Says what a port carries. From then on the switch tells VLANs apart; ports of which nothing was said carry
+    /// untagged frames of VLAN 1.
+    pub fn set_port(&mut self, port: u16, carries: PortVlans) {
+        self.vlans.get_or_insert_default().set(port as usize, carries);
+        self.forget_port(port);
+    }
+
+    /// The VLAN of a frame that comes in with this tag (0: none); none if the port does not take it. A switch that does
+    /// not tell VLANs apart treats all frames alike, as VLAN 0.
+    #[inline]
+    pub fn vlan_of(&self, port: u16, tag: u16) -> Option<u16> {
+        match &self.vlans {
+            None => Some(0),
+            Some(vlans) => vlans.vlan(port as usize, tag),
+        }
+    }
+
+    /// The same of a frame in front of a link away from the switch.
+    pub(crate) fn vlan_at(&self, out: LinkId, tag: u16) -> Option<u16> {
+        let port = self.ports.iter().position(|port| *port == out)?;
+        self.vlan_of(port as u16, tag)
+    }
+
+    /// The tag that a frame of a VLAN gets towards this link; none if it keeps what it has.
+    #[inline]
+    pub(crate) fn tag_towards(&self, out: LinkId, vlan: u16) -> Option<u16> {
+        let vlans = self.vlans.as_ref()?;
+        vlans.tag(self.ports.iter().position(|port| *port == out)?, vlan)
     }
 
     /// All outgoing links.
@@ -104,9 +148,19 @@ impl Switch {
     /// The way of a frame that will be here at `at`, if the switch knows both addresses and nothing but a
     /// time stamp has to change: then the frame needs no event of its own here.
     #[inline(never)]
-    pub(crate) fn known_path(&mut self, at: Time, ingress: u16, src: Mac, dst: Mac) -> Option<Path> {
-        let to = *self.table.get(dst)?;
-        let place = self.table.place(src);
+    pub(crate) fn known_path(
+        &mut self,
+        at: Time,
+        (ingress, tag): (u16, u16),
+        src: Mac,
+        dst: Mac,
+    ) -> Option<Path> {
+        let vlan = self.vlan_of(ingress, tag)?;
+        let to = *self.table.get(Key::new(vlan, dst))?;
+        if self.vlans.as_ref().is_some_and(|vlans| vlans.tag(to.port as usize, vlan) != Some(tag)) {
+            return None; // the tag has to be taken off or put on
+        }
+        let place = self.table.place(Key::new(vlan, src));
         let from = &mut self.table.entries[place];
         let usable = from.port == ingress
             && to.port != ingress
@@ -133,12 +187,12 @@ impl Switch {
     }
 
     /// Learns the sender; true if it was unknown or has moved.
-    pub fn learn(&mut self, now: Time, ingress: u16, src: Mac) -> bool {
+    pub fn learn(&mut self, now: Time, ingress: u16, vlan: u16, src: Mac) -> bool {
         if src.is_group() {
             return false;
         }
-        let new = Entry { mac: src, port: ingress, seen: now };
-        let Some(entry) = self.table.get_mut(src) else {
+        let new = Entry { key: Key::new(vlan, src), port: ingress, seen: now };
+        let Some(entry) = self.table.get_mut(new.key) else {
             self.table.insert(new);
             return true;
         };
@@ -153,8 +207,8 @@ impl Switch {
     }
 
     /// The way of a frame that is here now.
-    pub fn decide(&self, now: Time, ingress: u16, dst: Mac) -> Decision {
-        match self.table.get(dst) {
+    pub fn decide(&self, now: Time, ingress: u16, vlan: u16, dst: Mac) -> Decision {
+        match self.table.get(Key::new(vlan, dst)) {
             Some(place) if now.since(place.seen) < AGEING && !dst.is_group() => {
                 if place.port == ingress {
                     Decision::Hairpin
@@ -190,14 +244,14 @@ impl Default for Table {
 
 impl Table {
     #[inline]
-    fn get(&self, mac: Mac) -> Option<&Entry> {
-        let entry = &self.entries[self.place(mac)];
+    fn get(&self, key: Key) -> Option<&Entry> {
+        let entry = &self.entries[self.place(key)];
         (entry.port != NOWHERE).then_some(entry)
     }
 
     #[inline]
-    fn get_mut(&mut self, mac: Mac) -> Option<&mut Entry> {
-        let place = self.place(mac);
+    fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
+        let place = self.place(key);
         let entry = &mut self.entries[place];
         (entry.port != NOWHERE).then_some(entry)
     }
@@ -207,7 +261,7 @@ impl Table {
         if (self.known + 1) * 2 > self.entries.len() {
             self.make_room(entry.seen);
         }
-        let place = self.place(entry.mac);
+        let place = self.place(entry.key);
         self.entries[place] = entry;
         self.known += 1;
         self.epoch += 1;
@@ -223,17 +277,17 @@ impl Table {
         self.entries.resize(len, FREE);
         self.known = alive.len();
         for old in alive {
-            let place = self.place(old.mac);
+            let place = self.place(old.key);
             self.entries[place] = old;
         }
     }
 
     /// Where the address is, or where it would be put.
     #[inline]
-    fn place(&self, mac: Mac) -> usize {
+    fn place(&self, key: Key) -> usize {
         let mask = self.entries.len() - 1;
-        let mut at = (mac.to_bits().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
-        while self.entries[at].mac != mac && self.entries[at].port != NOWHERE {
+        let mut at = (key.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        while self.entries[at].key != key && self.entries[at].port != NOWHERE {
             at = (at + 1) & mask;
         }
         at
@@ -259,14 +313,14 @@ mod tests {
         for link in 0..3 {
             switch.attach(LinkId(link));
         }
-        assert_eq!(switch.decide(secs(0), 0, mac(2)), Decision::Flood);
-        assert_eq!([0, 1, 2].map(|n| switch.flood(n, 0)), [Some(LinkId(2)), Some(LinkId(1)), None]);
-        assert!(switch.learn(secs(0), 1, mac(2)));
-        assert!(!switch.learn(secs(1), 1, mac(2)));
-        assert_eq!(switch.decide(secs(1), 0, mac(2)), Decision::Forward(LinkId(1)));
-        assert_eq!(switch.decide(secs(1), 1, mac(2)), Decision::Hairpin);
-        assert_eq!(switch.decide(secs(301), 0, mac(2)), Decision::Flood);
-        assert!(switch.learn(secs(2), 2, mac(2)), "the host has moved");
+        assert_eq!(switch.decide(secs(0), 0, 0, mac(2)), Decision::Flood);
+        assert_eq!([0, 1, 2].map(|n| switch.flood(n, 0, 0)), [Some(LinkId(2)), Some(LinkId(1)), None]);
+        assert!(switch.learn(secs(0), 1, 0, mac(2)));
+        assert!(!switch.learn(secs(1), 1, 0, mac(2)));
+        assert_eq!(switch.decide(secs(1), 0, 0, mac(2)), Decision::Forward(LinkId(1)));
+        assert_eq!(switch.decide(secs(1), 1, 0, mac(2)), Decision::Hairpin);
+        assert_eq!(switch.decide(secs(301), 0, 0, mac(2)), Decision::Flood);
+        assert!(switch.learn(secs(2), 2, 0, mac(2)), "the host has moved");
         switch.forget_port(2);
         assert_eq!(switch.known(), 0);
     }
@@ -276,11 +330,11 @@ mod tests {
         let mut switch = Switch::default();
         switch.attach(LinkId(0));
         switch.attach(LinkId(1));
-        switch.learn(secs(0), 1, mac(2));
-        assert!(switch.known_path(secs(1), 0, mac(1), mac(2)).is_none());
-        switch.learn(secs(1), 0, mac(1));
-        assert_eq!(switch.known_path(secs(1), 0, mac(1), mac(2)).map(|path| path.out), Some(LinkId(1)));
-        let elsewhere = switch.known_path(secs(1), 1, mac(1), mac(2));
+        switch.learn(secs(0), 1, 0, mac(2));
+        assert!(switch.known_path(secs(1), (0, 0), mac(1), mac(2)).is_none());
+        switch.learn(secs(1), 0, 0, mac(1));
+        assert_eq!(switch.known_path(secs(1), (0, 0), mac(1), mac(2)).map(|path| path.out), Some(LinkId(1)));
+        let elsewhere = switch.known_path(secs(1), (1, 0), mac(1), mac(2));
         assert!(elsewhere.is_none(), "the sender is on another port now");
     }
 
@@ -323,14 +377,14 @@ mod tests {
             for (crowd, pause) in crowds {
                 now += Duration::from_secs(pause);
                 for number in next..next + crowd {
-                    switch.learn(now, 0, mac(number));
+                    switch.learn(now, 0, 0, mac(number));
                     heard.push((now, number));
                 }
                 next += crowd;
                 heard.retain(|(at, _)| now.since(*at) < AGEING);
                 most = most.max(heard.len());
                 for (_, number) in &heard {
-                    prop_assert_eq!(switch.decide(now, 1, mac(*number)), Decision::Forward(LinkId(0)));
+                    prop_assert_eq!(switch.decide(now, 1, 0, mac(*number)), Decision::Forward(LinkId(0)));
                 }
             }
             prop_assert!(switch.table.entries.len() <= (most * 8).max(16), "{} for {most}", switch.table.entries.len());
@@ -350,8 +404,8 @@ mod tests {
                 match step {
                     Step::Learn { port, mac: number } => {
                         prop_assert_eq!(
-                            switch.learn(now, port, mac(number)),
-                            twin.learn(now, port, mac(number))
+                            switch.learn(now, port, 0, mac(number)),
+                            twin.learn(now, port, 0, mac(number))
                         );
                     }
                     Step::Unplug { port } => [&mut switch, &mut twin].into_iter().for_each(|one| one.forget_port(port)),
@@ -360,17 +414,17 @@ mod tests {
                         let at = now + Duration::from_micros(5);
                         let path = paths.entry((port, from, to)).or_insert(Path::NONE);
                         let out = switch.follow(at, path).or_else(|| {
-                            *path = switch.known_path(at, port, mac(from), mac(to))?;
+                            *path = switch.known_path(at, (port, 0), mac(from), mac(to))?;
                             Some(path.out)
                         });
-                        let asked = twin.known_path(at, port, mac(from), mac(to)).map(|path| path.out);
+                        let asked = twin.known_path(at, (port, 0), mac(from), mac(to)).map(|path| path.out);
                         prop_assert_eq!(out, asked);
                     }
                 }
                 for number in 0..5 {
                     prop_assert_eq!(
-                        switch.table.get(mac(number)).map(|entry| (entry.port, entry.seen)),
-                        twin.table.get(mac(number)).map(|entry| (entry.port, entry.seen))
+                        switch.table.get(Key::new(0, mac(number))).map(|entry| (entry.port, entry.seen)),
+                        twin.table.get(Key::new(0, mac(number))).map(|entry| (entry.port, entry.seen))
                     );
                 }
             }

@@ -161,6 +161,7 @@ impl fmt::Display for Packet {
             Payload::Sync(sync) => write!(f, ": UDP, {} connections", sync.message.entries.len())?,
             Payload::Sctp(chunks) => write!(f, ": SCTP chunk {}", chunks.first)?,
             Payload::Icmp(icmp) => write!(f, ": {}", IcmpName(icmp, self.src.is_v4()))?,
+            Payload::Fragment(_) => write!(f, ": fragment from byte {} on", self.fragment_offset)?,
             Payload::Ndisc(message) => write!(f, ": {message}")?,
             Payload::Other(number) => write!(f, ": protocol {number}")?,
         }

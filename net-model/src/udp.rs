@@ -1,7 +1,7 @@
 //! UDP: a client asks with one datagram, a server answers with as many as the answer needs.
 //!
-//! Datagrams fit the MTU of their route; answers that are larger than one go out as several datagrams. A lost datagram
-//! is lost: the client's own time-out is what notices.
+//! A datagram that does not fit the MTU of its route goes in fragments; what is larger than any datagram goes in several.
+//! A lost datagram is lost: the client's own time-out is what notices.
 
 use crate::addr::Addr;
 use crate::cx::Cx;
@@ -68,7 +68,7 @@ impl Host {
         words: Option<&str>,
     ) {
         let headers = HEADERS + if local.0.is_v4() { 0 } else { crate::tcp::socket::size::V6 };
-        let room = u32::from(self.mtu_towards(remote.0).saturating_sub(headers).max(8));
+        let (room, mtu) = (u32::from(u16::MAX - headers), self.mtu_towards(remote.0));
         let mut left = bytes;
         loop {
             let payload = left.min(room);
@@ -80,10 +80,10 @@ impl Host {
                 mark: 0,
                 flow,
                 len: headers + if words.is_some() { 0 } else { payload as u16 },
-                id: 0,
+                id: self.stack.next_ip_id(),
                 fragment_offset: 0,
                 more_fragments: false,
-                df: true,
+                df: payload + u32::from(headers) <= u32::from(mtu),
                 ttl: crate::host::DEFAULT_TTL,
                 tos: 0,
                 payload: Payload::Udp(Datagram { sport: local.1, dport: remote.1 }),

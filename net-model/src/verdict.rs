@@ -48,6 +48,8 @@ drop_reasons! {
     QueueFull, "queue-full", "The queue in front of the link was full.", "Raise the link's `rate` or `queue`, or lower the load.";
     FrameTooBig, "frame-too-big", "The frame is larger than the MTU of the switch port.", "Use one MTU on all ports of a network.";
     Hairpin, "hairpin", "The switch knows the receiver on the very port the frame came from.", "Usually a stale link address: look at the neighbour cache of the sender.";
+    VlanRefused, "vlan-refused", "The switch port does not carry the frame's VLAN.", "Add the id to `trunk` of both interfaces, or make the untagged one's port `access: ID`.";
+    UnknownVlan, "unknown-vlan", "The frame carries the tag of a VLAN that the host has no sub-interface for.", "On the receiver: ip link add link DEV name DEV.ID type vlan id ID; or make its switch port `access: ID`.";
     OtherHost, "other-host", "The frame is addressed to another link address (a switch flooded it).", "Nothing to mend: flooding stops once the switch has learnt the address.";
     InterfaceDown, "interface-down", "The interface is down.", "ip link set DEV up";
     FilterDrop, "filter-drop", "A packet filter rule dropped the packet.", "Look at the host's iptables rules.";
@@ -66,10 +68,15 @@ drop_reasons! {
     BadNdisc, "bad-ndisc", "The message of neighbour discovery breaks the rules (its hop limit is not 255, or its target is a group).", "It came through a router or is forged: look who sends it.";
     NeighbourFailed, "neighbour-failed", "Nobody answered for the next hop's link address.", "Is the host up, in this network, and allowed to answer (arp_ignore)?";
     NeighbourQueue, "neighbour-queue", "Too many packets already waited for the next hop's link address.", "The oldest is dropped; it is over when the address resolves.";
+    FragmentRepeated, "fragment-repeated", "The fragment had come before, or overlaps another one.", "Look for a loop, or for two hosts that use one address.";
+    FragmentMemory, "fragment-memory", "Fragments that wait for the rest take 4 MB of memory already.", "Look for loss, lower net.ipv4.ipfrag_time, or send smaller datagrams.";
     ReassemblyTimeout, "reassembly-timeout", "Fragments were missing for 30 s.", "Look for loss, or for fragments that take different ways.";
-    NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0. For IPv6: modprobe ip6_tunnel; ip link set ip6tnl0 up.";
+    NoTunnel, "no-tunnel", "A tunnelled packet arrived and no tunnel interface takes it.", "On the real server: modprobe ipip; ip link set tunl0 up; ip addr add VIP/32 dev tunl0 (for GRE: modprobe ip_gre and gre0; for IPv6: modprobe ip6_tunnel and ip6tnl0).";
+    NoTunnelPort, "no-tunnel-port", "A packet in UDP (GUE) came to a port where no tunnel ends; ICMP port unreachable answers it.", "On the real server: ip fou add port PORT gue, with the --tun-port of the director.";
+    TunnelChecksum, "tunnel-checksum", "The tunnel device expects GRE packets with a checksum and got one without, or the other way round.", "--tun-csum on the director goes with `icsum` on the real server: ip link add gre1 type gre local ADDRESS icsum.";
+    TunnelHeader, "tunnel-header", "The UDP port expects bare packets, and this one has the header of GUE.", "On the real server: ip fou add port PORT gue, not ipproto.";
     TunnelFromSelf, "tunnel-from-self", "The outer source of the tunnelled packet is an address of this host, so the tunnel refuses it.", "The director speaks with the virtual address: add it there as deprecated, ip addr add VIP/128 dev eth0 preferred_lft 0.";
-    NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module (ipip for IP in IP, ip6_tunnel for IPv6).";
+    NoProtocol, "no-protocol", "No handler for this IP protocol.", "Load the module: modprobe ipip (IP in IP and GUE), modprobe ip_gre (GRE), modprobe ip6_tunnel (IPv6).";
     NoSocket, "no-socket", "No socket for this TCP segment; a reset answers it.", "Is the server listening on this port and address? Did the connection end, or move to another director without synchronisation?";
     NoUdpSocket, "no-udp-socket", "No socket for this UDP datagram; ICMP port unreachable answers it.", "Is the server listening on this port? Behind direct routing a UDP server must answer from the virtual address.";
     StaleSegment, "stale-segment", "The segment does not fit the connection (old, duplicate or reset out of window).", "Nothing to mend: duplicates follow retransmission.";

@@ -27,6 +27,8 @@ pub struct Wiring {
     pub links: Vec<Link>,
     /// The switches, by number.
     pub switches: Vec<Switch>,
+    /// Does any host have a VLAN?
+    has_tags: bool,
 }
 
 /// What an arrival at the end of a link means.
@@ -35,6 +37,8 @@ pub(crate) enum Arrival {
     AtHost(u32, u16, FrameId),
     /// The same at an interface that is listened to.
     AtTap(u32, u16, FrameId),
+    /// The same in a network with VLANs.
+    AtTrunk(u32, u16, FrameId),
     /// Layer 2 has dealt with it.
     Handled,
 }
@@ -43,8 +47,19 @@ impl Wiring {
     /// Lays one direction of a cable; its name names the random stream of its losses.
     pub fn lay(&mut self, spec: &LinkSpec, end: End, fed_by_switch: bool, seed: u64, name: &str) -> LinkId {
         let id = LinkId(u32::try_from(self.links.len()).expect("fewer than 2^32 links"));
-        self.links.push(Link::new(spec, end, fed_by_switch, seed, name));
+        let mut link = Link::new(spec, end, fed_by_switch, seed, name);
+        if self.has_tags {
+            link.expect_tags();
+        }
+        self.links.push(link);
         id
+    }
+
+    /// From now on frames may carry tags: hosts look at them.
+    pub(crate) fn expect_tags(&mut self) {
+        if !std::mem::replace(&mut self.has_tags, true) {
+            self.links.iter_mut().for_each(Link::expect_tags);
+        }
     }
 
     /// A host sends a frame.
@@ -113,7 +128,7 @@ impl Wiring {
     fn find_path(&mut self, at: Time, id: LinkId, frame: &FrameId, path: &mut Path) -> Option<LinkId> {
         let End::Switch(switch, port) = self.links[id.0 as usize].end() else { return None };
         let frame = self.frames.get(frame);
-        *path = self.switches[switch as usize].known_path(at, port, frame.src, frame.dst)?;
+        *path = self.switches[switch as usize].known_path(at, (port, frame.vlan), frame.src, frame.dst)?;
         path.switch = switch;
         Some(path.out())
     }
@@ -172,6 +187,7 @@ impl Wiring {
         match self.links[id.0 as usize].end() {
             End::Host(host, interface) => Arrival::AtHost(host, interface, frame),
             End::Tap(host, interface) => Arrival::AtTap(host, interface, frame),
+            End::Trunk(host, interface) => Arrival::AtTrunk(host, interface, frame),
             End::Switch(switch, port) => {
                 self.switch_input(now, switch, port, frame, agenda, recorder);
                 Arrival::Handled
@@ -216,19 +232,24 @@ impl Wiring {
         recorder: &mut Recorder,
     ) {
         let arrived = self.frames.get(&frame);
-        let (src, dst, bytes, flow) = (arrived.src, arrived.dst, arrived.wire_bytes(), arrived.flow());
+        let (src, dst, tag, flow) = (arrived.src, arrived.dst, arrived.vlan, arrived.flow());
         let switch = &mut self.switches[number as usize];
-        if switch.learn(now, port, src) {
-            self.redirect(now, number, src, agenda);
+        let Some(vlan) = switch.vlan_of(port, tag) else {
+            let (refused, reason) = (self.frames.get(&frame), DropReason::VlanRefused);
+            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
+            return self.frames.end(frame);
+        };
+        if switch.learn(now, port, vlan, src) {
+            self.redirect(now, number, vlan, src, agenda);
         }
-        match self.switches[number as usize].decide(now, port, dst) {
+        match self.switches[number as usize].decide(now, port, vlan, dst) {
             Decision::Forward(out) => {
                 if recorder.follows(flow) {
                     let subject = Subject::of(&frame, self.frames.get(&frame));
                     let text = || format!("knows the port of {dst}");
                     recorder.tell(now, Place::Switch(number), Stage::Switch, &subject, text);
                 }
-                self.enqueue(out, now, frame, bytes, agenda);
+                self.leave_switch(now, (number, out), vlan, frame, agenda);
             }
             Decision::Hairpin => {
                 let dropped = self.frames.get(&frame);
@@ -247,16 +268,33 @@ impl Wiring {
                 }
                 recorder.delivered += 1; // the original ends in the switch; its copies go on
                 for index in 0..self.switches[number as usize].ports().len() {
-                    let Some(out) = self.switches[number as usize].flood(index, port) else { continue };
+                    let Some(out) = self.switches[number as usize].flood(index, port, vlan) else { continue };
                     let copy = self.frames.copy(&frame);
                     if followed {
                         recorder.note_copy(&frame, &copy);
                     }
-                    self.enqueue(out, now, copy, bytes, agenda);
+                    self.leave_switch(now, (number, out), vlan, copy, agenda);
                 }
                 self.frames.end(frame);
             }
         }
+    }
+
+    /// A frame of a VLAN leaves a switch, with the tag or without it as the port wants it.
+    fn leave_switch(
+        &mut self,
+        at: Time,
+        (number, out): (u32, LinkId),
+        vlan: u16,
+        frame: FrameId,
+        agenda: &mut Agenda<Event>,
+    ) {
+        let leaving = self.frames.get_mut(&frame);
+        if let Some(tag) = self.switches[number as usize].tag_towards(out, vlan) {
+            leaving.vlan = tag;
+        }
+        let bytes = leaving.wire_bytes();
+        self.enqueue(out, at, frame, bytes, agenda);
     }
 
     /// A frame takes its place in the queue of a link, and the link its event.
@@ -269,11 +307,15 @@ impl Wiring {
     }
 
     /// An address has moved: frames on their short cut to the old port take the new way.
-    fn redirect(&mut self, now: Time, number: u32, mac: Mac, agenda: &mut Agenda<Event>) {
+    fn redirect(&mut self, now: Time, number: u32, vlan: u16, mac: Mac, agenda: &mut Agenda<Event>) {
         let outs = self.switches[number as usize].ports().to_vec();
         for out in outs {
-            let frames = &self.frames;
-            let recalled = self.links[out.0 as usize].recall(now, |frame| frames.get(frame).dst == mac);
+            let (frames, switch) = (&self.frames, &self.switches[number as usize]);
+            let is_meant = |frame: &FrameId| {
+                let queued = frames.get(frame);
+                queued.dst == mac && switch.vlan_at(out, queued.vlan) == Some(vlan)
+            };
+            let recalled = self.links[out.0 as usize].recall(now, is_meant);
             if recalled.is_empty() {
                 continue;
             }
@@ -281,9 +323,9 @@ impl Wiring {
                 agenda.post(due, Event::Arrive(out));
             }
             for queued in recalled {
-                match self.switches[number as usize].decide(now, u16::MAX, mac) {
+                match self.switches[number as usize].decide(now, u16::MAX, vlan, mac) {
                     Decision::Forward(out) => {
-                        self.enqueue(out, queued.at, queued.frame, queued.bytes, agenda);
+                        self.leave_switch(queued.at, (number, out), vlan, queued.frame, agenda);
                     }
                     Decision::Flood | Decision::Hairpin => unreachable!("the address has just been learnt"),
                 }

@@ -5,8 +5,8 @@ use etherparse::{NetHeaders, PacketHeaders, PayloadSlice, TransportHeader};
 use net_model::addr::{Addr, Mac};
 use net_model::capture::Direction;
 use net_model::packet::{
-    Arp, ArpOp, Body, Chunks, Datagram, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, Outer, Packet,
-    Payload, Segment, proto,
+    Arp, ArpOp, Body, Chunks, Datagram, Encapsulation, Flags, Fragment, Frame, Icmp, Ndisc, NdiscFlags,
+    Outer, Packet, Payload, Segment, proto,
 };
 use net_model::wire::{GUE_PORT, LinkType, Unreadable, decode, encode};
 use proptest::prelude::*;
@@ -53,8 +53,13 @@ fn leaf(is_v4: bool) -> BoxedStrategy<Packet> {
             let more_fragments = more && head.id % 4 == 0;
             let extra = if more_fragments && !head.src.is_v4() { 8 } else { 0 };
             let id = if head.src.is_v4() || more_fragments { head.id } else { 0 };
-            let len = head.len + extra + bytes;
-            Packet { len, id, payload, outer: outer.map(sized), more_fragments, ..head }
+            let whole = Packet { len: head.len + bytes, id, payload, ..head };
+            if !more_fragments {
+                return Packet { outer: outer.map(sized), ..whole };
+            }
+            let len = whole.len + extra;
+            let fragment = Fragment { protocol: whole.protocol(), whole: Some(Box::new(whole.clone())) };
+            Packet { len, more_fragments, payload: Payload::Fragment(fragment), ..whole }
         })
         .boxed()
 }
@@ -62,7 +67,9 @@ fn leaf(is_v4: bool) -> BoxedStrategy<Packet> {
 /// A fragment that is not the first: data without ports.
 fn later_fragment(is_v4: bool) -> BoxedStrategy<Packet> {
     (header(is_v4), 1u16..1000, other(is_v4), any::<bool>(), 0u16..600)
-        .prop_map(|(head, offset, payload, more_fragments, bytes)| {
+        .prop_map(|(head, offset, other, more_fragments, bytes)| {
+            let Payload::Other(protocol) = other else { unreachable!("that is what it makes") };
+            let payload = Payload::Fragment(Fragment { protocol, whole: None });
             let extra = if head.src.is_v4() { 0 } else { 8 };
             let len = head.len + extra + bytes;
             Packet { len, fragment_offset: offset * 8, more_fragments, payload, ..head }
@@ -314,7 +321,7 @@ fn agrees(packet: &Packet, bytes: &[u8]) {
         }
         None => (headers.transport, headers.payload),
     };
-    if let Payload::Other(_) = packet.payload {
+    if let Payload::Other(_) | Payload::Fragment(_) = packet.payload {
         return; // zeros, whatever the decoder takes them for (an empty IGMP message, say)
     }
     let payload = match &inside.1 {

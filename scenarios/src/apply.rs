@@ -2,21 +2,21 @@
 
 mod firewall;
 mod ipvs;
+mod link;
 
 use crate::console::Command;
 use crate::console::ip::{
-    AddressSpec as Address, IpCommand, LinkChange, LinkKind, RouteKind as Kind, RouteSpec as Route, RuleSpec,
+    AddressSpec as Address, IpCommand, RouteKind as Kind, RouteSpec as Route, RuleSpec,
 };
 use crate::console::ipvsadm::{self, Output, Request};
 use crate::console::names::Names;
 use crate::console::sysctl::Sysctl;
-use net_model::addr::Mac;
+use net_model::host::InterfaceId;
 use net_model::host::admin::AdminError;
 use net_model::host::fib::{NextHop, RouteKind, RouteSpec, Rule, TABLE_MAIN};
 use net_model::host::interface::AddressSpec;
 use net_model::host::neighbour::NeighbourState;
 use net_model::host::sysctl::SysctlError;
-use net_model::host::{InterfaceId, InterfaceKind};
 use net_model::ipvs::Kernel;
 use net_model::{HostId, Network};
 use std::collections::BTreeMap;
@@ -176,47 +176,16 @@ impl Shell<'_> {
                 let rule = self.rule(spec)?;
                 self.network.host_mut(self.host).stack.delete_rule(spec.preference, rule).map_err(kernel)
             }
-            IpCommand::LinkAdd(..) | IpCommand::LinkSet(..) => self.link(change),
+            IpCommand::LinkAdd(..)
+            | IpCommand::LinkSet(..)
+            | IpCommand::LinkLoad(..)
+            | IpCommand::FouAdd(..)
+            | IpCommand::FouDelete(_) => self.link(change),
             IpCommand::NeighbourReplace(_)
             | IpCommand::NeighbourDelete { .. }
             | IpCommand::NeighbourFlush { .. }
             | IpCommand::NeighbourProxy { .. } => self.neighbour(change),
         }
-    }
-
-    fn link(&mut self, change: &IpCommand) -> Result<(), Refused> {
-        match change {
-            IpCommand::LinkAdd(name, kind) => {
-                let kind = match kind {
-                    LinkKind::Dummy => InterfaceKind::Dummy,
-                    LinkKind::IpIp => InterfaceKind::Tunnel,
-                    LinkKind::Ip6Tnl => InterfaceKind::TunnelV6,
-                };
-                if self.network.host(self.host).stack.interface(name).is_some() {
-                    return Err(kernel(AdminError::Exists));
-                }
-                self.network.add_interface(self.host, name, kind, Mac::ZERO);
-            }
-            IpCommand::LinkSet(dev, change) => {
-                let dev = self.dev(dev)?;
-                let stack = &mut self.network.host_mut(self.host).stack;
-                match *change {
-                    LinkChange::Up(up) => self.network.set_interface_up(self.host, dev, up),
-                    LinkChange::Mtu(mtu) => stack.set_mtu(dev, mtu),
-                    LinkChange::Mac(mac) => {
-                        let change = stack.set_mac(dev, mac);
-                        self.network.announce(self.host, &change.announce);
-                        self.network.discard(self.host, change.dropped);
-                    }
-                    LinkChange::Arp(arp) => {
-                        let dropped = stack.set_arp(dev, arp);
-                        self.network.discard(self.host, dropped);
-                    }
-                }
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     fn neighbour(&mut self, change: &IpCommand) -> Result<(), Refused> {
@@ -367,6 +336,12 @@ fn kernel(error: AdminError) -> Refused {
         AdminError::AddressNotFound | AdminError::RouteNotFound | AdminError::NotFound => {
             "there is no such thing to delete"
         }
+        AdminError::PortTaken => "one tunnel listens at a port: take another one, or remove this line",
+        AdminError::InvalidVlan => "ids are 1 to 4094",
+        AdminError::VlanExists => "an id is used once on a card: take another one, or remove this line",
+        AdminError::NoVlans => "VLANs are on cards such as eth0",
+        AdminError::LowerDown => "the card below is down: ip link set CARD up",
+        AdminError::MtuTooLarge => "a VLAN's MTU is at most that of its card: set the card's first",
         AdminError::InvalidGateway => "the gateway must be in a network of one of the host's interfaces",
         AdminError::InvalidSource => "`src` must be an address of the host",
         AdminError::DeviceDown => "set the interface up first",

@@ -75,7 +75,7 @@ pub(crate) fn names(scenario: &Scenario) -> Names {
     let mut names = Names::default();
     for host in &scenario.hosts {
         let mut addresses =
-            host.interfaces.iter().filter(|interface| interface.plug.is_some()).flat_map(|i| &i.addresses);
+            host.interfaces.iter().filter(|interface| interface.segment.is_some()).flat_map(|i| &i.addresses);
         if let Some((addr, _)) = addresses.next() {
             names.add(*addr, &[&host.name]);
         }
@@ -110,12 +110,16 @@ impl Assembled {
     ) -> InterfaceId {
         let network = &mut self.network;
         let id = match (kind(&interface.name), interface.plug) {
+            _ if interface.vlan.is_some() => add_vlan(network, host, interface),
             (InterfaceKind::Loopback, _) => InterfaceId::LO,
             (kind, None) => network.add_interface(host, &interface.name, kind, Mac::ZERO),
             (kind, Some((net, cable))) => {
                 let id = network.add_interface(host, &interface.name, kind, interface.mac);
                 network.host_mut(host).stack.set_mtu(id, u32::from(scenario.networks[net].mtu));
                 network.plug(host, id, switches[net], &cable);
+                if let Some(port) = &interface.port {
+                    network.set_port(host, id, port.clone());
+                }
                 id
             }
         };
@@ -164,11 +168,19 @@ impl Assembled {
     }
 }
 
+/// A VLAN on a card that exists already.
+fn add_vlan(network: &mut Network, host: HostId, interface: &Interface) -> InterfaceId {
+    let (card, id) = interface.vlan.as_ref().expect("the caller has looked");
+    let card = network.host(host).stack.interface(card).expect("cards come before their VLANs");
+    network.add_vlan(host, card, &interface.name, *id).expect("the id is in range, and names are unique")
+}
+
 /// What kind of device a name means.
 fn kind(name: &str) -> InterfaceKind {
     match name {
         "lo" => InterfaceKind::Loopback,
         name if name.starts_with("tunl") => InterfaceKind::Tunnel,
+        name if name.starts_with("gre") => InterfaceKind::Gre,
         name if name.starts_with("ip6tnl") => InterfaceKind::TunnelV6,
         name if name.starts_with("dummy") => InterfaceKind::Dummy,
         _ => InterfaceKind::Ethernet,

@@ -150,7 +150,7 @@ impl<'a> View<'a> {
         }
         for host in &self.scenario.hosts {
             for interface in &host.interfaces {
-                let Some((network, _)) = interface.plug else { continue };
+                let Some((network, 0)) = interface.segment else { continue }; // a VLAN has a prefix of its own
                 let network = &networks[network];
                 let Some(prefix) = network.prefix else { continue };
                 for &(addr, len) in &interface.addresses {
@@ -180,7 +180,7 @@ impl<'a> View<'a> {
         for (addr, owners) in &self.owners {
             let mut real = owners.iter().filter(|(host, at)| {
                 let interface = &hosts[*host].interfaces[*at];
-                interface.plug.is_some()
+                interface.segment.is_some()
                     && interface.addresses.iter().any(|(a, len)| a == addr && *len != addr.width())
             });
             if let (Some((first, _)), Some((second, at))) = (real.next(), real.next()) {
@@ -206,7 +206,7 @@ impl<'a> View<'a> {
                 document.clients.0.iter().find(|(name, _)| name.span == group.span).map(|(_, text)| text);
             let span = text.and_then(|text| text.to.as_ref()).map_or(group.span, |to| to.span);
             let host = &self.scenario.hosts[group.host];
-            if !host.interfaces.iter().any(|interface| interface.plug.is_some()) {
+            if !host.interfaces.iter().any(|interface| interface.segment.is_some()) {
                 self.error(
                     group.span,
                     format!("{} is not attached to any network", host.name),

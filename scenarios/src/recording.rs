@@ -156,7 +156,7 @@ fn begin<W: Write>(assembled: &Assembled, scenario: &Scenario, out: W) -> Result
 fn link_type(assembled: &Assembled, tap: usize) -> LinkType {
     let (host, interface) = assembled.network.taps()[tap];
     match assembled.network.host(host).stack.interface_at(interface).kind {
-        InterfaceKind::Tunnel | InterfaceKind::TunnelV6 => LinkType::Raw,
+        InterfaceKind::Tunnel | InterfaceKind::TunnelV6 | InterfaceKind::Gre => LinkType::Raw,
         _ => LinkType::Ethernet,
     }
 }

@@ -268,7 +268,7 @@ impl<'a> Replay<'a> {
 fn names(scenario: &Scenario) -> BTreeMap<Addr, usize> {
     let mut names = BTreeMap::new();
     for (at, host) in scenario.hosts.iter().enumerate() {
-        let plugged = host.interfaces.iter().filter(|interface| interface.plug.is_some());
+        let plugged = host.interfaces.iter().filter(|interface| interface.segment.is_some());
         for (addr, _) in plugged.flat_map(|interface| &interface.addresses) {
             names.entry(*addr).or_insert(at);
         }

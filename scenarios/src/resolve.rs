@@ -3,6 +3,7 @@
 mod files;
 mod routes;
 mod traffic;
+mod vlans;
 
 use crate::decode::{List, Spanned};
 use crate::names::{NamePattern, suggestion};
@@ -188,12 +189,12 @@ impl Resolver<'_> {
             });
         }
         let servers = self.servers(&text.server);
-        let plugs: Vec<_> = text
-            .interfaces
-            .0
-            .iter()
-            .map(|(name, interface)| self.plug(name, interface, pattern.count(), document, networks))
-            .collect();
+        let mut plugs = Vec::new();
+        let mut vlans = Vec::new();
+        for (name, interface) in &text.interfaces.0 {
+            plugs.push(self.plug(name, interface, pattern.count(), document, networks));
+            vlans.push((self.vlan(name, interface, text), self.port(interface)));
+        }
         // The count was checked against the limit above.
         for index in 0..pattern.count() as u32 {
             let name = pattern.member(index);
@@ -202,15 +203,19 @@ impl Resolver<'_> {
                 self.error(span, message, "names are unique, those within groups included");
                 return;
             }
-            let interfaces = text.interfaces.0.iter().zip(&plugs).map(|((name, text), plug)| Interface {
+            let each = text.interfaces.0.iter().zip(&plugs).zip(&vlans);
+            let interfaces = each.map(|(((name, text), plug), (vlan, port))| Interface {
                 name: name.value.clone(),
                 span: name.span,
                 plug: *plug,
                 mac: self.mac(text, index),
                 addresses: text.address.0.iter().map(|address| member_address(address, index)).collect(),
                 up: text.up.is_none_or(|up| up.value),
+                vlan: vlan.clone(),
+                port: port.clone(),
+                segment: None,
             });
-            let interfaces = interfaces.collect();
+            let interfaces = vlans::with_segments(interfaces.collect());
             hosts.push(Host { name, span, interfaces, setup: setup.clone(), servers: servers.clone() });
         }
     }
@@ -257,16 +262,16 @@ impl Resolver<'_> {
             }
         }
         let Some(network) = &text.network else {
-            if !is_virtual {
+            if !is_virtual && !name.contains('.') {
                 let message = format!("`{}` is not plugged into a network", name.value);
-                self.error(
-                    name.span,
-                    message,
-                    "add `network: NAME`; only lo, tunl0, ip6tnl0 and dummy0 have none",
-                );
+                let cure = "add `network: NAME`; only lo, tunl0, gre0, ip6tnl0, dummy0 and VLANs (eth0.10) have none";
+                self.error(name.span, message, cure);
             }
             return None;
         };
+        if name.contains('.') {
+            return None; // vlans.rs says so
+        }
         if is_virtual {
             self.error(
                 network.span,
@@ -368,9 +373,9 @@ impl Resolver<'_> {
     }
 }
 
-/// `lo`, `tunl0`, `ip6tnl0`, `dummy0`: interfaces without a cable.
+/// `lo`, `tunl0`, `gre0`, `ip6tnl0`, `dummy0`: interfaces without a cable.
 fn is_virtual(name: &str) -> bool {
-    name == "lo" || name.starts_with("tunl") || name.starts_with("ip6tnl") || name.starts_with("dummy")
+    name == "lo" || ["tunl", "gre", "ip6tnl", "dummy"].iter().any(|kind| name.starts_with(kind))
 }
 
 fn member_address(address: &Spanned<crate::units::Cidr>, index: u32) -> (Addr, u8) {

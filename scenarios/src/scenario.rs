@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use crate::schema::{HostChange, Kernel, Timers};
 use crate::source::{Source, Span};
 use net_model::addr::{Addr, Mac, Prefix};
+use net_model::port::PortVlans;
 use net_model::spec::{ClientSpec, LinkSpec, ServerSpec};
 use sim_core::{Duration, Time};
 use std::sync::Arc;
@@ -81,7 +82,16 @@ pub struct Interface {
     pub addresses: Vec<(Addr, u8)>,
     /// Is it up?
     pub up: bool,
+    /// Of `eth0.10`: the name of the card below, and the id.
+    pub vlan: Option<(String, u16)>,
+    /// What its switch port carries, if anything was said about it.
+    pub port: Option<PortVlans>,
+    /// Whom it shares broadcasts with; none for interfaces that reach no network.
+    pub segment: Option<Segment>,
 }
+
+/// A broadcast domain: the index of a network and a VLAN in it, 0 for the frames of those who know of none.
+pub type Segment = (usize, u16);
 
 /// A command line with its place.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -105,7 +105,8 @@ pub struct CableText {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostText {
-    /// Interfaces: `eth0`, `eth1` … are plugged into networks; `lo`, `tunl0` and `dummy0` only carry addresses.
+    /// Interfaces: `eth0`, `eth1` … are plugged into networks; `eth0.10` is VLAN 10 on eth0; `lo`, `tunl0`, `gre0` and
+    /// `dummy0` only carry addresses.
     #[serde(default)]
     pub interfaces: Named<Spanned<InterfaceText>>,
     /// Routes as `ip route add` takes them: `default via 10.0.0.1`; or `auto`: the shortest ways to all networks.
@@ -145,6 +146,13 @@ pub struct InterfaceText {
     pub cable: Spanned<CableText>,
     /// Is it up? It is, if left out.
     pub up: Option<Spanned<bool>>,
+    /// The VLAN of its switch port, which carries it untagged.
+    pub access: Option<Spanned<u16>>,
+    /// The VLANs that its switch port carries tagged.
+    #[serde(default)]
+    pub trunk: List<Spanned<u16>>,
+    /// The VLAN of untagged frames on a trunk; they are dropped if left out.
+    pub native: Option<Spanned<u16>>,
 }
 
 /// Something that happens at a time: exactly one of `run`, `unplug`, `plug`, `host`.

@@ -1,9 +1,10 @@
 //! Who is connected to whom: hosts and networks as a graph, the ways through it, and the routes that follow from them.
 //!
-//! The graph has a node for each host and each network, and an edge for each cable. It serves what is done once, before a
+//! The graph has a node for each host and each network (each of its VLANs, if hosts are in several), and an edge for each
+//! interface between them. It serves what is done once, before a
 //! run: checks, the cures they name, and `routes: auto`. The simulation itself never sees it.
 
-use crate::scenario::{Host, Network};
+use crate::scenario::{Host, Network, Segment};
 use net_model::addr::{Addr, Prefix};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{NodeIndex, UnGraph};
@@ -24,6 +25,8 @@ enum Place {
 /// Hosts, networks and the cables between them.
 pub struct Topology<'a> {
     networks: &'a [Network],
+    /// The nodes before those of the hosts: all networks, then their VLANs.
+    segments: Vec<Segment>,
     hosts: &'a [Host],
     graph: UnGraph<Place, ()>,
     islands: UnionFind<usize>,
@@ -41,19 +44,25 @@ pub struct Gateway {
 impl<'a> Topology<'a> {
     /// The graph of a scenario. Networks have the node numbers below those of the hosts.
     pub fn new(networks: &'a [Network], hosts: &'a [Host]) -> Topology<'a> {
-        let mut graph = UnGraph::with_capacity(networks.len() + hosts.len(), hosts.len() * 2);
-        for _ in networks {
+        let interfaces = hosts.iter().flat_map(|host| &host.interfaces);
+        let mut vlans: Vec<Segment> =
+            interfaces.filter_map(|interface| interface.segment).filter(|(_, vlan)| *vlan != 0).collect();
+        vlans.sort_unstable();
+        vlans.dedup();
+        let segments: Vec<Segment> = (0..networks.len()).map(|network| (network, 0)).chain(vlans).collect();
+        let mut graph = UnGraph::with_capacity(segments.len() + hosts.len(), hosts.len() * 2);
+        for _ in &segments {
             graph.add_node(Place::Network);
         }
-        let mut islands = UnionFind::new(networks.len() + hosts.len());
+        let mut islands = UnionFind::new(segments.len() + hosts.len());
         for (index, host) in hosts.iter().enumerate() {
             let node = graph.add_node(Place::Host(index));
-            for network in plugged(host) {
-                graph.add_edge(node, NodeIndex::new(network), ());
-                islands.union(node.index(), network);
+            for segment in plugged(&segments, host) {
+                graph.add_edge(node, NodeIndex::new(segment), ());
+                islands.union(node.index(), segment);
             }
         }
-        Topology { networks, hosts, graph, islands }
+        Topology { networks, segments, hosts, graph, islands }
     }
 
     /// Does any chain of cables lead from one host to the other?
@@ -76,7 +85,7 @@ impl<'a> Topology<'a> {
 
     /// Routes from `from` to every network it is not in, as `ip route add` takes them. One gateway for all: the default.
     pub fn routes(&self, from: usize, forwards: impl Fn(usize) -> bool) -> Vec<String> {
-        let near: Vec<usize> = plugged(&self.hosts[from]).collect();
+        let near: Vec<usize> = plugged(&self.segments, &self.hosts[from]).collect();
         let mut routes: Vec<(Prefix, Addr)> = Vec::new();
         for (index, network) in self.networks.iter().enumerate() {
             let Some(prefix) = network.prefix.filter(|_| !near.contains(&index)) else { continue };
@@ -102,7 +111,7 @@ impl<'a> Topology<'a> {
     }
 
     fn node(&self, host: usize) -> NodeIndex {
-        self.graph.from_index(self.networks.len() + host)
+        self.graph.from_index(self.segments.len() + host)
     }
 
     /// What a packet has to cross from every place to `target`: the hosts on the way, that place included.
@@ -119,7 +128,7 @@ impl<'a> Topology<'a> {
 
     fn first_step(&self, from: usize, ways: &[Option<u32>], v4: bool) -> Option<Gateway> {
         let mut best: Option<(u32, Gateway)> = None;
-        for network in plugged(&self.hosts[from]) {
+        for network in plugged(&self.segments, &self.hosts[from]) {
             let least = ways[network].filter(|least| *least > 0)?; // 0: the target is in this very network
             for neighbour in self.graph.neighbors(NodeIndex::new(network)) {
                 let Place::Host(host) = self.graph[neighbour] else { continue };
@@ -127,7 +136,7 @@ impl<'a> Topology<'a> {
                 if host == from || ways[neighbour.index()] != Some(least) {
                     continue;
                 }
-                let Some(addr) = address_in(&self.hosts[host], network, v4) else { continue };
+                let Some(addr) = address_in(&self.hosts[host], self.segments[network], v4) else { continue };
                 if best.is_none_or(|(found, gateway)| (least, host) < (found, gateway.host)) {
                     best = Some((least, Gateway { host, addr }));
                 }
@@ -137,15 +146,18 @@ impl<'a> Topology<'a> {
     }
 }
 
-/// The networks that a host is plugged into.
-fn plugged(host: &Host) -> impl Iterator<Item = usize> + '_ {
-    host.interfaces.iter().filter_map(|interface| interface.plug.as_ref().map(|(network, _)| *network))
+/// The networks and VLANs that a host is in, by their nodes.
+fn plugged<'h>(segments: &'h [Segment], host: &'h Host) -> impl Iterator<Item = usize> + 'h {
+    let own = host.interfaces.iter().filter_map(|interface| interface.segment);
+    own.filter_map(|own| match own {
+        (network, 0) => Some(network),
+        vlan => segments.iter().position(|segment| *segment == vlan),
+    })
 }
 
 /// The address of a host in a network: the first one that is not alone in its prefix.
-fn address_in(host: &Host, network: usize, v4: bool) -> Option<Addr> {
-    let inside =
-        host.interfaces.iter().filter(|interface| interface.plug.is_some_and(|plug| plug.0 == network));
+fn address_in(host: &Host, segment: Segment, v4: bool) -> Option<Addr> {
+    let inside = host.interfaces.iter().filter(|interface| interface.segment == Some(segment));
     let mut addresses = inside.flat_map(|interface| &interface.addresses);
     addresses.find(|(addr, len)| addr.is_v4() == v4 && *len != addr.width()).map(|(addr, _)| *addr)
 }

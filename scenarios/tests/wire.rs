@@ -28,7 +28,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// All recordings come out frame for frame.
-const RECORDINGS: usize = 41;
+const RECORDINGS: usize = 44;
 
 fn main() -> ExitCode {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -102,12 +102,12 @@ fn fitted_uptime(folder: &Path) -> f64 {
         }
         best.2
     };
-    for tick in 0..512 {
-        consider(&mut recording, 5.501 + f64::from(tick) * 0.004);
+    for quarter in 0..2048 {
+        consider(&mut recording, 5.501 + f64::from(quarter) * 0.001);
     }
-    let tick = consider(&mut recording, 5.5);
-    for step in -8..=8 {
-        consider(&mut recording, tick + f64::from(step) * 0.000_25);
+    let quarter = consider(&mut recording, 5.5);
+    for step in -4..=4 {
+        consider(&mut recording, quarter + f64::from(step) * 0.000_25);
     }
     best.2
 }

@@ -7,6 +7,7 @@ use super::conf::ConfKey;
 use super::interface::{Interface, InterfaceId, InterfaceKind, SourceCheck};
 use super::neighbour::{Neighbour, NeighbourId, NeighbourState};
 use super::stack::{LinkChange, Stack};
+use super::tunnel::Ends;
 use crate::addr::{Addr, Mac};
 use crate::packet::{Arp, ArpOp};
 use sim_core::{Duration, Time};
@@ -35,6 +36,18 @@ pub enum AdminError {
     InvalidArgument,
     /// The neighbour cache is full.
     TableFull,
+    /// Another tunnel listens at the UDP port.
+    PortTaken,
+    /// The id of a VLAN is out of range.
+    InvalidVlan,
+    /// The card has this VLAN.
+    VlanExists,
+    /// The device carries no VLANs.
+    NoVlans,
+    /// The card below is down.
+    LowerDown,
+    /// The MTU is larger than that of the card below.
+    MtuTooLarge,
 }
 
 impl fmt::Display for AdminError {
@@ -50,6 +63,12 @@ impl fmt::Display for AdminError {
             AdminError::NoDevice => "RTNETLINK answers: No such device",
             AdminError::InvalidArgument => "RTNETLINK answers: Invalid argument",
             AdminError::TableFull => "RTNETLINK answers: No buffer space available",
+            AdminError::PortTaken => "RTNETLINK answers: Address already in use",
+            AdminError::InvalidVlan => "Error: 8021q: Invalid VLAN id.",
+            AdminError::VlanExists => "Error: 8021q: VLAN device already exists.",
+            AdminError::NoVlans => "Error: 8021q: VLANs not supported on device.",
+            AdminError::LowerDown => "RTNETLINK answers: Network is down",
+            AdminError::MtuTooLarge => "RTNETLINK answers: Numerical result out of range",
         })
     }
 }
@@ -63,6 +82,8 @@ impl<H> Stack<H> {
         self.interfaces.push(Interface {
             name: name.to_owned(),
             kind,
+            vlan: 0,
+            lower: None,
             mac,
             mtu: kind.default_mtu(),
             up: false,
@@ -72,6 +93,7 @@ impl<H> Stack<H> {
             conf_v6: self.conf_v6_default.inherited(),
             speaks_v6: false,
             neigh: self.neigh_default.inherited(),
+            ends: Ends::default(),
             reachable_time: Duration::ZERO,
             addresses: Vec::new(),
             source_check: SourceCheck::WayBack,
@@ -83,21 +105,28 @@ impl<H> Stack<H> {
     }
 
     /// `ip link set DEV up` or `down`. Down: the routes through it and its neighbours are gone; the `local` routes of
-    /// its addresses stay.
+    /// its addresses stay. Its VLANs go with it.
     pub fn set_up(&mut self, id: InterfaceId, up: bool) -> LinkChange<H> {
         let mut change = LinkChange { announce: Vec::new(), dropped: Vec::new() };
+        self.set_one_up(id, up, &mut change);
+        for vlan in self.vlans_of(id) {
+            self.set_one_up(vlan, up, &mut change);
+        }
+        self.changed();
+        change
+    }
+
+    fn set_one_up(&mut self, id: InterfaceId, up: bool, change: &mut LinkChange<H>) {
         let was_up = std::mem::replace(&mut self.interfaces[id.index()].up, up);
         if up && !was_up {
             self.take_link_local(id);
             self.add_all_kernel_routes(id);
-            change.announce = self.announce(id);
+            change.announce.extend(self.announce(id));
         } else if was_up && !up {
             self.lose_v6_addresses(id);
             self.remove_routes_through(id);
             self.neighbours.remove_where(|n| n.interface == id, &mut change.dropped);
         }
-        self.changed();
-        change
     }
 
     /// The cable is plugged in or out. Out: neighbours that were not set by hand are forgotten
@@ -126,15 +155,27 @@ impl<H> Stack<H> {
     /// `ip link set DEV mtu N`
     pub fn set_mtu(&mut self, id: InterfaceId, mtu: u32) {
         self.interfaces[id.index()].mtu = mtu;
+        for vlan in self.vlans_of(id) {
+            let interface = &mut self.interfaces[vlan.index()];
+            interface.mtu = interface.mtu.min(mtu);
+        }
         self.changed();
     }
 
-    /// `ip link set DEV address MAC`: its neighbours are forgotten, and `arp_notify` announces the change.
+    /// `ip link set DEV address MAC`: its neighbours are forgotten, and `arp_notify` announces the change. VLANs that
+    /// have the same address change with it.
     pub fn set_mac(&mut self, id: InterfaceId, mac: Mac) -> LinkChange<H> {
-        let mut dropped = Vec::new();
-        self.interfaces[id.index()].mac = mac;
-        self.neighbours.remove_where(|n| n.interface == id, &mut dropped);
-        LinkChange { announce: self.announce(id), dropped }
+        let mut change = LinkChange { announce: Vec::new(), dropped: Vec::new() };
+        let old = self.interfaces[id.index()].mac;
+        let mut changing = self.vlans_of(id);
+        changing.retain(|vlan| self.interface_at(*vlan).mac == old);
+        changing.insert(0, id);
+        for each in changing {
+            self.interfaces[each.index()].mac = mac;
+            self.neighbours.remove_where(|n| n.interface == each, &mut change.dropped);
+            change.announce.extend(self.announce(each));
+        }
+        change
     }
 
     /// `ip neigh replace ADDR lladdr MAC dev DEV nud STATE` (`arp -s`). What waits may go if an entry comes back.

@@ -174,6 +174,11 @@ impl<H> Stack<H> {
 
     /// What to do about a request that concerns this host; none if it does not, or says too little about its sender.
     fn answer_request(&mut self, now: Time, iif: InterfaceId, arp: &Arp, to: Mac) -> Option<ArpOutcome> {
+        // Every host of a link hears every question. Most are about others, and a host that forwards nothing is nobody's
+        // proxy: the tables need not be asked, nor the question be remembered.
+        if !(self.has_rules() || self.forwards(iif, true) || self.is_local(arp.target)) {
+            return None;
+        }
         let inbound = self.route_input(arp.sender, arp.target, 0, iif).ok()?;
         let (verdict, delay) = match inbound {
             Inbound::Deliver if self.hides(iif, arp) => return Some(ArpOutcome::quiet(ArpVerdict::Hidden)),
@@ -308,7 +313,10 @@ impl<H> Stack<H> {
     pub(super) fn mapped_mac(&self, oif: InterfaceId, next_hop: Addr) -> Option<Mac> {
         let interface = &self.interfaces[oif.index()];
         match interface.kind {
-            InterfaceKind::Loopback | InterfaceKind::Tunnel | InterfaceKind::TunnelV6 => Some(Mac::ZERO),
+            InterfaceKind::Loopback
+            | InterfaceKind::Tunnel
+            | InterfaceKind::TunnelV6
+            | InterfaceKind::Gre => Some(Mac::ZERO),
             InterfaceKind::Ethernet | InterfaceKind::Dummy if !interface.arp => Some(interface.mac),
             InterfaceKind::Ethernet | InterfaceKind::Dummy => {
                 let is_broadcast =

@@ -60,7 +60,7 @@ impl<H> Stack<H> {
     /// Remembers the way that `route`, the answer for this destination and mark, has just opened through a cable.
     pub(crate) fn learn_exit(&mut self, to: Addr, mark: u32, route: &Route, link: LinkId) {
         let interface = &self.interfaces[route.oif.index()];
-        if !interface.up || route.kind != RouteClass::Unicast {
+        if !interface.up || interface.vlan != 0 || route.kind != RouteClass::Unicast {
             return;
         }
         if let Some(neighbour) = self.neighbours.find(route.next_hop, route.oif)

@@ -57,7 +57,7 @@ impl Host {
         let mark = cx.wiring.frames.packet_mut(frame).mark;
         self.tell(cx, Stage::Input, frame, |frame| {
             let interface = self.stack.interface_at(iif);
-            let out_of = if interface.kind == InterfaceKind::Tunnel {
+            let out_of = if matches!(interface.kind, InterfaceKind::Tunnel | InterfaceKind::Gre) {
                 ", which took it out of its tunnel"
             } else {
                 ""

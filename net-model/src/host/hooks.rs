@@ -3,11 +3,12 @@
 use super::exit::Leaver;
 use super::node::Host;
 use super::output::{UNMARKED, error_of_ipvs};
+use super::reassembly::Purpose;
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::Verdict;
-use crate::packet::{Body, Frame};
+use crate::packet::{Body, Frame, Payload};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
 
@@ -108,9 +109,22 @@ impl Host {
         self.arm_director(cx);
         match verdict {
             Verdict::Accept if is_translated => self.forward_reply(cx, frame, speaker),
-            Verdict::Accept => Some(frame),
+            Verdict::Accept => self.whole_for_director(cx, frame),
             other => self.forwarded_no_further(cx, frame, other),
         }
+    }
+
+    /// A packet that the director has let pass: it goes on, unless it is a fragment. The director wants to see the whole.
+    #[inline]
+    fn whole_for_director(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
+        let is_fragment = matches!(cx.wiring.frames.packet_mut(&frame).payload, Payload::Fragment(_));
+        if is_fragment { self.forward_fragment(cx, frame) } else { Some(frame) }
+    }
+
+    #[cold]
+    fn forward_fragment(&mut self, cx: &mut Cx, frame: FrameId) -> Option<FrameId> {
+        let whole = self.whole(cx, frame, Purpose::ForDirector)?;
+        self.director_forward_with_care(cx, whole)
     }
 
     /// The director sends a packet elsewhere that was to be forwarded, or it ends here.

@@ -184,6 +184,7 @@ pub fn is_icmp_error(packet: &Packet) -> bool {
         | Payload::Sync(_)
         | Payload::Sctp(_)
         | Payload::Ndisc(_)
+        | Payload::Fragment(_)
         | Payload::Other(_) => false,
     }
 }

@@ -42,6 +42,13 @@ impl Host {
         if v4 && icmp.kind == 5 {
             return self.redirect_received(cx, frame);
         }
+        if let (Some(Trouble::TooBig(mtu)), Some(quote)) = (trouble(icmp, v4), icmp.quote.as_deref())
+            && matches!(quote.payload, Payload::Icmp(_))
+        {
+            // An echo request has no socket that would have to send it again.
+            self.stack.path_mtu_input(cx.now, quote.routed_dst(), mtu);
+            return cx.deliver(frame);
+        }
         let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
         let (Some((_, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);

@@ -4,10 +4,10 @@ use super::icmp::{Cause, Error};
 use super::interface::InterfaceId;
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
+use super::reassembly::Purpose;
 use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
-use crate::capture;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::packet::{Body, Packet, Payload};
@@ -105,7 +105,9 @@ impl Host {
         match self.stack.route_input(packet.routed_src(), packet.routed_dst(), packet.mark, iif) {
             Ok(Inbound::Deliver) => {
                 self.tell_delivery(cx, iif, &frame);
-                self.filter_input(cx, iif, frame);
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.filter_input(cx, iif, frame);
+                }
             }
             Ok(Inbound::Broadcast) => self.group_input(cx, iif, frame),
             Ok(Inbound::Forward { route, redirect }) => {
@@ -166,27 +168,6 @@ impl Host {
         self.send_error(cx, &packet, error, Cause::Packet);
     }
 
-    /// A tunnelled packet for this host: tunl0 takes it if it is up, ip6tnl0 what travels in IPv6.
-    #[inline(never)]
-    fn tunnel_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        let from = cx.wiring.frames.packet_mut(&frame).routed_src();
-        let name = if from.is_v4() { "tunl0" } else { "ip6tnl0" };
-        let Some(tunnel) = self.stack.interface(name) else {
-            return self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
-        };
-        if !self.stack.interface_at(tunnel).up {
-            return self.refuse(cx, frame, DropReason::NoTunnel, Error::PortUnreachable);
-        }
-        if !from.is_v4() && self.stack.is_local(from) {
-            return cx.drop(Place::Host(self.id), frame, DropReason::TunnelFromSelf);
-        }
-        cx.wiring.frames.packet_mut(&frame).outer = None;
-        if cx.capture.is_some() {
-            return capture::input_again(self, cx, tunnel, frame);
-        }
-        self.ip_input_again(cx, tunnel, frame);
-    }
-
     /// The transport protocol gets the packet.
     #[inline]
     pub(crate) fn transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
@@ -204,6 +185,11 @@ impl Host {
             // Daemons listen to groups only: this one was sent to the host itself.
             Payload::Sync(_) => cx.drop(Place::Host(self.id), frame, DropReason::NoUdpSocket),
             Payload::Icmp(_) => self.icmp_input(cx, frame),
+            Payload::Fragment(_) => {
+                if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
+                    self.local_input(cx, frame);
+                }
+            }
             Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),
             Payload::Sctp(_) | Payload::Other(_) => {
                 self.refuse(cx, frame, DropReason::NoProtocol, Error::ProtocolUnreachable);
@@ -239,7 +225,7 @@ impl Host {
         if ttl_of(packet) <= 1 {
             return self.refuse(cx, frame, DropReason::TtlExpired, Error::TimeExceeded);
         }
-        if u32::from(packet.wire_len()) > route.mtu && packet.df {
+        if u32::from(packet.wire_len()) > route.mtu && packet.stays_whole() {
             return self.refuse(cx, frame, DropReason::TooBig, Error::FragmentationNeeded { mtu: route.mtu });
         }
         decrement_ttl(packet);

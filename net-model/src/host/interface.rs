@@ -5,6 +5,7 @@
 //! here; the routes that an address brings along are made in `address.rs`.
 
 use super::conf::{Conf, ConfV6, NeighbourConf};
+use super::tunnel::Ends;
 use crate::addr::{Addr, Mac, Prefix};
 use sim_core::Duration;
 
@@ -32,8 +33,10 @@ pub enum InterfaceKind {
     Loopback,
     /// `dummy0`: swallows what is sent through it; a place for addresses.
     Dummy,
-    /// `tunl0`: takes IPIP packets for any local address.
+    /// `tunl0`: takes IP in IP packets, those of any local address if nothing else was said.
     Tunnel,
+    /// `gre0`: the same for GRE.
+    Gre,
     /// `ip6tnl0`: the same for IPv6 in IPv6.
     TunnelV6,
 }
@@ -45,6 +48,7 @@ impl InterfaceKind {
             InterfaceKind::Ethernet | InterfaceKind::Dummy => 1500,
             InterfaceKind::Loopback => 65536,
             InterfaceKind::Tunnel => 1480,
+            InterfaceKind::Gre => 1476,
             // 40 bytes of header, 8 of the tunnel encapsulation limit (RFC 2473).
             InterfaceKind::TunnelV6 => 1452,
         }
@@ -165,6 +169,10 @@ pub struct Interface {
     pub(super) forwards: bool,
     /// What kind of device.
     pub kind: InterfaceKind,
+    /// The tag of the frames it sends and takes, 0 for untagged ones.
+    pub vlan: u16,
+    /// The card it is a VLAN on (`host/vlan.rs`).
+    pub lower: Option<InterfaceId>,
     /// Is the cable in? Only `arp_evict_nocarrier` looks at changes of it.
     pub carrier: bool,
     /// Does it speak ARP? False after `ip link set X arp off` (the NOARP flag) and for everything but Ethernet.
@@ -179,6 +187,8 @@ pub struct Interface {
     pub(super) speaks_v6: bool,
     /// `net.ipv4.neigh.<name>.*`
     pub neigh: NeighbourConf,
+    /// What a tunnel device expects of the packets it takes.
+    pub ends: Ends,
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
     pub reachable_time: Duration,
     pub(super) addresses: Vec<Address>,

@@ -110,6 +110,8 @@ pub enum Condition {
         /// The bits to look at.
         mask: u32,
     },
+    /// `-f`: a fragment other than the first.
+    LaterFragment,
     /// `--syn`: a TCP segment with SYN and none of ACK, RST, FIN.
     Syn,
 }
@@ -154,6 +156,7 @@ struct Rules {
 
 /// The chains of a host.
 #[derive(Clone, Debug, Default)]
+#[repr(C)] // every packet asks whether it is used
 pub struct Netfilter {
     /// Has anybody ever changed a chain? If not, none has anything to say.
     is_used: bool,
@@ -248,6 +251,7 @@ impl Condition {
             Condition::DestinationPorts(ranges) => ports.is_some_and(|(_, d)| within(d, ranges)),
             Condition::Ports(ranges) => ports.is_some_and(|(s, d)| within(s, ranges) || within(d, ranges)),
             Condition::Mark { value, mask } => now_mark & mask == *value,
+            Condition::LaterFragment => packet.fragment_offset > 0,
             Condition::Syn => is_syn(packet),
         }
     }
@@ -281,6 +285,7 @@ fn is_syn(packet: &Packet) -> bool {
         | Payload::Sctp(_)
         | Payload::Icmp(_)
         | Payload::Ndisc(_)
+        | Payload::Fragment(_)
         | Payload::Other(_) => false,
     }
 }

@@ -17,6 +17,7 @@ pub mod exception;
 mod exit;
 mod explain;
 pub mod fib;
+mod fragment;
 mod hooks;
 pub mod icmp;
 mod icmp_input;
@@ -34,8 +35,10 @@ pub mod node;
 mod output;
 mod policy;
 mod reachability;
-pub mod redirect;
+mod reassembly;
+mod redirect;
 mod reply;
+mod resolution;
 pub mod route;
 mod route_cache;
 pub mod route_input;
@@ -47,6 +50,8 @@ pub mod sysctl;
 pub mod table;
 #[cfg(test)]
 mod testing;
+pub mod tunnel;
+pub mod vlan;
 
 pub(crate) use account::describe;
 pub(crate) use exit::Leaver;

@@ -86,6 +86,11 @@ pub(super) enum Lookup {
 #[derive(Clone, Debug)]
 #[repr(C)] // what every packet needs stands in front
 pub(super) struct Neighbours<H> {
+    /// Grows with every entry that is deleted, and with every change of the host's addresses, routes and settings: while
+    /// it stays, an id means the same neighbour and what the host remembers of its ways holds.
+    pub(super) epoch: u32,
+    /// Was a timer (of an exception, too) set since somebody last asked?
+    pub(super) has_news: bool,
     pub(super) entries: Vec<Option<Neighbour<H>>>,
     /// By a hash of the address, the entry that was found last: where to look before the index. A power of two long.
     recent: Vec<Cell<u32>>,
@@ -94,11 +99,6 @@ pub(super) struct Neighbours<H> {
     /// Instant, then order of arming.
     pub(super) timers: BinaryHeap<Reverse<(Time, u64, u32)>>,
     armed: u64,
-    /// Grows with every entry that is deleted, and with every change of the host's addresses, routes and settings: while
-    /// it stays, an id means the same neighbour and what the host remembers of its ways holds.
-    pub(super) epoch: u32,
-    /// Was a timer (of an exception, too) set since somebody last asked?
-    pub(super) has_news: bool,
     pub(super) timer_kind: Timers,
     last_collection: Time,
 }

@@ -1,6 +1,7 @@
 //! The host itself: its network layer, its director, its programs, and its cables.
 
 use super::interface::InterfaceId;
+use super::reassembly::Reassembly;
 use super::stack::{NeighbourAction, Stack};
 use crate::cx::Cx;
 use crate::event::Event;
@@ -26,7 +27,7 @@ pub struct Cable {
 }
 
 /// A host: client, router, director, real server, or several of these.
-#[repr(C)] // what every packet needs stands in front, next to the front of the stack
+#[repr(C, align(64))] // what every packet needs stands in front, next to the front of the stack
 pub struct Host {
     /// Its number in the network.
     pub id: u32,
@@ -52,6 +53,8 @@ pub struct Host {
     pub(crate) actions: Vec<NeighbourAction>,
     /// What `ping` asked from here.
     pub(crate) pings: Pings,
+    /// Fragments that wait for the rest.
+    pub(super) reassembly: Reassembly,
     /// Its name.
     pub name: String,
 }
@@ -72,6 +75,7 @@ impl Host {
             timers,
             actions: Vec::new(),
             pings: Pings::default(),
+            reassembly: Reassembly::default(),
             timer_posted: Time::NEVER,
             confirms: false,
         }
@@ -96,7 +100,7 @@ impl Host {
         let neighbours = self.stack.next_timer().unwrap_or(Time::NEVER);
         let director =
             self.director.as_ref().and_then(|director| director.next_timer()).unwrap_or(Time::NEVER);
-        let next = neighbours.min(director).max(cx.now);
+        let next = neighbours.min(director).min(self.reassembly.next_timer()).max(cx.now);
         if next < self.timer_posted {
             self.timer_posted = next;
             cx.agenda.post(next, Event::Host(self.id));
@@ -123,6 +127,7 @@ impl Host {
             self.send_announcements(cx);
         }
         self.neighbour_timers(cx);
+        self.reassembly_timers(cx);
         self.arm_timers(cx);
     }
 

@@ -3,6 +3,7 @@
 //! Own packets are routed, pass LOCAL_OUT with its IPVS hooks, and then, like forwarded ones, are given the link address
 //! of the next hop and put on the wire. A packet for the host itself comes back in at once.
 
+use super::fragment::cut;
 use super::icmp::{Cause, Error};
 use super::neighbour::NeighbourId;
 use super::node::Host;
@@ -177,11 +178,11 @@ impl Host {
     pub(crate) fn put_on_wire(&mut self, cx: &mut Cx, frame: FrameId, oif: super::InterfaceId, mac: Mac) {
         let interface = self.stack.interface_at(oif);
         let out = cx.wiring.frames.get_mut(&frame);
-        (out.src, out.dst, out.vlan) = (interface.mac, mac, 0);
+        (out.src, out.dst, out.vlan) = (interface.mac, mac, interface.vlan);
         let reason = match self.cable(oif) {
             Some(cable) if interface.up && self.is_up => {
                 if cx.capture.is_some() {
-                    capture::output(cx, self.id, oif, cable.outgoing, &frame);
+                    capture::output(cx, self.id, (oif, interface.lower), cable.outgoing, &frame);
                 }
                 return cx.transmit(cable.outgoing, frame);
             }
@@ -245,11 +246,31 @@ impl Host {
         }
     }
 
-    /// A packet that does not fit the way out.
+    /// A packet that does not fit the way out: it goes in pieces, or its sender is told.
+    #[cold]
     fn fragment(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
-        cx.drop(Place::Host(self.id), frame, DropReason::TooBig);
-        self.send_error(cx, &packet, Error::FragmentationNeeded { mtu: route.mtu }, Cause::Packet);
+        let is_own = self.stack.is_local(packet.routed_src());
+        let may_cut =
+            !packet.stays_whole() || is_own && packet.outer.is_none() && !packet.src.is_v4() && !packet.df;
+        let Some(pieces) = cut(&packet, route.mtu).filter(|_| may_cut) else {
+            cx.drop(Place::Host(self.id), frame, DropReason::TooBig);
+            return self.send_error(
+                cx,
+                &packet,
+                Error::FragmentationNeeded { mtu: route.mtu },
+                Cause::Packet,
+            );
+        };
+        cx.recorder.tell_of(cx.now, Place::Host(self.id), Stage::Output, packet.flow, || {
+            format!("{packet}: larger than the MTU of {}, cut into {} fragments", route.mtu, pieces.len())
+        });
+        cx.wiring.frames.take_back(frame);
+        for piece in pieces {
+            let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(piece) };
+            let frame = cx.wiring.frames.send(frame);
+            self.emit_with_care(cx, frame, route);
+        }
     }
 
     fn describe_output(&self, frame: &Frame, route: &Route) -> String {

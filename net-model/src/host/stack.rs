@@ -4,7 +4,6 @@
 //! `route.rs` (where does it go?), `route_input.rs` (whose is it?), `arp.rs` and here (which link address?).
 
 use super::arptables::ArpTables;
-use super::ask::Ask;
 use super::conf::{Conf, ConfKey, ConfKeyV6, ConfV6, HostConf, HostKey, NeighKey, NeighbourConf};
 use super::dad::Claimed;
 use super::exception::{Exception, Exceptions};
@@ -16,8 +15,10 @@ use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
 use super::policy::REDRAW_INTERVAL;
 use super::policy::{Policy, Thresholds};
 use super::reachability::Expired;
+pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
 use super::route_cache::RouteCache;
 use super::surroundings::Remembered;
+use super::tunnel::Listener;
 use crate::addr::{Addr, Mac};
 use sim_core::{Stream, Time, Timers};
 
@@ -27,6 +28,11 @@ use sim_core::{Stream, Time, Timers};
 pub struct Stack<H> {
     pub(super) interfaces: Vec<Interface>,
     pub(super) cache: RouteCache,
+    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
+    own_bits: u64,
+    pub(super) neighbours: Neighbours<H>,
+    /// iptables rules.
+    pub netfilter: Netfilter,
     pub(super) generation: u32,
     /// Is each of `own` in table local (and not deleted from it by hand)?
     pub(super) own_are_local: bool,
@@ -35,13 +41,8 @@ pub struct Stack<H> {
     pub(super) forwards_by_path_mtu: bool,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
-    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
-    own_bits: u64,
-    pub(super) neighbours: Neighbours<H>,
     pub(super) exceptions: Exceptions,
     pub(super) remembered: Remembered,
-    /// iptables rules.
-    pub netfilter: Netfilter,
     /// arptables rules.
     pub arptables: ArpTables,
     pub(super) fib: Fib,
@@ -49,6 +50,8 @@ pub struct Stack<H> {
     pub(super) claimed: Vec<Claimed>,
     /// Addresses published by hand (`ip neigh add proxy`).
     pub(super) published: Vec<(Addr, InterfaceId)>,
+    /// UDP ports where tunnels end (`ip fou`).
+    pub(super) tunnel_ports: Vec<(u16, Listener)>,
     pub(super) limits: Limits,
     pub(super) conf_all: Conf,
     pub(super) conf_default: Conf,
@@ -61,40 +64,6 @@ pub struct Stack<H> {
     pub(super) hash_seed: u64,
     ip_id: u16,
     pub(super) next_redraw: Time,
-}
-
-/// Where a frame for a next hop goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resolution {
-    /// To this link address.
-    Mac(Mac),
-    /// Nobody knows yet.
-    Wait {
-        /// The entry to wait at ([`Stack::hold`]).
-        id: NeighbourId,
-        /// The request to send, if one is due.
-        ask: Option<Ask>,
-    },
-    /// The neighbour cache is full (`gc_thresh3`): the packet is dropped.
-    TableFull,
-}
-
-/// What a timer of the neighbour cache demands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum NeighbourAction {
-    /// Send this request.
-    Ask(Ask),
-    /// Nobody answered: what waits must be dropped ([`Stack::discard`]), oldest first, and its senders be told.
-    Failed(NeighbourId),
-}
-
-/// What setting an interface up or down leads to.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LinkChange<H> {
-    /// What neighbours are told (`arp_notify`, `ndisc_notify`).
-    pub announce: Vec<Ask>,
-    /// What waited for neighbours of the interface.
-    pub dropped: Vec<H>,
 }
 
 impl<H> Stack<H> {
@@ -116,6 +85,7 @@ impl<H> Stack<H> {
             neighbours: Neighbours::new(timers),
             claimed: Vec::new(),
             published: Vec::new(),
+            tunnel_ports: Vec::new(),
             limits: Limits::new(),
             conf_all: Conf::all(),
             conf_default: Conf::new(),

@@ -166,7 +166,7 @@ impl Tuple {
             Payload::Sync(d) => (proto::UDP, d.sport, d.dport),
             Payload::Sctp(c) => (proto::SCTP, c.sport, c.dport),
             Payload::Other(proto::AH | proto::ESP) => (proto::UDP, 500, 500),
-            Payload::Other(_) | Payload::Icmp(_) | Payload::Ndisc(_) => return None,
+            Payload::Other(_) | Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Fragment(_) => return None,
         };
         Some(Tuple { protocol, src: packet.src, dst: packet.dst, sport, dport })
     }

@@ -286,9 +286,12 @@ impl Director {
         let harmless = match &packet.payload {
             Payload::Tcp(segment) => segment.flags.has(Flags::RST),
             Payload::Sctp(chunks) => chunks.first == chunk::ABORT,
-            Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {
-                false
-            }
+            Payload::Udp(_)
+            | Payload::Sync(_)
+            | Payload::Icmp(_)
+            | Payload::Ndisc(_)
+            | Payload::Fragment(_)
+            | Payload::Other(_) => false,
         };
         let mut servers = self.services.iter().flat_map(|(_, service)| &service.order);
         let masqueraded = servers.any(|id| {
@@ -329,8 +332,11 @@ fn opens(packet: &Packet) -> bool {
     match &packet.payload {
         Payload::Tcp(segment) => segment.flags.has(Flags::SYN),
         Payload::Sctp(chunks) => chunks.first == chunk::INIT,
-        Payload::Udp(_) | Payload::Sync(_) | Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => {
-            false
-        }
+        Payload::Udp(_)
+        | Payload::Sync(_)
+        | Payload::Icmp(_)
+        | Payload::Ndisc(_)
+        | Payload::Fragment(_)
+        | Payload::Other(_) => false,
     }
 }

@@ -106,7 +106,7 @@ impl Director {
                 chunks.first == chunk::INIT || self.settings.sloppy_sctp != 0 && chunks.first != chunk::ABORT
             }
             Payload::Udp(_) | Payload::Sync(_) => true,
-            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => false,
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Fragment(_) | Payload::Other(_) => false,
         }
     }
 

@@ -39,7 +39,9 @@ impl Signal {
             Payload::Tcp(segment) => Signal::Segment(Kind::of(segment)),
             Payload::Sctp(chunks) => Signal::Chunks(*chunks),
             Payload::Udp(_) | Payload::Sync(_) => Signal::Datagram,
-            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Other(_) => Signal::Nothing,
+            Payload::Icmp(_) | Payload::Ndisc(_) | Payload::Fragment(_) | Payload::Other(_) => {
+                Signal::Nothing
+            }
         }
     }
 }

@@ -3,8 +3,11 @@
 use super::{GUE_PORT, Unreadable, ndisc, sctp, tcp, u8_at, u16_at, u32_at};
 use crate::addr::Addr;
 use crate::ipvs::SyncMessage;
-use crate::packet::{Datagram, Encapsulation, Icmp, Outer, Packet, Payload, SyncDatagram, proto};
+use crate::packet::{Datagram, Encapsulation, Fragment, Icmp, Outer, Packet, Payload, SyncDatagram, proto};
 use std::sync::Arc;
+
+/// Bytes of the fragment header of IPv6.
+const FRAGMENT_HEADER: u16 = 8;
 
 /// An IP header that has been read, and what is behind it.
 struct Layer<'a> {
@@ -190,8 +193,11 @@ fn gue(body: &[u8]) -> Option<(Encapsulation, usize)> {
 
 /// The packet of this header, taken for one without a tunnel.
 fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
-    let payload =
-        if layer.fragment_offset == 0 { payload(layer, is_quoted)? } else { Payload::Other(layer.protocol) };
+    let payload = if layer.fragment_offset == 0 {
+        payload(layer, is_quoted)?
+    } else {
+        Payload::Fragment(Fragment { protocol: layer.protocol, whole: None })
+    };
     let mut packet = Packet {
         src: layer.src,
         dst: layer.dst,
@@ -211,7 +217,17 @@ fn plain(layer: &Layer, is_quoted: bool) -> Result<Packet, Unreadable> {
     if let Payload::Tcp(_) = packet.payload {
         packet.note_selective(tcp::selective(layer.body));
     }
-    Ok(packet)
+    let is_first = layer.more_fragments && layer.fragment_offset == 0;
+    Ok(if is_first { first_fragment(&packet) } else { packet })
+}
+
+/// A packet that goes on in other fragments: as much of the whole as is known.
+fn first_fragment(packet: &Packet) -> Packet {
+    let protocol = packet.protocol();
+    let header = if packet.src.is_v4() { 0 } else { FRAGMENT_HEADER };
+    let whole = Packet { len: packet.len - header, more_fragments: false, ..packet.clone() };
+    let payload = Payload::Fragment(Fragment { protocol, whole: Some(Box::new(whole)) });
+    Packet { payload, text: None, ..packet.clone() }
 }
 
 fn payload(layer: &Layer, is_quoted: bool) -> Result<Payload, Unreadable> {

@@ -149,6 +149,12 @@ fn transport(packet: &Packet, room: usize, out: &mut Vec<u8>) {
             out.resize(start + room, 0);
             patch_udp(out, start, pseudo(proto::UDP));
         }
+        Payload::Fragment(fragment) => {
+            if let Some(whole) = &fragment.whole {
+                first_part(whole, room, out);
+            }
+            out.resize(start + room, 0);
+        }
         Payload::Sctp(chunks) => sctp::encode(chunks, room, out),
         Payload::Ndisc(message) => {
             ndisc::encode(message, out);
@@ -163,6 +169,15 @@ fn transport(packet: &Packet, room: usize, out: &mut Vec<u8>) {
         }
         Payload::Other(_) => out.resize(start + room, 0),
     }
+}
+
+/// The first `room` bytes of what is behind the outermost header of a packet: lengths and checksums are those of the
+/// whole.
+fn first_part(whole: &Packet, room: usize, out: &mut Vec<u8>) {
+    let mut bytes = Vec::new();
+    encode_packet(whole, &mut bytes);
+    let header = if whole.routed_src().is_v4() { 20 } else { IPV6 };
+    out.extend(bytes.iter().skip(header).take(room));
 }
 
 /// A UDP header without a checksum.

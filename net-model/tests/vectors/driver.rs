@@ -179,7 +179,7 @@ impl Host {
                 ..packet.clone()
             }),
             Payload::Icmp(_) | Payload::Ndisc(_) => Outcome::Nothing("no answer"),
-            Payload::Sctp(_) | Payload::Other(_) => {
+            Payload::Sctp(_) | Payload::Fragment(_) | Payload::Other(_) => {
                 self.send(icmp_about(packet, unreachable(2), &self.links))
             }
         }
@@ -221,7 +221,7 @@ pub(crate) fn packet(src: Addr, dst: Addr, payload: Payload) -> Packet {
         Payload::Tcp(_) => 20,
         Payload::Udp(_) | Payload::Sync(_) => 8,
         Payload::Sctp(_) => 16,
-        Payload::Icmp(_) | Payload::Other(_) => 8,
+        Payload::Icmp(_) | Payload::Fragment(_) | Payload::Other(_) => 8,
         Payload::Ndisc(message) => message.bytes(),
     };
     Packet {

@@ -246,7 +246,12 @@ fn ip(packet: &Packet) -> Map<String, Value> {
                 icmp.quote.as_deref().map_or(Value::Null, |quote| Value::Object(ip(quote))),
             );
         }
-        Payload::Udp(_) | Payload::Sync(_) | Payload::Sctp(_) | Payload::Ndisc(_) | Payload::Other(_) => {}
+        Payload::Udp(_)
+        | Payload::Sync(_)
+        | Payload::Sctp(_)
+        | Payload::Ndisc(_)
+        | Payload::Fragment(_)
+        | Payload::Other(_) => {}
     }
     frame
 }

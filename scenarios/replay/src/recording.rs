@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Recording {
     /// How it was made, for people.
     pub recipe: String,
-    /// The CRC-32 of the job, as JSON: another job's account is no use.
+    /// The CRC-32 of the job, as JSON and without its set-up: another job's account is no use.
     job: u32,
     /// The account.
     transcript: Transcript,
@@ -58,8 +58,10 @@ impl Recording {
     }
 }
 
+/// Of what clients and servers do; how the network is built may be said in other words.
 fn checksum(job: &Job) -> u32 {
-    crc32fast::hash(&serde_json::to_vec(job).expect("a job is plain data"))
+    let job = Job { setup: Vec::new(), ..job.clone() };
+    crc32fast::hash(&serde_json::to_vec(&job).expect("a job is plain data"))
 }
 
 fn digits(bytes: &[u8]) -> String {

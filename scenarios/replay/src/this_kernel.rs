@@ -37,12 +37,14 @@ impl Backend for ThisKernel {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = agent.spawn().map_err(file)?;
-        let text = serde_json::to_vec(jobs).expect("jobs are plain data");
-        let mut stdin = child.stdin.take().expect("it was asked for");
-        // An agent that does not read says why.
-        let _ = stdin.write_all(&text);
-        drop(stdin);
+        let mut text = serde_json::to_vec(jobs).expect("jobs are plain data");
+        text.push(b'\n');
+        let mut leash = child.stdin.take().expect("it was asked for");
+        // An agent that does not read says why. As long as the other end of its input is open there is somebody who
+        // waits for its answer; when that is gone, it goes.
+        let _ = leash.write_all(&text);
         let output = child.wait_with_output().map_err(file)?;
+        drop(leash);
         answered(&output.stdout, &String::from_utf8_lossy(&output.stderr))
     }
 }

@@ -31,6 +31,10 @@ pub(super) struct Facts {
     pub(super) destinations: Vec<(Line, ServiceKey, DestinationKey, DestinationConfig)>,
     /// Neighbours whose link address was set for good.
     pub(super) permanent: Vec<(Span, Addr)>,
+    /// UDP ports where tunnels end.
+    pub(super) tunnel_ports: Vec<u16>,
+    /// Devices that came with modules; they are down.
+    pub(super) loaded: Vec<&'static str>,
     /// Other commands change addresses or routes: only a run will tell.
     pub(super) is_opaque: bool,
 }
@@ -102,6 +106,8 @@ impl Facts {
                     self.permanent.push((line.span, entry.addr));
                 }
             }
+            IpCommand::FouAdd(port, _) => self.tunnel_ports.push(*port),
+            IpCommand::LinkLoad(name, _) => self.loaded.push(name),
             // Whatever else changes addresses, links or neighbours is beyond these checks.
             _ => self.is_opaque = true,
         }

@@ -8,7 +8,7 @@ use crate::native::unknown_scheduler;
 use crate::problem::Problem;
 use crate::scenario::{Interface, Line};
 use net_model::addr::Addr;
-use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey};
+use net_model::ipvs::{DestinationConfig, DestinationKey, Forwarding, Protocol, ServiceKey, Tunnel};
 use std::sync::Arc;
 
 pub(super) fn check(view: &mut View<'_>) {
@@ -97,7 +97,7 @@ fn destination(
                 view.warn_once(span, "not adjacent", message, help);
             }
         }
-        Forwarding::Tunnel(_) => tunnel(view, host, &name, server.addr),
+        Forwarding::Tunnel(kind) => tunnel(view, host, kind, &name, server.addr),
     }
     if let (Some(vip), false) = (vip, is_nat) {
         virtual_address(view, host, vip);
@@ -136,10 +136,8 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     if !server.gateway().is_some_and(inside) {
         let place = server.default_route.unwrap_or(span);
         let message = format!("answers of {name} do not go through {director_name}");
-        let own = hosts[director]
-            .interfaces
-            .iter()
-            .filter(|i| i.plug.map(|p| p.0) == hosts[host].interfaces[at].plug.map(|p| p.0));
+        let own =
+            hosts[director].interfaces.iter().filter(|i| i.segment == hosts[host].interfaces[at].segment);
         let gateway = own.flat_map(|interface| &interface.addresses).find(|(addr, len)| *len != addr.width());
         let gateway = gateway.map_or_else(|| "the director".to_string(), |(addr, _)| addr.to_string());
         view.warn_once(
@@ -151,7 +149,7 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
     // With a single network the director sees answers leave where they came in, and redirects.
     let outside: Vec<&Interface> =
-        hosts[director].interfaces.iter().filter(|interface| interface.plug.is_some()).collect();
+        hosts[director].interfaces.iter().filter(|interface| interface.segment.is_some()).collect();
     if let [interface] = outside.as_slice() {
         let sends = |key: &str| facts.sysctls.get(key).is_none_or(|value| *value != 0);
         let own = format!("net.ipv4.conf.{}.send_redirects", interface.name);
@@ -181,35 +179,45 @@ fn nat(view: &mut View<'_>, director: usize, host: usize, at: usize) {
     }
 }
 
-fn tunnel(view: &mut View<'_>, host: usize, name: &str, real: Addr) {
-    let (device, module) = if real.is_v4() { ("tunl0", "ipip") } else { ("ip6tnl0", "ip6_tunnel") };
+fn tunnel(view: &mut View<'_>, host: usize, kind: Tunnel, name: &str, real: Addr) {
     let span = view.scenario.hosts[host].span;
+    let facts = view.facts[host].clone();
+    if let Tunnel::Gue { port, .. } = kind
+        && !facts.tunnel_ports.contains(&port)
+    {
+        let message = format!("no tunnel of {name} ends at UDP port {port}: it refuses what comes there");
+        view.warn_once(span, "fou", message, format!("add the command `ip fou add port {port} gue`"));
+    }
+    let (device, module) = match kind {
+        Tunnel::IpIp | Tunnel::Gue { .. } if real.is_v4() => ("tunl", "ipip"),
+        Tunnel::IpIp | Tunnel::Gue { .. } => ("ip6tnl", "ip6_tunnel"),
+        Tunnel::Gre { .. } => ("gre", "ip_gre"),
+    };
     let interfaces = &view.scenario.hosts[host].interfaces;
-    match interfaces.iter().find(|interface| interface.name == device) {
+    match interfaces.iter().find(|interface| interface.name.starts_with(device)) {
         Some(tunnel) if tunnel.up => {
-            let facts = view.facts[host].clone();
             if facts.conf(&tunnel.name, "rp_filter") == 1 {
                 let message =
                     format!("{name} drops what comes out of the tunnel: strict reverse-path filtering");
-                let help = "set rp_filter to 0 for `all` and tunl0 (the larger counts), or tunl0 to 2";
+                let help = format!(
+                    "set rp_filter to 0 for `all` and {0} (the larger counts), or {0} to 2",
+                    tunnel.name
+                );
                 view.warn_once(span, "rp_filter", message, help);
             }
         }
         Some(tunnel) => {
             let message = format!("{} of {name} is down: it refuses what comes in a tunnel", tunnel.name);
-            view.warn_once(
-                span,
-                "tunl0",
-                message,
-                format!("remove `up: false`, or run `ip link set {device} up`"),
-            );
+            let help = format!("remove `up: false`, or run `ip link set {} up`", tunnel.name);
+            view.warn_once(span, "tunl0", message, help);
         }
+        None if facts.is_opaque || !facts.loaded.is_empty() => {} // commands may make one
         None => {
             let message = format!(
-                "{name} has no {device} (the {module} module is not loaded): it refuses what comes in a tunnel"
+                "{name} has no {device}0 (the {module} module is not loaded): it refuses what comes in a tunnel"
             );
             let length = if real.is_v4() { 32 } else { 128 };
-            let help = format!("add `{device}: {{address: VIP/{length}}}` to its interfaces");
+            let help = format!("add `{device}0: {{address: VIP/{length}}}` to its interfaces");
             view.warn_once(span, "tunl0", message, help);
         }
     }
@@ -249,7 +257,7 @@ fn virtual_address(view: &mut View<'_>, host: usize, vip: Addr) {
         return;
     }
     let wires: Vec<Arc<str>> =
-        target.interfaces.iter().filter(|i| i.plug.is_some()).map(|i| Arc::from(&*i.name)).collect();
+        target.interfaces.iter().filter(|i| i.segment.is_some()).map(|i| Arc::from(&*i.name)).collect();
     for wire in wires {
         let ignore = facts.conf(&wire, "arp_ignore");
         if ignore == 0 {
@@ -276,7 +284,6 @@ pub(super) fn owns(view: &View<'_>, host: usize, addr: Addr) -> bool {
 
 /// Are two hosts plugged into one network?
 fn share_network(view: &View<'_>, one: usize, other: usize) -> bool {
-    let networks =
-        |host: usize| view.scenario.hosts[host].interfaces.iter().filter_map(|i| i.plug.map(|plug| plug.0));
+    let networks = |host: usize| view.scenario.hosts[host].interfaces.iter().filter_map(|i| i.segment);
     networks(one).any(|network| networks(other).any(|n| n == network))
 }

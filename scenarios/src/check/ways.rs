@@ -86,7 +86,7 @@ impl View<'_> {
         match sources {
             Sources::Uniform(prefix) | Sources::RoundRobin(prefix) => Some(prefix.addr()),
             Sources::Host => {
-                let plugged = self.scenario.hosts[host].interfaces.iter().filter(|i| i.plug.is_some());
+                let plugged = self.scenario.hosts[host].interfaces.iter().filter(|i| i.segment.is_some());
                 let mut addresses = plugged.flat_map(|interface| &interface.addresses);
                 addresses.next().map(|(addr, _)| *addr)
             }

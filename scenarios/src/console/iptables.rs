@@ -173,6 +173,7 @@ fn parse_match(word: &Word, args: &mut Args, rule: &Rule) -> Result<Option<Condi
             PacketCondition::Ports(parse_ports(args.expect("port")?)?)
         }
         "--syn" => PacketCondition::Syn,
+        "-f" | "--fragment" => PacketCondition::LaterFragment,
         "--mark" => {
             let (value, mask) = parse_mark(args.expect("mark")?)?;
             PacketCondition::Mark { value, mask }

@@ -49,6 +49,7 @@ pub const PROGRAMS: &[&str] = &[
     "ipvsadm-save",
     "ipvsadm-restore",
     "ip",
+    "vconfig",
     "ifconfig",
     "route",
     "arp",
@@ -76,8 +77,9 @@ impl Command {
             return ipvs_call(tool, line, names).map(Some);
         }
         Ok(Some(match name {
-            "modprobe" | "rmmod" => Command::Modules(modules::parse(line)?),
+            "modprobe" | "rmmod" => modules::parse(line)?,
             "ip" => Command::Ip(ip::parse(line)?),
+            "vconfig" => Command::Ip(ip::parse_vconfig(line)?),
             "ifconfig" => Command::Ip(ifconfig::parse(line)?),
             "route" => Command::Ip(route::parse(line)?),
             "arp" => Command::Ip(route::parse_arp(line)?),

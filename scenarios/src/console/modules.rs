@@ -1,7 +1,10 @@
-//! `modprobe` and `rmmod`: of all kernel modules only `ip_vs_ftp` makes a difference that nothing else makes. The others
-//! are loaded by whoever needs them, as on a real host.
+//! `modprobe` and `rmmod`: `ip_vs_ftp` makes a difference that nothing else makes, `ipip` and `ip_gre` bring a device
+//! along. The others are loaded by whoever needs them, as on a real host.
 
+use super::Command;
+use super::ip::{IpCommand, LinkKind};
 use super::words::{Args, ParseError, Word};
+use net_model::host::tunnel::Ends;
 
 /// The module that helps FTP through masquerading.
 const FTP: &str = "ip_vs_ftp";
@@ -18,6 +21,7 @@ const BUILT_IN: &[&str] = &[
     "xt_mark",
     "arp_tables",
     "arptable_filter",
+    "8021q",
     "ipip",
     "ip6_tunnel",
     "ip_gre",
@@ -25,11 +29,12 @@ const BUILT_IN: &[&str] = &[
     "dummy",
 ];
 
-/// Whether the FTP helper is there from now on; none if the line changes nothing.
-pub(super) fn parse(words: &[Word]) -> Result<Option<bool>, ParseError> {
+/// What loading or removing a module does.
+pub(super) fn parse(words: &[Word]) -> Result<Command, ParseError> {
     let mut args = Args::after_program(words);
     let mut removes = words[0].text.ends_with("rmmod");
     let mut change = None;
+    let mut devices = Vec::new();
     let mut named = false;
     while let Some(word) = args.next() {
         match word.text.as_str() {
@@ -40,6 +45,8 @@ pub(super) fn parse(words: &[Word]) -> Result<Option<bool>, ParseError> {
                 let problem = format!("`{name}' cannot be removed here");
                 return Err(ParseError::at(word, problem, format!("only {FTP} can be removed")));
             }
+            "ipip" => devices.push(IpCommand::LinkLoad("tunl0", LinkKind::IpIp(Ends::default()))),
+            "ip_gre" => devices.push(IpCommand::LinkLoad("gre0", LinkKind::Gre(Ends::default()))),
             name if BUILT_IN.contains(&name) || is_scheduler(name) => {}
             name => {
                 let problem = format!("there is no module `{name}'");
@@ -49,7 +56,11 @@ pub(super) fn parse(words: &[Word]) -> Result<Option<bool>, ParseError> {
         }
         named |= !word.text.starts_with('-');
     }
-    if named { Ok(change) } else { Err(args.missing("module")) }
+    match (named, change) {
+        (false, _) => Err(args.missing("module")),
+        (true, None) if !devices.is_empty() => Ok(Command::Ip(devices)),
+        (true, change) => Ok(Command::Modules(change)),
+    }
 }
 
 fn is_scheduler(name: &str) -> bool {

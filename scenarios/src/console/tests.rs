@@ -150,7 +150,7 @@ fn links_and_neighbours() {
         &expect![[r#"
             ip link add br0 type bridge
                                  ^^^^^^ devices of type `bridge' are not modelled here
-            = use dummy, ipip or ip6tnl; real links and switches belong into the scenario's networks"#]],
+            = use dummy, ipip, gre, ip6tnl or vlan; real links and switches belong into the scenario's networks"#]],
     );
     check(
         "ip neigh replace 10.0.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent",
@@ -171,9 +171,9 @@ fn links_and_neighbours() {
     check(
         "ip tunnel add x",
         &expect![[r#"
-        ip tunnel add x
-           ^^^^^^ `ip tunnel' is not modelled
-        = use ip addr, route, rule, link or neigh"#]],
+            ip tunnel add x
+               ^^^^^^ `ip tunnel' is not modelled
+            = use ip addr, route, rule, link, neigh or fou"#]],
     );
 }
 
@@ -405,9 +405,9 @@ fn ipvsadm_refusals_point_at_the_word() {
     check(
         "service ipvsadm save",
         &expect![[r#"
-        service ipvsadm save
-        ^^^^^^^ the program `service' is not modelled
-        = use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
+            service ipvsadm save
+            ^^^^^^^ the program `service' is not modelled
+            = use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, vconfig, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
     );
     check("# a comment", &expect!["nothing"]);
 }

@@ -95,14 +95,21 @@ fn starts(wires: &[Wire]) -> Vec<Start> {
     starts
 }
 
-/// Whose frame this is, if programs begin with such a one: a SYN, an echo request, a datagram or an announcement.
+/// Whose frame this is, if programs begin with such a one: a SYN, an echo request, a datagram, a question
+/// about an IPv6 neighbour, or an announcement.
 fn who_begins(text: &str) -> Option<String> {
     if text.contains("Flags [S],") || text.contains(" UDP ") && text.contains("UDP, length") {
         let (before, _) = text.rsplit_once(" > ")?;
         return before.rsplit(' ').next().map(str::to_owned);
     }
-    if let Some((_, echo)) = text.split_once("ICMP echo request, id ") {
+    if let Some((_, echo)) = text.split_once(" echo request, id ") {
         return echo.split_once(',').map(|(id, _)| format!("ping {id}"));
+    }
+    if let Some((_, about)) = text.split_once("> ff02::1:ff") {
+        return Some(format!("looks for {about}")); // a program whose packet never leaves begins so
+    }
+    if let Some((_, about)) = text.split_once("> ff02::1: ICMP6, neighbor advertisement") {
+        return Some(format!("announces{about}"));
     }
     let is_announced = text.contains("(bc) tell") || text.contains("> bc ARP Reply");
     is_announced.then(|| format!("announces {}", text.contains("Reply")))

@@ -298,7 +298,7 @@ pub(crate) fn printed(recorded: &[String], simulated: &[String]) -> Result<(), S
 fn tidied(lines: &[String]) -> Vec<String> {
     let mut masked = Masked::default();
     let is_entry = |line: &String| {
-        line.starts_with("TCP ") && !line.contains("Route")
+        (line.starts_with("TCP ") || line.starts_with("UDP ")) && !line.contains("Route")
             || line.contains(" dev ") && !line.contains(" via ")
     };
     let mut lines: Vec<String> = lines
@@ -307,11 +307,17 @@ fn tidied(lines: &[String]) -> Vec<String> {
         .filter(|line| !is_about_device(line))
         .collect();
     for run in lines.chunk_by_mut(|a, b| is_entry(a) && is_entry(b)) {
-        let words = |line: &String, timed: bool| {
-            let words = line.split(' ').filter(|word| word.contains(':') == timed);
+        let words = |line: &String, with_colon: bool| {
+            let words = line.split(' ').filter(|word| word.contains(':') == with_colon);
             words.map(str::to_owned).collect::<Vec<_>>()
         };
-        run.sort_by_key(|line| (words(line, false), words(line, true)));
+        // Time left, client, virtual server, real server: the client's port, which is arbitrary, decides last.
+        run.sort_by_key(|line| {
+            let mut ends = words(line, true);
+            let client = (ends.len() > 3).then(|| ends.remove(1));
+            ends.reverse();
+            (words(line, false), ends, client)
+        });
     }
     lines.iter().map(|line| masked.endpoints(line)).collect()
 }

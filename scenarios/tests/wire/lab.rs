@@ -45,7 +45,10 @@ pub(crate) struct Lab {
     captured: Vec<Captured>,
     /// Programs in the background.
     jobs: Vec<Program>,
+    /// Bytes of answers, by port.
+    answers: BTreeMap<u16, u32>,
     has_ipip: bool,
+    has_gre: bool,
     has_ip6_tunnel: bool,
     next_ping_id: u16,
     printed: String,
@@ -93,7 +96,9 @@ impl Lab {
             taps: Vec::new(),
             captured: Vec::new(),
             jobs: Vec::new(),
+            answers: BTreeMap::new(),
             has_ipip: true,
+            has_gre: false,
             has_ip6_tunnel: true,
             next_ping_id: 1,
             printed: String::new(),
@@ -147,11 +152,24 @@ impl Lab {
         self.next_ping_id
     }
 
-    /// `mkns`: a host; the module ipip has made a tunl0 for it, if it is loaded.
+    /// A server answers on a port: PORT BYTES.
+    fn note_answer(&mut self, args: &[&str]) {
+        self.answers.insert(args[0].parse().expect("a port"), args[1].parse().expect("bytes"));
+    }
+
+    /// How many bytes the answer from a port has.
+    pub(crate) fn answer_of(&self, port: u16) -> u32 {
+        self.answers.get(&port).copied().unwrap_or(0)
+    }
+
+    /// `mkns`: a host; the modules ipip and ip_gre have made a tunl0 and a gre0 for it, if they are loaded.
     fn make_host(&mut self, name: &str) {
         let id = self.network.add_host(name);
         if self.has_ipip {
             self.network.add_interface(id, "tunl0", InterfaceKind::Tunnel, Mac::ZERO);
+        }
+        if self.has_gre {
+            self.network.add_interface(id, "gre0", InterfaceKind::Gre, Mac::ZERO);
         }
         self.hosts.insert(name.to_owned(), id);
     }
@@ -247,6 +265,7 @@ impl Lab {
         let line = words.join(" ");
         match words {
             ["tt", "serve", rest @ ..] => {
+                self.note_answer(rest);
                 programs::serve(&mut self.network, self.hosts[host], rest);
                 String::new()
             }
@@ -256,6 +275,15 @@ impl Lab {
                     self.jobs.push(program);
                     return String::new();
                 }
+                self.wait_for(&program)
+            }
+            ["tt", "udpserve", rest @ ..] => {
+                self.note_answer(rest);
+                programs::serve_datagrams(&mut self.network, self.hosts[host], rest);
+                String::new()
+            }
+            ["tt", "udp", rest @ ..] => {
+                let program = programs::ask(self, host, rest);
                 self.wait_for(&program)
             }
             ["ping", rest @ ..] => programs::ping(self, host, rest),
@@ -354,7 +382,7 @@ impl Lab {
             .collect();
         seen.sort_by_key(|(at, _)| *at);
         let mut printer = Printer::default();
-        let is_tunnel = name.ends_with("tunl0") || name.ends_with("ip6tnl0");
+        let is_tunnel = ["tunl0", "gre0", "ip6tnl0"].iter().any(|device| name.ends_with(device));
         let line = |(at, seen): (Time, &Captured)| Line {
             at: seconds(at),
             text: printer.line(&seen.frame, is_tunnel),
@@ -402,6 +430,7 @@ impl Lab {
             }
             ["web" | "web6", hosts @ ..] => {
                 for host in hosts {
+                    self.note_answer(&["80", "100"]);
                     programs::serve(&mut self.network, self.hosts[*host], &["80", "100"]);
                 }
             }
@@ -454,6 +483,7 @@ impl Lab {
             ["modprobe", "-r", "ipip"] => self.has_ipip = false,
             ["modprobe", "-r", "ip6_tunnel"] => self.has_ip6_tunnel = false,
             ["dump"] => self.reach(self.network.now() + Duration::from_secs(1)),
+            ["modprobe", "ip_gre"] => self.has_gre = true,
             ["modprobe", ..] | [".", _] => {}
             ["lsmod"] => {
                 return "ip_tunnel              36864  1 ip_gre\n"

@@ -5,10 +5,10 @@
 
 use net_model::addr::{Addr, Mac};
 use net_model::packet::{
-    Arp, ArpOp, Body, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, NdiscKind, Packet, Payload,
-    Segment,
+    Arp, ArpOp, Body, Datagram, Encapsulation, Flags, Frame, Icmp, Ndisc, NdiscFlags, NdiscKind, Outer,
+    Packet, Payload, Segment,
 };
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// What tcpdump remembers of a conversation: addresses and ports (lower address first), and both first numbers.
 struct Conversation {
@@ -40,41 +40,77 @@ impl Printer {
     /// A packet, its tunnel header first.
     fn packet(&mut self, packet: &Packet) -> String {
         let Some(outer) = &packet.outer else { return self.inner(packet) };
-        let protocol = match outer.kind {
-            Encapsulation::IpIp => "IPIP",
-            Encapsulation::Gre { .. } => "GRE",
-            Encapsulation::Gue { .. } => "UDP",
+        let head = Header {
+            tos: outer.tos,
+            ttl: outer.ttl,
+            id: outer.id,
+            df: outer.df,
+            part: String::new(),
+            protocol: encapsulation(outer.kind),
+            len: packet.wire_len(),
         };
-        let head = match outer.src.is_v4() {
-            true => header(outer.tos, outer.ttl, outer.id, outer.df, protocol, packet.wire_len()),
-            false => header_v6(outer.tos, outer.ttl, "IPv6", packet.wire_len()),
-        };
-        format!("{head} {} > {}: {}", outer.src, outer.dst, self.inner(packet))
+        let (src, dst) = (outer.src, outer.dst);
+        match outer.kind {
+            Encapsulation::IpIp if !src.is_v4() => {
+                let head = header_v6(outer.tos, outer.ttl, "IPv6", head.len);
+                format!("{head} {src} > {dst}: {}", self.inner(packet))
+            }
+            Encapsulation::IpIp => format!("{head} {src} > {dst}: {}", self.inner(packet)),
+            Encapsulation::Gre { checksum } => {
+                let checksum = if checksum { ", checksum" } else { "" };
+                let len = head.len - 20;
+                format!("{head} {src} > {dst}: GREv0{checksum}, length {len} {}", self.inner(packet))
+            }
+            // tcpdump does not look into it.
+            Encapsulation::Gue { sport, dport, .. } => {
+                format!("{head} {src}.{sport} > {dst}.{dport}: UDP, length {}", head.len - 28)
+            }
+        }
     }
 
     fn inner(&mut self, packet: &Packet) -> String {
-        let protocol = match &packet.payload {
-            Payload::Tcp(_) => "TCP",
-            Payload::Udp(_) | Payload::Sync(_) => "UDP",
-            Payload::Icmp(_) if packet.src.is_v4() => "ICMP",
-            Payload::Icmp(_) | Payload::Ndisc(_) => "ICMPv6",
-            Payload::Sctp(_) => "SCTP",
-            Payload::Other(_) => "other",
+        let head = Header {
+            tos: packet.tos,
+            ttl: packet.ttl,
+            id: packet.id,
+            df: packet.df,
+            part: part(packet),
+            protocol: protocol_name(packet),
+            len: packet.len,
         };
         let head = match packet.src.is_v4() {
-            true => header(packet.tos, packet.ttl, packet.id, packet.df, protocol, packet.len),
-            false => header_v6(packet.tos, packet.ttl, protocol, packet.len),
+            true => head.to_string(),
+            false => header_v6(packet.tos, packet.ttl, protocol_name(packet), packet.len),
         };
-        let body = match &packet.payload {
+        format!("{head} {}", self.body(packet))
+    }
+
+    /// What is behind the header, with the ends in front.
+    fn body(&mut self, packet: &Packet) -> String {
+        let ends = format!("{} > {}", packet.src, packet.dst);
+        match &packet.payload {
             Payload::Tcp(segment) => self.segment(packet, segment),
-            Payload::Icmp(icmp) if packet.src.is_v4() => {
-                format!("{} > {}: {}", packet.src, packet.dst, self.icmp(packet, icmp))
+            Payload::Icmp(icmp) if packet.src.is_v4() => format!("{ends}: {}", self.icmp(packet, icmp)),
+            Payload::Icmp(icmp) => format!("{ends}: {}", icmp_v6(icmp)),
+            Payload::Ndisc(message) => format!("{ends}: {}", ndisc(message)),
+            Payload::Udp(Datagram { sport, dport }) => {
+                format!("{}.{sport} > {}.{dport}: UDP, length {}", packet.src, packet.dst, packet.len - 28)
             }
-            Payload::Icmp(icmp) => format!("{} > {}: {}", packet.src, packet.dst, icmp_v6(icmp)),
-            Payload::Ndisc(message) => format!("{} > {}: {}", packet.src, packet.dst, ndisc(message)),
-            _ => format!("{} > {}", packet.src, packet.dst),
-        };
-        format!("{head} {body}")
+            Payload::Fragment(fragment) => match fragment.whole.as_deref() {
+                None => format!("{ends}: ip-proto-{}", fragment.protocol),
+                Some(whole) if whole.outer.is_some() => {
+                    let missing = whole.len - (packet.len - 20);
+                    let inner = self.inner(&Packet { outer: None, ..whole.clone() });
+                    format!("{ends}: truncated-ip - {missing} bytes missing! {inner}")
+                }
+                // The length of a datagram stands in its header, that of an ICMP message does not.
+                Some(Packet { payload: Payload::Icmp(icmp), .. }) => {
+                    format!("{ends}: {}", self.icmp(packet, icmp))
+                }
+                Some(whole) => self.body(whole),
+            },
+            _ => ends,
+        }
     }
 
     fn segment(&mut self, packet: &Packet, segment: &Segment) -> String {
@@ -154,22 +190,73 @@ impl Printer {
             (3, 3) => match (&quote.outer, &quote.payload) {
                 (None, Payload::Tcp(segment)) => format!("{to} tcp port {} unreachable", segment.dport),
                 (None, Payload::Udp(datagram)) => format!("{to} udp port {} unreachable", datagram.dport),
-                // tcpdump takes the inner packet's length for a port.
+                (Some(Outer { kind: Encapsulation::Gue { dport, .. }, .. }), _) => {
+                    format!("{to} udp port {dport} unreachable")
+                }
+                // tcpdump takes for a port what stands where TCP has it: the type of what is in GRE, IPv4 …
+                (Some(Outer { kind: Encapsulation::Gre { .. }, .. }), _) => {
+                    format!("{to} protocol 47 port {} unreachable", 0x0800)
+                }
+                // … and in IP in IP the length of the inner packet.
                 _ => format!("{to} protocol {} port {} unreachable", protocol_of(quote), quote.len),
             },
             (3, 4) => format!("{to} unreachable - need to frag (mtu {})", icmp.info),
             (5, 1) => format!("redirect {to} to host {}", Addr::v4(icmp.info)),
             (11, 0) => "time exceeded in-transit".to_owned(),
+            (11, 1) => "ip reassembly time exceeded".to_owned(),
             (kind, code) => format!("type {kind} code {code}"),
         };
         format!("ICMP {what}, length {length} {}", self.packet(quote))
     }
 }
 
-fn header(tos: u8, ttl: u8, id: u16, df: bool, protocol: &str, len: u16) -> String {
-    let tos = if tos == 0 { String::new() } else { format!("tos {tos:#x}, ") };
-    let df = if df { ", DF" } else { "" };
-    format!("({tos}ttl {ttl}, id {id}{df}, {protocol} {len})")
+/// An IP header as tcpdump shows it.
+struct Header {
+    tos: u8,
+    ttl: u8,
+    id: u16,
+    df: bool,
+    /// Which fragment it is.
+    part: String,
+    protocol: &'static str,
+    len: u16,
+}
+
+impl fmt::Display for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tos = if self.tos == 0 { String::new() } else { format!("tos {:#x}, ", self.tos) };
+        let df = if self.df { ", DF" } else { "" };
+        write!(f, "({tos}ttl {}, id {}{df}{}, {} {})", self.ttl, self.id, self.part, self.protocol, self.len)
+    }
+}
+
+/// Offset and "more" of a fragment.
+fn part(packet: &Packet) -> String {
+    match (packet.fragment_offset, packet.more_fragments) {
+        (0, false) => String::new(),
+        (offset, true) => format!(", offset {offset}, +"),
+        (offset, false) => format!(", offset {offset}"),
+    }
+}
+
+fn encapsulation(kind: Encapsulation) -> &'static str {
+    match kind {
+        Encapsulation::IpIp => "IPIP",
+        Encapsulation::Gre { .. } => "GRE",
+        Encapsulation::Gue { .. } => "UDP",
+    }
+}
+
+fn protocol_name(packet: &Packet) -> &'static str {
+    match packet.protocol() {
+        1 => "ICMP",
+        4 => "IPIP",
+        6 => "TCP",
+        17 => "UDP",
+        58 => "ICMPv6",
+        132 => "SCTP",
+        _ => "other",
+    }
 }
 
 fn header_v6(tos: u8, hops: u8, protocol: &str, len: u16) -> String {

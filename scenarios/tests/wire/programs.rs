@@ -18,6 +18,7 @@ pub(crate) struct Program {
     group: GroupId,
     began: Time,
     limit: Option<Time>,
+    /// Bytes of the answer, if one comes.
     bytes: u32,
 }
 
@@ -49,11 +50,28 @@ impl Program {
 /// `tt serve PORT N [THINK-MS]`: accepts, reads once, writes N bytes, closes.
 pub(crate) fn serve(network: &mut Network, host: HostId, args: &[&str]) {
     let think = args.get(2).map_or(0, |ms| ms.parse().expect("milliseconds"));
-    let work = Duration::from_millis(think) + SERVER_WORK;
+    listen(network, host, Protocol::Tcp, args, Duration::from_millis(think), ReplyFrom::Routed);
+}
+
+/// `tt udpserve PORT N [ADDRESS]`: answers each datagram with one of N bytes. Bound to an address it answers from there.
+pub(crate) fn serve_datagrams(network: &mut Network, host: HostId, args: &[&str]) {
+    let reply_from = if args.len() > 2 { ReplyFrom::Asked } else { ReplyFrom::Routed };
+    listen(network, host, Protocol::Udp, args, Duration::ZERO, reply_from);
+}
+
+fn listen(
+    network: &mut Network,
+    host: HostId,
+    protocol: Protocol,
+    args: &[&str],
+    think: Duration,
+    reply_from: ReplyFrom,
+) {
+    let work = think + SERVER_WORK;
     network.add_server(
         host,
         ServerSpec {
-            protocol: Protocol::Tcp,
+            protocol,
             ports: vec![args[0].parse().expect("a port")],
             workers: 1,
             discipline: Discipline::Fifo,
@@ -61,7 +79,7 @@ pub(crate) fn serve(network: &mut Network, host: HostId, args: &[&str]) {
             service_time: Dist::Constant(work.as_nanos() as f64 / 1e9),
             response_bytes: Dist::Constant(args[1].parse().expect("bytes")),
             backlog: 128,
-            reply_from: ReplyFrom::Routed,
+            reply_from,
         },
     );
 }
@@ -69,19 +87,33 @@ pub(crate) fn serve(network: &mut Network, host: HostId, args: &[&str]) {
 /// `tt get IP PORT [SOURCE] [REQUEST-BYTES]`: connects, writes, reads to the end, closes. It is killed after `limit`.
 pub(crate) fn get(lab: &mut Lab, host: &str, args: &[&str], limit: Option<Duration>) -> Program {
     let asked = lab.network.now();
-    let began = lab.next_begin();
+    let bytes = args.get(3).map_or(16.0, |bytes| bytes.parse().expect("bytes"));
     let limit = limit.map(|limit| asked + limit);
-    let host = lab.host(host);
+    connect(lab, host, Protocol::Tcp, args, bytes, limit)
+}
+
+/// `tt udp IP PORT N`: sends a datagram of N bytes, and waits for the answer.
+pub(crate) fn ask(lab: &mut Lab, host: &str, args: &[&str]) -> Program {
+    let bytes = args[2].parse().expect("bytes");
+    connect(lab, host, Protocol::Udp, args, bytes, None)
+}
+
+fn connect(
+    lab: &mut Lab,
+    host: &str,
+    protocol: Protocol,
+    args: &[&str],
+    bytes: f64,
+    limit: Option<Time>,
+) -> Program {
+    let began = lab.next_begin();
+    let (host, port) = (lab.host(host), args[1].parse().expect("a port"));
     let spec = ClientSpec {
-        name: format!("get at {}", began.as_nanos()),
+        name: format!("{} at {}", protocol.name(), began.as_nanos()),
         sources: Sources::Host,
-        target: Target {
-            protocol: Protocol::Tcp,
-            addr: address(args[0]),
-            port: args[1].parse().expect("a port"),
-        },
+        target: Target { protocol, addr: address(args[0]), port },
         arrivals: Arrivals::Users { users: 1, think: Dist::Constant(0.0) },
-        request_bytes: Dist::Constant(args.get(3).map_or(16.0, |bytes| bytes.parse().expect("bytes"))),
+        request_bytes: Dist::Constant(bytes),
         says: Vec::new(),
         close: Close::Server,
         timeout: limit.map(|limit| limit.since(began)),
@@ -91,7 +123,7 @@ pub(crate) fn get(lab: &mut Lab, host: &str, args: &[&str], limit: Option<Durati
         limit: Some(1),
     };
     let group = lab.network.add_clients(host, spec);
-    Program { host, group, began, limit, bytes: 100 }
+    Program { host, group, began, limit, bytes: lab.answer_of(port) }
 }
 
 /// `ping -c N [-i 1] [-W S] ADDRESS`
@@ -102,13 +134,14 @@ pub(crate) fn ping(lab: &mut Lab, host: &str, args: &[&str]) -> String {
         args.get(at + 1)?.parse::<u16>().ok()
     };
     let (count, patience) = (option("-c").expect("a count"), option("-W").unwrap_or(10));
+    let bytes = option("-s").unwrap_or(56);
     let (host, id) = (lab.host(host), lab.next_ping_id());
     let mut sent = lab.next_begin();
-    let mut text = format!("PING {to} ({to}): 56 data bytes\n");
+    let mut text = format!("PING {to} ({to}): {bytes} data bytes\n");
     let mut times = Vec::new();
     for sequence in 0..count {
         lab.reach(sent);
-        lab.network.ping(host, to, id, sequence, 56);
+        lab.network.ping(host, to, id, sequence, bytes);
         let is_last = sequence + 1 == count;
         let next = sent + Duration::from_secs(if is_last { u64::from(patience) } else { 1 });
         loop {
@@ -116,7 +149,11 @@ pub(crate) fn ping(lab: &mut Lab, host: &str, args: &[&str]) -> String {
             let reply = replies.copied().find(|reply| (reply.id, reply.sequence) == (id, sequence));
             if let Some(reply) = reply {
                 let ms = (reply.at.as_nanos() - sent.as_nanos()) as f64 / 1e6;
-                text += &format!("64 bytes from {to}: seq={sequence} ttl={} time={ms:.3} ms\n", reply.ttl);
+                text += &format!(
+                    "{} bytes from {to}: seq={sequence} ttl={} time={ms:.3} ms\n",
+                    bytes + 8,
+                    reply.ttl
+                );
                 times.push(ms);
             }
             if reply.is_some() || lab.network.now() >= next {

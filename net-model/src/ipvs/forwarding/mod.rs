@@ -146,6 +146,7 @@ fn quote_mut(packet: &mut Packet) -> Option<&mut Packet> {
         | Payload::Sync(_)
         | Payload::Sctp(_)
         | Payload::Ndisc(_)
+        | Payload::Fragment(_)
         | Payload::Other(_) => None,
     }
 }

@@ -15,17 +15,24 @@ pub(super) fn send(packet: &mut Packet, way: Way, tunnel: Tunnel, hook: Hook, pm
         Ok(path) => path,
         Err(verdict) => return verdict,
     };
+    let df = packet.df && pmtu_disc && way.to.is_v4();
     packet.outer = Some(Outer {
         src: path.source,
         dst: way.to,
         kind: encapsulation(tunnel, packet),
         overhead,
-        id: 0,
-        df: packet.df && pmtu_disc && way.to.is_v4(),
+        id: if df || !way.to.is_v4() { 0 } else { identification(packet) },
+        df,
         ttl: packet.ttl,
         tos: outer_tos(packet.tos),
     });
     Verdict::Send { to: way.to }
+}
+
+/// An arbitrary identification for the outer header of a packet that may be cut: fragments are put together by it.
+fn identification(packet: &Packet) -> u16 {
+    let flow = flow_hash(packet);
+    (packet.id.wrapping_add((flow >> 48 ^ flow >> 16) as u16)).max(1)
 }
 
 /// Bytes of the outer headers.

@@ -2,15 +2,15 @@
 
 use super::spaces::Spaces;
 use super::{AgentError, execute};
-use crate::job::Tap;
+use crate::job::{Action, Job};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// Where the files are written.
 const FOLDER: &str = "/run/capture";
-/// Bytes of each packet that are kept: enough for all headers.
-const LENGTH: &str = "128";
+/// Bytes of each packet that are kept: enough for all headers; all of it where directors tell each other things.
+const LENGTHS: [&str; 2] = ["128", "65535"];
 /// What comes in, and of what goes out the packets that show a decision: answers say nothing that is not known.
 const FILTER: &str = "inbound or (outbound and (not tcp or tcp[13] & 2 != 0))";
 
@@ -21,7 +21,8 @@ pub(super) struct Captures {
 
 impl Captures {
     /// Starts them, and waits until they listen.
-    pub(super) fn start(taps: &[Tap], spaces: &mut Spaces) -> Result<Captures, AgentError> {
+    pub(super) fn start(job: &Job, spaces: &mut Spaces) -> Result<Captures, AgentError> {
+        let (taps, length) = (&job.taps, LENGTHS[usize::from(talks(job))]);
         let mut running = Vec::with_capacity(taps.len());
         for (index, tap) in taps.iter().enumerate() {
             std::fs::create_dir_all(FOLDER).map_err(|e| execute::file(FOLDER, &e))?;
@@ -29,7 +30,7 @@ impl Captures {
             let path = format!("{FOLDER}/{index}.pcap");
             let mut tcpdump = Command::new("tcpdump");
             tcpdump
-                .args(["-i", &tap.device, "-n", "-s", LENGTH, "-B", "16384", "-Z", "root"])
+                .args(["-i", &tap.device, "-n", "-s", length, "-B", "16384", "-Z", "root"])
                 .args(["--immediate-mode", "--time-stamp-precision=nano", "-w", &path, FILTER])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
@@ -59,4 +60,15 @@ impl Captures {
         }
         Ok(files)
     }
+}
+
+/// Do directors tell each other about connections, or read what datagrams say?
+fn talks(job: &Job) -> bool {
+    let commands = job.setup.iter().chain(job.events.iter().map(|timed| &timed.command));
+    let is_talk = |word: &String| matches!(word.as_str(), "--start-daemon" | "--pe" | "ip_vs_ftp");
+    commands.into_iter().any(|command| match &command.action {
+        Action::Run(words) => words.iter().any(is_talk),
+        Action::Load(module) => is_talk(module),
+        Action::Set(..) => false,
+    })
 }

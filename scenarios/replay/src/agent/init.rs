@@ -1,8 +1,9 @@
 //! The agent as the first and only program of a virtual machine.
 
-use super::perform;
+use super::{perform, self_test};
 use crate::channel::{Kind, Sender};
 use crate::job::Job;
+use crate::transcript::Transcript;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::mount::{MountFlags, mount};
 use std::fs::File;
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 pub(crate) const MODULES: &str = "/modules";
 /// The jobs, as JSON.
 pub(crate) const JOBS: &str = "/jobs.json";
+/// The word on the guest's command line that has it do its jobs as `--backend kernel` would.
+pub(crate) const THROUGH_THIS_KERNEL: &str = "lvsim.through_this_kernel";
 /// The argument with which a program becomes the agent beside the kernel of this host.
 pub(crate) const AGENT: &str = "--agent-of-lvsim";
 /// The port through which the guest answers.
@@ -29,12 +32,15 @@ pub fn run_if_asked() -> Option<ExitCode> {
 
 /// Does the jobs that come in on standard input, in namespaces of its own that vanish with it.
 fn beside_this_kernel() -> ExitCode {
-    let mut text = Vec::new();
+    let mut text = String::new();
     let outcome = mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), None)
         .map_err(|e| format!("mounting /run: {e}"))
         .and_then(|()| std::fs::create_dir_all("/run/netns").map_err(|e| format!("/run/netns: {e}")))
-        .and_then(|()| std::io::stdin().read_to_end(&mut text).map_err(|e| e.to_string()))
-        .and_then(|_| work(&text, std::io::stdout().lock()));
+        .and_then(|()| std::io::stdin().read_line(&mut text).map_err(|e| e.to_string()))
+        .and_then(|_| {
+            std::thread::spawn(leave_when_nobody_waits);
+            work(text.as_bytes(), std::io::stdout().lock())
+        });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -42,6 +48,14 @@ fn beside_this_kernel() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends this process, and with it everything in its namespaces, when its standard input is closed.
+fn leave_when_nobody_waits() {
+    let mut input = std::io::stdin().lock();
+    let mut buffer = [0; 64];
+    while input.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
+    std::process::exit(1);
 }
 
 /// Does the jobs of this virtual machine, answers, and switches the machine off.
@@ -68,21 +82,42 @@ fn prepare() -> Result<(), String> {
 
 fn answer() -> Result<(), String> {
     let text = std::fs::read(JOBS).map_err(|e| format!("{JOBS}: {e}"))?;
+    let words = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    if words.split_whitespace().any(|word| word == THROUGH_THIS_KERNEL) {
+        return self_test::answer(&text, port()?);
+    }
     work(&text, port()?)
 }
 
 /// Does the jobs of a text, and answers.
 fn work(text: &[u8], out: impl Write) -> Result<(), String> {
-    let mut sender = Sender::new(out);
     let jobs: Vec<Job> = serde_json::from_slice(text).map_err(|e| format!("the jobs cannot be read: {e}"))?;
-    let sent = jobs.iter().try_for_each(|job| match perform(job) {
-        Ok(transcript) => {
+    let answers = jobs.iter().map(|job| match perform(job) {
+        Ok(transcript) => Answered::Done(Box::new(transcript)),
+        Err(error) => Answered::Failed(error.to_string()),
+    });
+    send(answers, out)
+}
+
+/// The answer to a job.
+pub(super) enum Answered {
+    /// Its account.
+    Done(Box<Transcript>),
+    /// Why there is none.
+    Failed(String),
+}
+
+/// Sends answers, each as soon as it is there.
+pub(super) fn send(mut answers: impl Iterator<Item = Answered>, out: impl Write) -> Result<(), String> {
+    let mut sender = Sender::new(out);
+    let sent = answers.try_for_each(|answer| match answer {
+        Answered::Done(transcript) => {
             let text = serde_json::to_vec(&transcript).expect("a transcript is plain data");
             let captures = transcript.captures.iter().map(|file| (Kind::Capture, &file[..]));
             let mut frames = captures.chain([(Kind::Transcript, &text[..])]);
             frames.try_for_each(|(kind, contents)| sender.send(kind, contents))
         }
-        Err(error) => sender.send(Kind::Failed, error.to_string().as_bytes()),
+        Answered::Failed(why) => sender.send(Kind::Failed, why.as_bytes()),
     });
     sent.and_then(|()| sender.finish()).map_err(|e| format!("the answer cannot be sent: {e}"))
 }

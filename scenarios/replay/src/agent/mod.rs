@@ -8,6 +8,7 @@ mod clients;
 mod execute;
 pub mod init;
 mod requests;
+mod self_test;
 mod servers;
 mod sharing;
 mod spaces;
@@ -102,7 +103,7 @@ struct Reactor {
 pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
     let mut spaces = Spaces::new(&job.hosts)?;
     execute::set_up(&mut spaces, &job.setup)?;
-    let captures = capture::Captures::start(&job.taps, &mut spaces)?;
+    let captures = capture::Captures::start(job, &mut spaces)?;
     let mut reactor = Reactor::new()?;
     let mut servers = Servers::open(job, &mut spaces, &mut reactor)?;
     let mut clients = Clients::new(job);

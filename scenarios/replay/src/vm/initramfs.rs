@@ -28,7 +28,8 @@ struct Tree {
 pub(super) fn build(machine: &Machine, jobs: &[Job]) -> Result<Vec<u8>> {
     let mut tree = Tree::default();
     tree.program("/init", &machine.program)?;
-    for program in programs(jobs) {
+    let through = machine.through_this_kernel.then(|| "unshare".to_owned());
+    for program in programs(jobs).into_iter().chain(through) {
         let real = LEGACY.iter().find(|(typed, _)| *typed == program).and_then(|(_, real)| which(real));
         if let Some(path) = real.or_else(|| which(&program)) {
             tree.program(&format!("/bin/{program}"), &path)?;

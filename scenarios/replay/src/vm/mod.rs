@@ -8,6 +8,7 @@ pub mod kernel;
 mod libraries;
 mod modules;
 
+use crate::agent::init::THROUGH_THIS_KERNEL;
 use crate::backend::{Backend, BackendError, Done, answered};
 use crate::job::Job;
 use crate::missing::{Missing, programs, which};
@@ -22,13 +23,18 @@ pub struct Machine {
     pub kernel: Kernel,
     /// The program that becomes the first process of the guest: it calls [`crate::agent::init::run_if_asked`].
     pub program: PathBuf,
-    /// Megabytes of memory.
+    /// Megabytes of memory at least.
     pub memory: u32,
+    /// The guest does its jobs as `--backend kernel` would: a test of that backend.
+    pub through_this_kernel: bool,
     /// A nanosecond of virtual time is this many instructions, as a power of two with the sign turned: `shift` of QEMU.
     pub shift: u32,
     /// Where intermediate files go.
     pub folder: PathBuf,
 }
+
+/// What the guest's kernel is told.
+const COMMAND_LINE: &str = "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on";
 
 impl Backend for Machine {
     fn perform(&mut self, jobs: &[Job]) -> Result<Vec<Done>, BackendError> {
@@ -36,6 +42,7 @@ impl Backend for Machine {
         if !missing.is_empty() {
             return Err(BackendError::Missing(missing));
         }
+        self.memory = self.memory.max(jobs.iter().map(memory).max().unwrap_or(0));
         std::fs::create_dir_all(&self.folder).map_err(|error| file(&self.folder, error))?;
         let (initramfs, answer) = (self.folder.join("initramfs"), self.folder.join("answer"));
         let image = initramfs::build(self, jobs).map_err(|error| file(&initramfs, error))?;
@@ -51,7 +58,7 @@ impl Machine {
     /// A machine with this kernel and this program as its first process.
     pub fn new(kernel: Kernel, program: PathBuf) -> Machine {
         let folder = std::env::temp_dir().join(format!("lvsim-{}", std::process::id()));
-        Machine { kernel, program, memory: 1024, shift: 0, folder }
+        Machine { kernel, program, memory: 1024, through_this_kernel: false, shift: 0, folder }
     }
 
     /// What this machine does not have and the jobs need.
@@ -66,6 +73,9 @@ impl Machine {
 
     /// Runs the machine until it switches itself off: what its console printed.
     fn boot(&self, initramfs: &Path, answer: &Path) -> Result<String, BackendError> {
+        let memory = self.memory.to_string();
+        let through =
+            if self.through_this_kernel { format!(" {THROUGH_THIS_KERNEL}") } else { String::new() };
         let mut qemu = Command::new("qemu-system-x86_64");
         qemu.args([
             "-accel",
@@ -76,14 +86,14 @@ impl Machine {
             "clock=vm",
         ])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-no-hpet"])
-        .args(["-m", &self.memory.to_string(), "-serial", "stdio"])
+        .args(["-m", &memory, "-serial", "stdio"])
         .args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=answer,name=lvsim"])
         .args(["-chardev", &format!("file,id=answer,path={}", answer.display())])
         .arg("-kernel")
         .arg(&self.kernel.image)
         .arg("-initrd")
         .arg(initramfs)
-        .args(["-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on"])
+        .args(["-append", &format!("{COMMAND_LINE}{through}")])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .stdout(Stdio::piped());
@@ -92,6 +102,12 @@ impl Machine {
         text += &String::from_utf8_lossy(&output.stderr);
         Ok(text)
     }
+}
+
+/// Megabytes that a job needs: a namespace has tables of its own, and a connection sockets and captured packets.
+fn memory(job: &Job) -> u32 {
+    let (hosts, attempts) = (job.hosts.len() as u32, job.attempts.len() as u32);
+    512 + 2 * hosts + attempts / 40
 }
 
 fn file(path: &Path, error: std::io::Error) -> BackendError {

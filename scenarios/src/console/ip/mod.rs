@@ -9,6 +9,7 @@ mod route;
 mod rule;
 
 pub use address::AddressSpec;
+pub(super) use link::parse_vconfig;
 pub use link::{LinkChange, LinkKind};
 pub use neigh::NeighbourSpec;
 pub use net_model::host::fib::RouteKind;
@@ -19,6 +20,7 @@ pub use rule::RuleSpec;
 
 use super::words::{Args, ParseError, Word};
 use net_model::addr::Addr;
+use net_model::host::tunnel::Listener;
 
 /// A change of a host's network configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +51,12 @@ pub enum IpCommand {
     LinkAdd(String, LinkKind),
     /// `ip link set`
     LinkSet(String, LinkChange),
+    /// `modprobe ipip`, `modprobe ip_gre`: the device that comes with the module, if it is not there.
+    LinkLoad(&'static str, LinkKind),
+    /// `ip fou add`
+    FouAdd(u16, Listener),
+    /// `ip fou del`
+    FouDelete(u16),
     /// `ip neigh add`, `replace`, `change`; `arp -s`
     NeighbourReplace(NeighbourSpec),
     /// `ip neigh del`
@@ -81,7 +89,7 @@ pub(super) fn parse(words: &[Word]) -> Result<Vec<IpCommand>, ParseError> {
             args.expect("family")?;
         }
     }
-    const OBJECTS: &[&str] = &["address", "route", "rule", "link", "neighbour", "neighbor"];
+    const OBJECTS: &[&str] = &["address", "route", "rule", "link", "neighbour", "neighbor", "fou"];
     let object = args.expect("object (addr, route, rule, link, neigh)")?;
     match abbreviated(&object.text, OBJECTS) {
         Some("address") => address::parse(&mut args),
@@ -89,9 +97,10 @@ pub(super) fn parse(words: &[Word]) -> Result<Vec<IpCommand>, ParseError> {
         Some("rule") => rule::parse(&mut args),
         Some("link") => link::parse(&mut args),
         Some("neighbour" | "neighbor") => neigh::parse(&mut args),
+        Some("fou") => link::parse_fou(&mut args),
         _ => {
             let problem = format!("`ip {}' is not modelled", object.text);
-            Err(ParseError::at(object, problem, "use ip addr, route, rule, link or neigh"))
+            Err(ParseError::at(object, problem, "use ip addr, route, rule, link, neigh or fou"))
         }
     }
 }

@@ -8,7 +8,7 @@ FNR == 1 { flush_frame(); wires = 0; is_second = NR != FNR }
 }
 /^=== end/ { flush_frame(); next }
 /^=== / { flush_frame(); wires = 1; if (is_second) { if (!begun++) print ""; print }; next }
-!wires { if (is_second) print; next }
+!wires { sub(/ \(os error [0-9]+\)/, ""); if (is_second) print; next }
 /^[0-9]+\.[0-9]+ / { flush_frame(); frame = $0; next }
 { sub(/^[ \t]+/, " "); frame = frame $0 }
 END { flush_frame() }
@@ -27,6 +27,7 @@ function shortened(text) {
         sub(/, length [0-9]+$/, "", text)
         return text
     }
+    sub(/^ *In ethertype/, "ethertype", text)
     sub(/, ethertype IPv4 \(0x0800\)/, "", text); sub(/^ethertype IPv4 \(0x0800\), length [0-9]+: /, "ip: ", text)
     gsub(/tos 0x0, /, "", text)
     gsub(/offset 0, flags \[DF\], /, "DF, ", text); gsub(/offset 0, flags \[none\], /, "", text)
@@ -35,6 +36,9 @@ function shortened(text) {
         split(substr(text, RSTART, RLENGTH), part, /[ ,]+/)
         text = substr(text, 1, RSTART - 1) part[2] " " part[5] substr(text, RSTART + RLENGTH)
     }
+    gsub(/GREv0, Flags \[none\], proto IPv4 \(0x0800\)/, "GREv0", text)
+    gsub(/GREv0, Flags \[none\]/, "GREv0", text)
+    gsub(/GREv0, Flags \[checksum present\], sum 0x[0-9a-f]+, off 0x0(, proto IPv4 \(0x0800\))?/, "GREv0, checksum", text)
     gsub(/ cksum 0x[0-9a-f]+ \([^)]*\),/, "", text)
     gsub(/, options \[mss 1460,sackOK,TS[^]]*wscale 6\]/, "", text)
     if (match(text, /options \[mss [0-9]+,sackOK/)) sub(/options \[mss/, "opt mss", text)

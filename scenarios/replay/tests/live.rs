@@ -1,0 +1,102 @@
+//! The test scenarios on a real kernel in a virtual machine: all in one boot.
+//!
+//! With `LVSIM_LIVE=1` a missing kernel or tool is a failure; without it this says what it did not run. With
+//! `LVSIM_RECORD=1` as well, the recordings that `tests/recorded.rs` reads are made anew.
+
+use replay::backend::{Backend, BackendError};
+use replay::recording::Recording;
+use replay::rehearse::{Rehearsed, rehearse};
+use replay::vm::Machine;
+use replay::vm::kernel::{cache, cached};
+use scenarios::scenario::Scenario;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // The guest has this very program as its first process.
+    if let Some(code) = replay::agent::init::run_if_asked() {
+        return code;
+    }
+    if std::env::var_os("LVSIM_LIVE").is_none_or(|value| value != "1") {
+        println!(
+            "not run: the scenarios of tests/scenarios on a real kernel (LVSIM_LIVE=1 runs them; see docs/replay.md)"
+        );
+        return ExitCode::SUCCESS;
+    }
+    match live().and_then(|is_good| Ok(is_good & this_kernel()?)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs all of them; true if nothing differs.
+fn live() -> Result<bool, BackendError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let scenarios: Vec<(Scenario, Rehearsed)> =
+        files(&folder.join("scenarios")).iter().map(|file| rehearsed(file)).collect();
+    let jobs: Vec<_> = scenarios.iter().map(|(_, rehearsed)| rehearsed.job.clone()).collect();
+    let program = std::env::current_exe().expect("a program has a file");
+    let done = Machine::new(cached(&cache()).unwrap_or_default(), program).perform(&jobs)?;
+    let mut is_good = done.len() == jobs.len();
+    for ((scenario, rehearsed), seen) in scenarios.iter().zip(done) {
+        let result = seen.and_then(|seen| {
+            if std::env::var_os("LVSIM_RECORD").is_some() {
+                let path = folder.join(format!("recordings/{}.json", scenario.name));
+                let recipe = format!(
+                    "recorded from {} by LVSIM_LIVE=1 LVSIM_RECORD=1 cargo test --test live",
+                    seen.by
+                );
+                let text = Recording::new(&recipe, &rehearsed.job, &seen).text();
+                std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            }
+            replay::judge(scenario, rehearsed, &seen)
+        });
+        match result {
+            Ok(comparison) => {
+                println!("test {} ... {}", scenario.name, comparison.sentence());
+                comparison.differences.iter().for_each(|one| println!("{}", one.text));
+                is_good &= comparison.differences.is_empty();
+            }
+            Err(why) => {
+                println!("test {} ... FAILED: {why}", scenario.name);
+                is_good = false;
+            }
+        }
+    }
+    Ok(is_good)
+}
+
+/// The backend for the kernel of this host, tested where it can run as root: in the guest. The agent is interrupted once,
+/// then does its job, and leaves nothing behind.
+fn this_kernel() -> Result<bool, BackendError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let (scenario, rehearsed) = rehearsed(&folder.join("scenarios/nat.yaml"));
+    let program = std::env::current_exe().expect("a program has a file");
+    let mut machine = Machine::new(cached(&cache()).unwrap_or_default(), program);
+    machine.through_this_kernel = true;
+    let seen = machine.perform(std::slice::from_ref(&rehearsed.job))?.pop();
+    let result = seen
+        .unwrap_or_else(|| Err("no answer".into()))
+        .and_then(|seen| replay::judge(&scenario, &rehearsed, &seen));
+    let text =
+        result.as_ref().map_or_else(|why| format!("FAILED: {why}"), replay::compare::Comparison::sentence);
+    println!("test this kernel, interrupted and not ... {text}");
+    Ok(result.is_ok_and(|comparison| comparison.differences.is_empty()))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder exists");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
+    files.sort_unstable();
+    files
+}
+
+fn rehearsed(file: &Path) -> (Scenario, Rehearsed) {
+    let scenario = scenarios::load::load(file).expect("it is a scenario").scenario;
+    let rehearsed = rehearse(&scenario, &mut |_| true).expect("hosts take it").expect("nobody stops it");
+    (scenario, rehearsed)
+}

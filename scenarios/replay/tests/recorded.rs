@@ -1,0 +1,64 @@
+//! What a real kernel did with the test scenarios, held against the simulation: everywhere, also without that kernel.
+//!
+//! `tests/live.rs` makes the recordings.
+
+use replay::recording::Recording;
+use replay::rehearse::rehearse;
+use std::path::Path;
+
+fn check(name: &str, decisions: usize) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let loaded =
+        scenarios::load::load(&folder.join(format!("scenarios/{name}.yaml"))).expect("it is a scenario");
+    let rehearsed =
+        rehearse(&loaded.scenario, &mut |_| true).expect("hosts take it").expect("nobody stops it");
+    let text =
+        std::fs::read_to_string(folder.join(format!("recordings/{name}.json"))).expect("it was recorded");
+    let seen = Recording::read(&text, &rehearsed.job).expect("it is of this scenario");
+    let comparison = replay::judge(&loaded.scenario, &rehearsed, &seen).expect("captures can be read");
+    let differences: Vec<&str> = comparison.differences.iter().map(|one| one.text.as_str()).collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_eq!(comparison.decisions, decisions);
+    assert_eq!(comparison.listings, 3);
+}
+
+#[test]
+fn masquerading() {
+    check("nat", 29);
+}
+
+#[test]
+fn direct_routing() {
+    check("dr", 45);
+}
+
+#[test]
+fn tunnels() {
+    check("tun", 39);
+}
+
+#[test]
+fn datagrams() {
+    check("udp", 59);
+}
+
+#[test]
+fn firewall_marks() {
+    check("mark", 38);
+}
+
+#[test]
+fn a_kernel_that_decides_otherwise_is_noticed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let loaded = scenarios::load::load(&folder.join("scenarios/nat.yaml")).expect("it is a scenario");
+    let rehearsed =
+        rehearse(&loaded.scenario, &mut |_| true).expect("hosts take it").expect("nobody stops it");
+    let text = std::fs::read_to_string(folder.join("recordings/nat.json")).expect("it was recorded");
+    let mut seen = Recording::read(&text, &rehearsed.job).expect("it is of this scenario");
+    seen.attempts[6].server = seen.attempts[5].server;
+    seen.answers[0].stdout = seen.answers[0].stdout.replace("-> 10.0.0.12", "-> 10.0.0.21");
+    let comparison = replay::judge(&loaded.scenario, &rehearsed, &seen).expect("captures can be read");
+    assert_eq!(comparison.differences.len(), 2, "{:#?}", comparison.differences);
+    assert!(comparison.differences[0].text.starts_with("connection 7 from "));
+    assert!(comparison.differences[1].text.contains("  +   -> 10.0.0.21:8080"));
+}

@@ -192,7 +192,7 @@ fn lines_that_no_host_understands_teach() {
     misread(
         "vi /etc/hosts",
         &expect![
-            "0..2 there is no `vi' on the simulated hosts; use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod, cat"
+            "0..2 there is no `vi' on the simulated hosts; use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, vconfig, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod, cat"
         ],
     );
     misread(

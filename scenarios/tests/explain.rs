@@ -254,7 +254,7 @@ fn changes_that_cannot_be_made() {
         "web1: rm -rf /",
         expect![[r#"
         the program `rm' is not modelled: rm -rf /
-          help: use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
+          help: use one of: ipvsadm, ipvsadm-save, ipvsadm-restore, ip, vconfig, ifconfig, route, arp, sysctl, echo, iptables, ip6tables, arptables, modprobe, rmmod"#]],
     );
     check(
         "web1@soon: ip link set eth0 down",

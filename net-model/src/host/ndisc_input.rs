@@ -90,25 +90,7 @@ impl Host {
         if outcome.verdict == NdiscVerdict::Malformed {
             return cx.drop(Place::Host(self.id), frame, DropReason::BadNdisc);
         }
-        let about = self.remember(cx, &frame);
         cx.deliver(frame);
-        self.tell_after(cx, Stage::Arp, about, || {
-            let target = match &packet.payload {
-                Payload::Ndisc(message) => message.target,
-                _ => packet.dst,
-            };
-            let name = &self.stack.interface_at(iif).name;
-            match outcome.verdict {
-                NdiscVerdict::Answered => format!("answers: {target} is on {name}"),
-                NdiscVerdict::Learnt => format!("learns or confirms where {target} is"),
-                NdiscVerdict::Distrusted => {
-                    format!("does not believe it: another link address is known for {target}, and nothing overrides it")
-                }
-                NdiscVerdict::Ignored | NdiscVerdict::Malformed => {
-                    format!("not its business: {target} is not an address of {name}, and no neighbour it knows")
-                }
-            }
-        });
         if let Some(id) = outcome.resolved {
             self.send_waiting(cx, id);
         }

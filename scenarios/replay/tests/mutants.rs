@@ -55,7 +55,7 @@ fn each_mutant_is_caught_with_a_small_counterexample() {
         a new connection does not renew its template                   case  18: 1 servers, 4 commands, 2 exchanges, 10 packets
         the persistence netmask is ignored                             case   0: 1 servers, 4 commands, 1 exchanges, 2 packets
         rr goes round from the oldest server                           case   6: 2 servers, 3 commands, 1 exchanges, 1 packets
-        sh gives each server one slot in turn                          case   9: 2 servers, 3 commands, 1 exchanges, 1 packets
+        sh gives each server one slot in turn                          case  23: 2 servers, 3 commands, 1 exchanges, 1 packets
         the flags of sh and mh are ignored                             case   0: 2 servers, 3 commands, 2 exchanges, 2 packets
         sed decides as wlc does                                        case   3: 2 servers, 3 commands, 1 exchanges, 2 packets
         nq decides as sed does                                         case   3: 2 servers, 3 commands, 1 exchanges, 1 packets

@@ -99,9 +99,7 @@ fn destination(
         }
         Forwarding::Tunnel(kind) => {
             tunnel(view, host, kind, &name, server.addr);
-            if !server.addr.is_v4() {
-                outer_source(view, director, &name, vip);
-            }
+            outer_source(view, director, &name, vip);
         }
     }
     if let (Some(vip), false) = (vip, is_nat) {

@@ -39,12 +39,14 @@ enum Packets {
     Icmp,
     /// The first ones of each place that were dropped for this reason.
     Dropped(DropReason),
+    /// Neighbour discovery about an address.
+    Asked(&'static str),
     /// Those from or to an address.
     Of(&'static str),
 }
 
 use Finding::{Nothing, Says};
-use Packets::{Arp, FirstExchange, Icmp, Of};
+use Packets::{Arp, Asked, FirstExchange, Icmp, Of};
 
 const HEALTHY: Finding = Nothing("nothing is wrong");
 
@@ -141,7 +143,7 @@ const CATALOGUE: [Entry; 28] = [
 #[rustfmt::skip]
 const IPV6: [Entry; 13] = [
     Entry { recordings: &["26-ipv6-dr-ok"], scenario: "ipv6-dr", finding: HEALTHY,
-        packets: Of("2001:db8::100"), explanation: "does not answer: 2001:db8::100 is on lo, and IPv6 answers for addresses of eth0 only" },
+        packets: Asked("2001:db8::100"), explanation: "does not answer: 2001:db8::100 is on lo, and IPv6 answers for addresses of eth0 only" },
     Entry { recordings: &["27-ipv6-nat-ok", "27a-ipv6-nat-one-net"], scenario: "ipv6-nat", finding: HEALTHY,
         packets: FirstExchange, explanation: "its source is now the service" },
     Entry { recordings: &["28-ipv6-tun-ok"], scenario: "ipv6-tun", finding: HEALTHY,
@@ -157,19 +159,19 @@ const IPV6: [Entry; 13] = [
         packets: dropped(DropReason::NoProtocol), explanation: "modprobe ip6_tunnel (IPv6)" },
     Entry { recordings: &["29-ipv6-dr-vip-on-eth0"], scenario: "ipv6-dr-vip-on-eth0",
         finding: Says("web1 answers for the virtual address 2001:db8::100 on eth0"),
-        packets: Of("2001:db8::100"), explanation: "answers: 2001:db8::100 is on eth0" },
+        packets: Asked("2001:db8::100"), explanation: "answers: 2001:db8::100 is on eth0" },
     Entry { recordings: &["30-ipv6-dead-real-server"], scenario: "ipv6-dead-server",
         finding: Says("no host has the address 2001:db8::12"),
         packets: dropped(DropReason::NeighbourFailed), explanation: "Nobody answered for the next hop's link address" },
     Entry { recordings: &["31-ipv6-dad"], scenario: "ipv6-failover",
         finding: Nothing("it happens in the course of the run, on purpose"),
-        packets: Of("2001:db8::100"), explanation: "gives 2001:db8::100 up: another host has it (dadfailed)" },
+        packets: Asked("2001:db8::100"), explanation: "gives 2001:db8::100 up: another host has it (dadfailed)" },
     Entry { recordings: &["32-ipv6-ndisc-notify", "33-ipv6-vip-moves"], scenario: "ipv6-failover",
         finding: Nothing("it happens in the course of the run, on purpose"),
-        packets: Of("2001:db8::100"), explanation: "from now on 2001:db8::100 is at" },
+        packets: Asked("2001:db8::100"), explanation: "from now on 2001:db8::100 is at" },
     Entry { recordings: &["34-ipv6-static-neighbour"], scenario: "ipv6-static-neighbour",
         finding: Says("router has a permanent ARP entry for the virtual address 2001:db8::100"),
-        packets: Of("2001:db8::fe"), explanation: "tells the source of the packet that waits, an address of the interface" },
+        packets: Asked("2001:db8::fe"), explanation: "tells the source of the packet that waits, an address of the interface" },
     Entry { recordings: &["34-ipv6-static-neighbour"], scenario: "ipv6-static-neighbour",
         finding: Says("web1 answers for the virtual address 2001:db8::100 on eth0"),
         packets: dropped(DropReason::NeighbourFailed), explanation: "Nobody answered for the next hop's link address" },
@@ -247,6 +249,9 @@ fn explain_says_what_decided() {
             Arp => Selection { what: What::Arp, address: Some(vip), ..all },
             Icmp => Selection { what: What::Icmp, ..all },
             Packets::Dropped(reason) => Selection { dropped: Dropped::First(reason), ..all },
+            Asked(addr) => {
+                Selection { what: What::Arp, address: Some(addr.parse().expect("an address")), ..all }
+            }
             Of(addr) => Selection { address: Some(addr.parse().expect("an address")), ..all },
         };
         let (_, walks) = explain(&scenario, selection, &mut |_| true)

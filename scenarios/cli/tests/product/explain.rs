@@ -41,13 +41,14 @@ fn a_healthy_run_has_lost_nothing() {
 #[test]
 fn a_packet_of_the_list_can_be_followed() {
     let list = told("dr-arp-problem", &["--packets", "10.0.0.100", "--limit", "6"]);
+    let list: String = list.lines().map(|line| format!("{}\n", line.trim_start())).collect();
     expect![[r#"
-              1  0.012474  client    ttl 64 198.51.100.10.32768 > 10.0.0.100.80: [S], len 60
-              4  0.012777  router    ARP who-has 10.0.0.100 tell 10.0.0.254
-              5  0.012878  web2      ARP 10.0.0.100 is-at 02:00:00:00:00:03
-              6  0.012878  web1      ARP 10.0.0.100 is-at 02:00:00:00:00:02
-              7  0.012878  director  ARP 10.0.0.100 is-at 02:00:00:00:00:01
-              8  0.013080  web2      ttl 64 10.0.0.100.80 > 198.51.100.10.32768: [S.], len 60
+        1  0.012474  client    ttl 64 198.51.100.10.32768 > 10.0.0.100.80: [S], len 60
+        4  0.012777  router    ARP who-has 10.0.0.100 tell 10.0.0.254
+        5  0.012878  web2      ARP 10.0.0.100 is-at 02:00:00:00:00:03
+        6  0.012878  web1      ARP 10.0.0.100 is-at 02:00:00:00:00:02
+        7  0.012878  director  ARP 10.0.0.100 is-at 02:00:00:00:00:01
+        8  0.013080  web2      ttl 64 10.0.0.100.80 > 198.51.100.10.32768: [S.], len 60
     "#]]
     .assert_eq(&list);
     let one = told("dr-arp-problem", &["--packet", "4", "--on", "web1"]);

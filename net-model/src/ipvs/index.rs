@@ -32,7 +32,7 @@ struct Bucket {
 const FREE: u32 = u32::MAX;
 
 /// How full the index may be, in cells of a hundred.
-const FULL: usize = 70;
+const FULL: usize = 55;
 
 /// Buckets of an empty index.
 const FEWEST: usize = 8;

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         } else if problems.list.is_empty() {
             print(&format!("{}: nothing to complain about", file.display()))?;
         } else {
-            eprint!("{}", Rendered(problems.render(stderr_has_colour())));
+            crate::terminal::tell(Rendered(problems.render(stderr_has_colour())));
         }
     }
     Ok(if has_errors { ExitCode::from(2) } else { ExitCode::SUCCESS })

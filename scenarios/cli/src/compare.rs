@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     let files = write_report(&dir, &report)?;
     if !args.input.quiet {
-        eprintln!("report: {}", files[0].display());
+        crate::terminal::tell(format_args!("report: {}", files[0].display()));
     }
     if done < total {
         bail!("stopped: the results above are of the {done} of {total} runs that were finished");

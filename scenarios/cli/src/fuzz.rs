@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "vm")]
     backend: Backend,
     /// How many cases
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     cases: u64,
     /// Which cases: a seed and a number say everything about a case
     #[arg(long, default_value_t = 1, value_name = "S")]
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         Ok(code) => code,
         Err(error) if crate::terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", crate::terminal::error_text(&error));
+            crate::terminal::tell(crate::terminal::error_text(&error));
             ExitCode::from(CANNOT_TELL)
         }
     }
@@ -103,7 +103,7 @@ fn judge(args: &Args) -> Result<ExitCode> {
     let about = about(&trial, &differences);
     print(&about)?;
     let file = keep(&args.out, &trial, &about)?;
-    eprintln!("written: {} and its script beside it", file.display());
+    crate::terminal::tell(format_args!("written: {} and its script beside it", file.display()));
     Ok(ExitCode::from(1))
 }
 

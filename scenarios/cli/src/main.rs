@@ -95,7 +95,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", terminal::error_text(&error));
+            terminal::tell(terminal::error_text(&error));
             ExitCode::from(2)
         }
     }

@@ -43,7 +43,7 @@ impl Input {
             LoadError::Unreadable { .. } => anyhow::Error::from(error),
         })?;
         if !self.quiet && !loaded.warnings.list.is_empty() {
-            eprint!("{}", loaded.warnings.render(stderr_has_colour()));
+            crate::terminal::tell(loaded.warnings.render(stderr_has_colour()));
         }
         Ok(loaded)
     }

@@ -46,7 +46,7 @@ pub(crate) fn recorded(
     let Some(recorded) = recorded else { return Ok(None) };
     target.keep()?;
     if !quiet {
-        eprintln!("capture: {} ({} packets)", file.display(), recorded.packets);
+        crate::terminal::tell(format_args!("capture: {} ({} packets)", file.display(), recorded.packets));
     }
     Ok(Some(recorded.run))
 }

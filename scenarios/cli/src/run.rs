@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         };
         let files = write_report(dir, &report)?;
         if !args.input.quiet {
-            eprintln!("report: {}", files[0].display());
+            crate::terminal::tell(format_args!("report: {}", files[0].display()));
         }
     }
     Ok(verdict(&run))
@@ -152,6 +152,6 @@ fn verdict(run: &Run) -> ExitCode {
     if run.failed.is_empty() {
         return ExitCode::SUCCESS;
     }
-    eprintln!("{} of the scenario's expectations failed", run.failed.len());
+    crate::terminal::tell(format_args!("{} of the scenario's expectations failed", run.failed.len()));
     ExitCode::from(1)
 }

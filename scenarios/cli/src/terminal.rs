@@ -1,6 +1,7 @@
 //! Writing to the terminal: output that survives a closed pipe, errors that look the same everywhere.
 
 use anyhow::{Context, Result};
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 /// Prints to standard output; a closed pipe (`lvsim … | head`) comes back as an error that ends the program quietly.
@@ -9,6 +10,14 @@ pub(crate) fn print(text: &str) -> Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes()));
     written.and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Says something on standard error, in lines of its own. Whoever has closed it (`lvsim … 2>&1 | head`) does not want to
+/// read it: that is no reason to fail.
+pub(crate) fn tell(text: impl Display) {
+    let text = text.to_string();
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let _ = write!(io::stderr(), "{text}{end}");
 }
 
 /// The columns of a terminal on which nobody said otherwise.

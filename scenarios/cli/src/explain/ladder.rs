@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, loaded: &Loaded, scenario: &Scenario, stop: &Stop
                 print(&ladder.text())?;
             }
             if !args.input.quiet {
-                eprintln!("page: {}", files[0].display());
+                crate::terminal::tell(format_args!("page: {}", files[0].display()));
             }
         }
         None => print(&ladder.text())?,

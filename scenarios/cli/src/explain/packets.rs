@@ -49,9 +49,9 @@ pub(super) fn run(args: &Args, loaded: &Loaded, scenario: &Scenario, stop: &Stop
     };
     print(&text)?;
     if has_more && !args.input.quiet {
-        eprintln!(
+        crate::terminal::tell(format_args!(
             "there are more: raise --limit (it was {limit}), or narrow it down with --at, --until, an address"
-        );
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

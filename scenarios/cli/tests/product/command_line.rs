@@ -238,3 +238,14 @@ fn input_that_is_no_scenario_is_refused() {
         assert!(called.stderr.contains("error:") && called.stderr.contains("help:"), "{}", called.stderr);
     }
 }
+
+/// `lvsim … 2>&1 | head`, and head has seen enough.
+#[test]
+fn a_closed_standard_error_is_no_reason_to_crash() {
+    let (reader, writer) = std::io::pipe().expect("there are pipes");
+    drop(reader);
+    let scenario = root().join("scenarios/gallery/dr-arp-problem.yaml"); // it has warnings
+    let status =
+        command(&["check".as_ref(), scenario.as_os_str()]).stdout(Stdio::null()).stderr(writer).status();
+    assert_eq!(status.expect("the binary starts").code(), Some(0));
+}

@@ -81,7 +81,8 @@ impl Host {
         let id = cx.sockets.insert(&key, State::SynReceived, App::Server(server), flow);
         cx.exchanges.note_server(flow, id);
         let (socket, _) = cx.sockets.busy(id);
-        socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
+        let now = cx.now.as_nanos();
+        socket.begin_at(super::output::initial_sequence(self.stack.secret(), local, remote, now));
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = mss.min(segment.mss.saturating_sub(12).max(88));
         self.watch(cx, id);

@@ -55,8 +55,8 @@ struct Drawer {
     clients: Vec<(u8, u8)>,
     now: u64,
     next_port: u16,
-    /// Ends of clients that can be used again, from when on.
-    free: Vec<(u64, bool, (u8, u8, u16))>,
+    /// Ends of clients that can be used again, from when on, and for what they were used.
+    free: Vec<(u64, bool, (u8, u8, u16), (usize, u16))>,
 }
 
 impl Drawer {
@@ -233,7 +233,7 @@ impl Drawer {
         };
         let asked = if asked.is_empty() { self.menu[0].asked.to_vec() } else { asked };
         let (udp, vip, port) = self.one(&asked);
-        let client = self.client(udp);
+        let client = self.client(udp, (vip, port));
         let mut ask = Ask {
             udp,
             client,
@@ -246,13 +246,13 @@ impl Drawer {
         };
         if udp {
             ask.bytes = ask.bytes.min(1_000);
-            self.free.push((self.now + 1_000, udp, client));
+            self.free.push((self.now + 1_000, udp, client, (vip, port)));
         } else {
             ask.close = self.one(&CLOSES);
             if ask.close != Close::Nobody && self.stream.chance(0.15) {
                 ask.hold = SHORT + 1 + 1_000 * (1 + self.stream.below(9));
             } else if matches!(ask.close, Close::Server | Close::Reset) {
-                self.free.push((self.now + 1_000, udp, client));
+                self.free.push((self.now + 1_000, udp, client, (vip, port)));
             }
         }
         // Nobody who is repeated after whole seconds meets another step.
@@ -260,10 +260,14 @@ impl Drawer {
         self.case.steps.push(Step { at, act: Act::Ask(ask) });
     }
 
-    /// A client's address and port: sometimes one that was used before.
-    fn client(&mut self, udp: bool) -> (u8, u8, u16) {
+    /// A client's address and port: sometimes one that was used before. Over TCP it is for the same service: whether a
+    /// server that has seen the port under another address takes it again is a matter of initial sequence numbers.
+    fn client(&mut self, udp: bool, target: (usize, u16)) -> (u8, u8, u16) {
         let now = self.now;
-        let used = self.free.iter().position(|(from, was_udp, _)| *from <= now && *was_udp == udp);
+        let fits = |(from, was_udp, _, before): &(u64, bool, (u8, u8, u16), (usize, u16))| {
+            *from <= now && *was_udp == udp && (udp || *before == target)
+        };
+        let used = self.free.iter().position(fits);
         if let Some(at) = used
             && self.stream.chance(0.3)
         {

@@ -7,7 +7,9 @@ use crate::compare::{Difference, listing_difference};
 use crate::job::Job;
 use crate::rehearse::{Rehearsed, rehearse};
 use crate::transcript::{Answer, Outcome, Transcript};
+use scenarios::scenario::Line;
 use scenarios::schema::Timers;
+use sim_core::Duration;
 use std::ops::Range;
 
 /// A case with the simulation's account of it.
@@ -65,30 +67,32 @@ pub trait Witness {
 impl Trial {
     /// Simulates a case; none if its hosts refuse their set-up.
     pub fn new(case: &Case) -> Option<Trial> {
-        let Rehearsed { job, simulated } = play(case, Timers::Wheel, SEED)?;
+        let Rehearsed { job, simulated } = play(case, Circumstances::default())?;
         let packets = packets(&simulated);
         Some(Trial { case: case.clone(), job, simulated, packets })
     }
 
-    /// Does something depend on when exactly kernel timers fire, or on what hosts draw (how long a neighbour counts as
-    /// reachable, sequence numbers)? A kernel's timers fire by the time it has been up, and its draws are nobody's
-    /// decision: such a case proves nothing.
+    /// Does something depend on when exactly kernel timers fire, on what hosts draw, or on who is first of two that
+    /// answer at once? A kernel's timers fire by the time it has been up, its draws are nobody's decision, and cables
+    /// differ: such a case proves nothing.
     pub fn is_unsettled(&self) -> bool {
-        /// Milliseconds that lead to other places on the timer wheel, and to other places between two runs of the job
-        /// that copies the counters, which every namespace begins when it is made.
-        const LATER: [u64; 11] = [200, 400, 600, 800, 1_000, 1_200, 1_400, 1_600, 1_800, 1_900, 9_300];
-        /// Other draws.
-        const SEEDS: [u64; 3] = [2, 3, 4];
-        let differs = |later: u64, timers: Timers, seed: u64| {
-            let Some(Rehearsed { mut simulated, .. }) = play(&self.case.later(later), timers, seed) else {
+        let usual = Circumstances::default();
+        let mut all = vec![Circumstances { timers: Timers::Ideal, ..usual }];
+        // Other places on the timer wheel, and between two runs of the job that copies the counters every two seconds,
+        // which each namespace begins when it is made.
+        let later = (1..10).map(|n| 200 * n).chain([1_900, 9_300]);
+        all.extend(later.map(|later| Circumstances { later, ..usual }));
+        all.extend([2, 3].map(|seed| Circumstances { seed, ..usual }));
+        // Linux draws between half and one and a half of 30 s.
+        all.extend([8_000, 90_000].map(|reachable| Circumstances { reachable: Some(reachable), ..usual }));
+        all.extend([true, false].map(|first| Circumstances { nearest: Some(first), ..usual }));
+        all.into_iter().any(|circumstances| {
+            let Some(Rehearsed { mut simulated, .. }) = play(&self.case, circumstances) else {
                 return true;
             };
-            simulated.notes.iter_mut().for_each(|note| note.at -= later * 1_000_000);
+            simulated.notes.iter_mut().for_each(|note| note.at -= circumstances.later * 1_000_000);
             !self.differences(&simulated).is_empty()
-        };
-        differs(0, Timers::Ideal, SEED)
-            || LATER.iter().any(|later| differs(*later, Timers::Wheel, SEED))
-            || SEEDS.iter().any(|seed| differs(0, Timers::Wheel, *seed))
+        })
     }
 
     /// Everything in which a testimony differs from the simulation, in order of time.
@@ -172,13 +176,45 @@ fn said(transcript: &Transcript, at: u64, line: &str) -> Answer {
     Answer { at, command: line.into(), stdout, ..Answer::default() }
 }
 
-/// The seed of all scenarios that do not name another.
-const SEED: u64 = 1;
+/// What must not matter to a case.
+#[derive(Clone, Copy, Debug)]
+struct Circumstances {
+    /// It begins so many milliseconds later.
+    later: u64,
+    /// Kernel timers are late, or exact.
+    timers: Timers,
+    /// The seed of all draws.
+    seed: u64,
+    /// For how many milliseconds (more or less) a neighbour is reachable, if not as usual.
+    reachable: Option<u32>,
+    /// The cables of the first hosts are the shortest, or those of the last.
+    nearest: Option<bool>,
+}
+
+impl Default for Circumstances {
+    fn default() -> Circumstances {
+        Circumstances { later: 0, timers: Timers::Wheel, seed: 1, reachable: None, nearest: None }
+    }
+}
 
 /// A case in the simulation; none if its hosts refuse their set-up.
-fn play(case: &Case, timers: Timers, seed: u64) -> Option<Rehearsed> {
-    let mut scenario = files::scenario(case).ok()?;
+fn play(case: &Case, circumstances: Circumstances) -> Option<Rehearsed> {
+    let Circumstances { later, timers, seed, reachable, nearest } = circumstances;
+    let mut scenario = files::scenario(&case.later(later)).ok()?;
     (scenario.timers, scenario.seed) = (timers, seed);
+    let count = scenario.hosts.len();
+    for (number, host) in scenario.hosts.iter_mut().enumerate() {
+        if let Some(reachable) = reachable {
+            let text = format!("sysctl -w net.ipv4.neigh.eth0.base_reachable_time_ms={reachable}");
+            let first = host.setup.first().map(|first| Line { added: text.len(), text, ..first.clone() });
+            host.setup = first.into_iter().chain(host.setup.iter().cloned()).collect();
+        }
+        if let Some(first) = nearest {
+            let place = if first { number } else { count - number };
+            let cables = host.interfaces.iter_mut().filter_map(|interface| interface.plug.as_mut());
+            cables.for_each(|(_, cable)| cable.delay += Duration::from_nanos(700 * place as u64));
+        }
+    }
     rehearse(&scenario, &mut |_| true).ok()?
 }
 

@@ -83,7 +83,7 @@ fn the_simulation_agrees_with_what_a_kernel_said() {
     let records = record::read(TESTIMONY).expect("it was recorded");
     let (tally, different) = record::check(&records);
     assert!(different.is_empty(), "{different:#?}");
-    assert_eq!((tally.cases, tally.unsettled), (24, 0));
+    assert_eq!((tally.cases, tally.unsettled), (40, 0));
     assert!(tally.decisions > 500, "{tally:?}");
 }
 
@@ -98,11 +98,5 @@ fn what_a_kernel_said_gives_mutants_away() {
     };
     let free: Vec<&str> =
         Mutant::ALL.iter().filter(|mutant| !is_caught(**mutant)).map(|mutant| mutant.title()).collect();
-    expect_test::expect![[r#"
-        [
-            "wlc without the inactive term",
-            "sh gives each server one slot in turn",
-            "lc decides as wlc does",
-        ]
-    "#]].assert_debug_eq(&free);
+    assert!(free.is_empty(), "{free:?}");
 }

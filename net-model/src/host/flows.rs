@@ -7,6 +7,7 @@
 //! change with each packet is looked at each time: the neighbour, the entry, the alarms of the director. A packet that
 //! finds no line, or one that does not hold, takes the long way, which decides the same.
 
+use super::input::plain;
 use super::interface::InterfaceId;
 use super::neighbour::NeighbourId;
 use super::node::Host;
@@ -78,7 +79,7 @@ impl Flows {
         let tuple = Tuple::of_segment(packet, segment);
         let place = Flows::place(packet.flow, &tuple);
         let line = self.lines.get(place)?;
-        (line.epoch == epoch && line.iif == iif && line.tuple == tuple).then_some((place, line))
+        (line.epoch == epoch && line.iif == iif && line.tuple.is(&tuple)).then_some((place, line))
     }
 
     fn put(&mut self, tag: u32, line: Line) {
@@ -94,11 +95,13 @@ impl Flows {
 }
 
 impl Host {
-    /// A packet without a tunnel comes in at a host with a director, and nobody follows it.
+    /// A frame comes in at a host with a director.
     #[inline(never)]
     pub(super) fn director_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if let Payload::Tcp(segment) = &packet.payload
+        let interface = self.stack.interface_at(iif);
+        if let Some(packet) = plain(self.is_up, interface, &mut cx.wiring.frames, &cx.recorder, &frame)
+            && let Payload::Tcp(segment) = &packet.payload
+            && packet.outer.is_none()
             && let Some(director) = &mut self.director
             && let Some((place, line)) = self.flows.find(packet, segment, iif, self.stack.epoch())
             && self.stack.netfilter.is_silent()
@@ -119,12 +122,12 @@ impl Host {
             }
             return;
         }
-        self.director_input_and_learn(cx, iif, frame);
+        self.input_closely(cx, iif, frame);
     }
 
-    /// The same if the packet's flow is not known by heart. What becomes of the packet may teach how to treat the next.
+    /// A packet without a tunnel, if its flow is not known by heart. What becomes of the packet may teach how to treat the next.
     #[inline(never)]
-    fn director_input_and_learn(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+    pub(super) fn director_input_and_learn(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Payload::Tcp(segment) = &packet.payload else {
             return self.director_input_with_care(cx, iif, frame);

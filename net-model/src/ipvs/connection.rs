@@ -182,6 +182,15 @@ impl Tuple {
         Tuple { protocol: proto::TCP, src: packet.src, dst: packet.dst, sport, dport }
     }
 
+    /// Are they the same? The ports first: they tell nearly all apart.
+    #[inline(always)] // once a packet
+    pub(crate) fn is(&self, other: &Tuple) -> bool {
+        (self.sport, self.dport) == (other.sport, other.dport)
+            && self.src == other.src
+            && self.dst == other.dst
+            && self.protocol == other.protocol
+    }
+
     /// The tuple of packets in the other direction.
     pub(super) fn reversed(self) -> Tuple {
         Tuple { src: self.dst, dst: self.src, sport: self.dport, dport: self.sport, ..self }

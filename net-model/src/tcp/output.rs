@@ -130,25 +130,26 @@ impl Host {
     /// Sends what the window allows, and the FIN if it is its turn.
     #[inline]
     pub(crate) fn push(&mut self, cx: &mut Cx, id: SocketId) {
-        if let Some(transfer) = cx.sockets.transfer(id)
-            && transfer.has_more()
-        {
-            let from = transfer.snd_nxt;
-            self.push_from(cx, id, from);
+        if cx.sockets.transfer(id).is_some_and(|transfer| transfer.has_more()) {
+            self.push_more(cx, id);
         }
     }
 
-    fn push_from(&mut self, cx: &mut Cx, id: SocketId, from: u32) {
+    fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
         let now_us = stamp(cx.now);
-        let has_moved = loop {
+        let mut has_sent = false;
+        loop {
             let up_to = cx.sockets.next_hole(id);
             let (socket, transfer) = cx.sockets.busy(id);
-            let Some(say) = socket.next_segment(transfer, now_us, up_to) else {
-                break transfer.snd_nxt != from;
-            };
+            let Some(say) = socket.next_segment(transfer, now_us, up_to) else { break };
+            let is_last = !transfer.has_more();
+            has_sent = true;
             self.send_segment(cx, id, say);
-        };
-        if has_moved {
+            if is_last {
+                break;
+            }
+        }
+        if has_sent {
             self.arm_retransmission(cx, id);
         }
     }

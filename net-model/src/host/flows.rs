@@ -114,13 +114,7 @@ impl Host {
             {
                 self.flows.passed += 1;
             }
-            if self.director_has_set_timer() {
-                self.arm_timers(cx);
-            }
-            if let Some(frame) = self.depart(cx, frame, next_hop, len) {
-                self.send_passed(cx, frame, place);
-            }
-            return;
+            return self.send_passed(cx, frame, next_hop, len, place);
         }
         self.input_closely(cx, iif, frame);
     }
@@ -139,9 +133,20 @@ impl Host {
         }
     }
 
-    /// The director has let the packet pass, but the neighbour's entry needs something done. The flow's place is known.
+    /// The director has let a packet of `len` bytes pass; its flow's place is known.
     #[inline(never)]
-    fn send_passed(&mut self, cx: &mut Cx, frame: FrameId, place: usize) {
+    fn send_passed(&mut self, cx: &mut Cx, frame: FrameId, next_hop: NeighbourId, len: u16, place: usize) {
+        if self.director_has_set_timer() {
+            self.arm_timers(cx);
+        }
+        if let Some(frame) = self.depart(cx, frame, next_hop, len) {
+            self.send_passed_with_care(cx, frame, place);
+        }
+    }
+
+    /// The same where the neighbour's entry needs something done.
+    #[inline(never)]
+    fn send_passed_with_care(&mut self, cx: &mut Cx, frame: FrameId, place: usize) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let passage = &self.flows.lines[place].passage;
         let server = self.director.as_ref().and_then(|director| director.server_ahead(passage));

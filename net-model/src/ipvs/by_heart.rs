@@ -97,7 +97,7 @@ impl Director {
 
     /// LOCAL_IN for a client's segment, FORWARD for a server's: it is ready to leave by the way that is known for the
     /// passage; or nothing has happened. It may live for another hop, and fits the way.
-    #[inline(never)]
+    #[inline(always)] // a part of director_input
     pub(crate) fn pass_by_heart(
         &mut self,
         now: Time,

@@ -12,6 +12,7 @@ use super::interface::InterfaceId;
 use super::neighbour::NeighbourId;
 use super::node::Host;
 use super::route_input::Known;
+use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::{Passage, Tuple};
@@ -35,37 +36,43 @@ pub(crate) struct Flows {
 
 /// One direction of a flow.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 struct Line {
-    tuple: Tuple,
-    /// The state of the host's tables for which this holds; 0 for none.
-    epoch: u32,
-    /// Through the director.
-    passage: Passage,
-    /// Out of the host: the next hop. Its entry exists while the epoch lasts.
-    next_hop: NeighbourId,
+    src: Addr,
+    dst: Addr,
+    sport: u16,
+    dport: u16,
     /// The interface by which its packets come in.
     iif: InterfaceId,
     /// The largest packet that takes the way.
     mtu: u16,
+    /// The state of the host's tables for which this holds; 0 for none.
+    epoch: u32,
+    /// Out of the host: the next hop. Its entry exists while the epoch lasts.
+    next_hop: NeighbourId,
+    /// Through the director.
+    passage: Passage,
 }
 
 const _: () = assert!(size_of::<Line>() == 64, "a packet asks for one cache line");
 
 impl Flows {
     const EMPTY: Line = Line {
-        tuple: Tuple::NONE,
-        epoch: 0,
-        passage: Passage::NONE,
-        next_hop: NeighbourId(0),
+        src: Addr::UNSPECIFIED_V4,
+        dst: Addr::UNSPECIFIED_V4,
+        sport: 0,
+        dport: 0,
         iif: InterfaceId::LO,
         mtu: 0,
+        epoch: 0,
+        next_hop: NeighbourId(0),
+        passage: Passage::NONE,
     };
 
     /// Where the packets of a tag are remembered, one way and the other.
     #[inline(always)] // once a packet
-    fn place(tag: u32, tuple: &Tuple) -> usize {
-        (tag as usize * 2 + usize::from(tuple.sport < tuple.dport)) % LINES
+    fn place(tag: u32, sport: u16, dport: u16) -> usize {
+        (tag as usize * 2 + usize::from(sport < dport)) % LINES
     }
 
     #[inline(always)] // once a packet
@@ -76,10 +83,13 @@ impl Flows {
         iif: InterfaceId,
         epoch: u32,
     ) -> Option<(usize, &Line)> {
-        let tuple = Tuple::of_segment(packet, segment);
-        let place = Flows::place(packet.flow, &tuple);
+        let place = Flows::place(packet.flow, segment.sport, segment.dport);
         let line = self.lines.get(place)?;
-        (line.epoch == epoch && line.iif == iif && line.tuple.is(&tuple)).then_some((place, line))
+        let is_it = line.epoch == epoch
+            && (line.sport, line.dport) == (segment.sport, segment.dport)
+            && line.iif == iif
+            && (line.src, line.dst) == (packet.src, packet.dst);
+        is_it.then_some((place, line))
     }
 
     fn put(&mut self, tag: u32, line: Line) {
@@ -90,7 +100,7 @@ impl Flows {
         if self.lines.is_empty() {
             self.lines = vec![Flows::EMPTY; LINES];
         }
-        self.lines[Flows::place(tag, &line.tuple)] = line;
+        self.lines[Flows::place(tag, line.sport, line.dport)] = line;
     }
 }
 
@@ -201,7 +211,8 @@ impl Host {
     ) {
         if mtu > 0 {
             let epoch = self.stack.epoch();
-            self.flows.put(tag, Line { tuple, epoch, passage, next_hop, iif, mtu });
+            let Tuple { src, dst, sport, dport, .. } = tuple;
+            self.flows.put(tag, Line { src, dst, sport, dport, iif, mtu, epoch, next_hop, passage });
         }
     }
 }

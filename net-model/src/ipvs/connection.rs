@@ -157,10 +157,6 @@ pub(crate) struct Tuple {
 }
 
 impl Tuple {
-    /// That of no packet.
-    pub(crate) const NONE: Tuple =
-        Tuple { protocol: 0, src: Addr::UNSPECIFIED_V4, dst: Addr::UNSPECIFIED_V4, sport: 0, dport: 0 };
-
     /// The tuple of a packet of a protocol that IPVS balances. AH and ESP follow the key exchange, UDP 500 to 500.
     #[inline(always)] // once a packet
     pub(super) fn of(packet: &Packet) -> Option<Tuple> {
@@ -180,15 +176,6 @@ impl Tuple {
     pub(crate) fn of_segment(packet: &Packet, segment: &Segment) -> Tuple {
         let (sport, dport) = (segment.sport, segment.dport);
         Tuple { protocol: proto::TCP, src: packet.src, dst: packet.dst, sport, dport }
-    }
-
-    /// Are they the same? The ports first: they tell nearly all apart.
-    #[inline(always)] // once a packet
-    pub(crate) fn is(&self, other: &Tuple) -> bool {
-        (self.sport, self.dport) == (other.sport, other.dport)
-            && self.src == other.src
-            && self.dst == other.dst
-            && self.protocol == other.protocol
     }
 
     /// The tuple of packets in the other direction.

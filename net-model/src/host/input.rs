@@ -32,6 +32,7 @@ impl Host {
         let interface = self.stack.interface_at(iif);
         if let Some(packet) = plain(self.is_up, interface, &mut cx.wiring.frames, &cx.recorder, &frame)
             && let Payload::Tcp(segment) = &packet.payload
+            && packet.outer.is_none()
             && self.stack.netfilter.is_silent()
             && let Some((id, state)) = cx.sockets.admitted(self.id, packet, segment, interface.pass)
         {
@@ -119,8 +120,17 @@ impl Host {
         if !cx.recorder.follows(packet.flow) {
             packet.mark = 0;
             let (src, dst) = (packet.routed_src(), packet.routed_dst());
+            if let Payload::Tcp(segment) = &packet.payload
+                && packet.outer.is_none()
+                && self.director.is_none()
+                && self.stack.netfilter.is_silent()
+                && let Some((id, state)) = cx.sockets.admitted(self.id, packet, segment, interface.pass)
+            {
+                let segment = *segment;
+                return self.socket_input(cx, id, state, frame, segment);
+            }
             if let Some(Known::Deliver) = self.stack.known_input(src, dst, iif, interface) {
-                return self.local_input(cx, frame);
+                return self.local_input(cx, frame, interface.pass);
             }
         }
         self.ip_input(cx, iif, frame);
@@ -191,15 +201,17 @@ impl Host {
         if self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
             return self.drop_by_rule(cx, frame, Chain::Input, Some(iif), None);
         }
-        self.local_input(cx, frame);
+        self.local_input(cx, frame, NO_PASS);
     }
 
     /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
-    fn local_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
-            return self.tunnel_input(cx, frame);
+    fn local_input(&mut self, cx: &mut Cx, frame: FrameId, pass: u32) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        match packet.payload {
+            _ if packet.outer.is_some() => self.tunnel_input(cx, frame),
+            Payload::Tcp(_) if self.director.is_none() => self.tcp_input(cx, frame, pass),
+            _ => self.past_director(cx, frame),
         }
-        self.past_director(cx, frame);
     }
 
     /// Drops a packet and tells its sender by ICMP.
@@ -229,7 +241,7 @@ impl Host {
             Payload::Icmp(_) => self.icmp_input(cx, frame),
             Payload::Fragment(_) => {
                 if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
-                    self.local_input(cx, frame);
+                    self.local_input(cx, frame, NO_PASS);
                 }
             }
             Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),

@@ -58,7 +58,7 @@ pub mod tunnel;
 pub mod vlan;
 
 pub(crate) use account::describe;
-pub(crate) use exit::Leaver;
+pub(crate) use interface::NO_PASS;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

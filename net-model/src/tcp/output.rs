@@ -359,5 +359,6 @@ pub(crate) fn initial_sequence(local: (Addr, u16), remote: (Addr, u16), now_ns: 
     for word in [a, b, c, d, u64::from(local.1) << 16 | u64::from(remote.1)] {
         hash = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
-    (hash >> 32) as u32 ^ (hash as u32).wrapping_add((now_ns >> 6) as u32)
+    let start = (hash >> 32) as u32 ^ hash as u32;
+    start.wrapping_add((now_ns >> 6) as u32)
 }

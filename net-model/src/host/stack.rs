@@ -57,6 +57,7 @@ pub struct Stack<H> {
     pub(super) conf_v6_all: ConfV6,
     pub(super) conf_v6_default: ConfV6,
     pub(super) neigh_default: NeighbourConf,
+    pub(super) neigh_default_v6: NeighbourConf,
     pub(super) host: HostConf,
     pub(super) local_ports: (u16, u16),
     pub(super) stream: Stream,
@@ -91,6 +92,7 @@ impl<H> Stack<H> {
             conf_v6_all: ConfV6::all(),
             conf_v6_default: ConfV6::new(),
             neigh_default: NeighbourConf::new(),
+            neigh_default_v6: NeighbourConf::of_ipv6(),
             host: HostConf::new(),
             local_ports: (32768, 60999),
             forwards_v6: false,
@@ -213,7 +215,7 @@ impl<H> Stack<H> {
         source: Option<Addr>,
     ) -> Resolution {
         let thresholds = self.thresholds();
-        let policy = Policy::of(&self.interfaces[oif.index()], thresholds);
+        let policy = Policy::of(&self.interfaces[oif.index()], next_hop.is_v4(), thresholds);
         if let Some(id) = self.neighbours.find(next_hop, oif)
             && let Some(mac) = self.neighbours.use_entry(now, id, &policy)
         {
@@ -233,7 +235,7 @@ impl<H> Stack<H> {
             return Resolution::Mac(mac);
         }
         let thresholds = self.thresholds();
-        let policy = Policy::of(&self.interfaces[oif.index()], thresholds);
+        let policy = Policy::of(&self.interfaces[oif.index()], next_hop.is_v4(), thresholds);
         match self.neighbours.resolve(now, oif, next_hop, source, &policy) {
             Lookup::Mac(mac) => Resolution::Mac(mac),
             Lookup::Wait { id, ask } => Resolution::Wait { id, ask: ask.and_then(|ask| self.solicit(&ask)) },
@@ -244,16 +246,19 @@ impl<H> Stack<H> {
     /// Lets an item wait for a link address. `source` is its source address, `truesize` the buffer memory it takes
     /// ([`truesize`]). What no longer fits into the queue (`unres_qlen_bytes`) is pushed to `dropped`, oldest first.
     pub fn hold(&mut self, id: NeighbourId, item: H, source: Addr, truesize: u32, dropped: &mut Vec<H>) {
-        let interface = self.neighbours.get(id).interface;
-        let limit = self.interfaces[interface.index()].neigh.get(NeighKey::UnresQlenBytes);
+        let neighbour = self.neighbours.get(id);
+        let interface = &self.interfaces[neighbour.interface.index()];
+        let policy = Policy::of(interface, neighbour.addr.is_v4(), self.thresholds());
+        let limit = policy.conf.get(NeighKey::UnresQlenBytes);
         self.neighbours.hold(id, item, source, truesize, limit as u32, dropped);
     }
 
     /// The next item that waited at a neighbour whose link address is now known, and that address.
     pub fn release(&mut self, now: Time, id: NeighbourId) -> Option<(H, Mac)> {
         let item = self.neighbours.pop_waiting(id)?;
-        let interface = self.neighbours.get(id).interface;
-        let policy = Policy::of(&self.interfaces[interface.index()], self.thresholds());
+        let neighbour = self.neighbours.get(id);
+        let interface = &self.interfaces[neighbour.interface.index()];
+        let policy = Policy::of(interface, neighbour.addr.is_v4(), self.thresholds());
         let mac = self.neighbours.use_entry(now, id, &policy);
         Some((item, mac.expect("items are released only to a known link address")))
     }
@@ -324,8 +329,9 @@ impl<H> Stack<H> {
         self.pursue_claims(now, out);
         let thresholds = self.thresholds();
         while let Some(id) = self.neighbours.pop_fired(now) {
-            let interface = &self.interfaces[self.neighbours.get(id).interface.index()];
-            let policy = Policy::of(interface, thresholds);
+            let neighbour = self.neighbours.get(id);
+            let interface = &self.interfaces[neighbour.interface.index()];
+            let policy = Policy::of(interface, neighbour.addr.is_v4(), thresholds);
             match self.neighbours.fire(now, id, &policy) {
                 Some(Expired::Ask(ask)) => out.extend(self.solicit(&ask).map(NeighbourAction::Ask)),
                 Some(Expired::Failed(id)) => out.push(NeighbourAction::Failed(id)),

@@ -12,6 +12,7 @@ use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKi
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
+use super::node::DEFAULT_TTL;
 use super::policy::{Policy, REDRAW_INTERVAL};
 use super::reachability::Expired;
 pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
@@ -38,6 +39,8 @@ pub struct Stack<H> {
     pub(super) forwards_v6: bool,
     /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
     pub(super) forwards_by_path_mtu: bool,
+    /// `net.ipv4.ip_default_ttl`
+    default_ttl: u8,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
     pub(super) exceptions: Exceptions,
@@ -97,6 +100,7 @@ impl<H> Stack<H> {
             local_ports: (32768, 60999),
             forwards_v6: false,
             forwards_by_path_mtu: false,
+            default_ttl: DEFAULT_TTL,
             stream,
             hash_seed: 0,
             ip_id: 0,
@@ -203,6 +207,18 @@ impl<H> Stack<H> {
         confirms: bool,
     ) -> Option<Mac> {
         self.neighbours.known_mac(now, next_hop, oif, confirms)
+    }
+
+    /// The time to live (hop limit) of the host's own packets of a family.
+    #[inline]
+    pub(crate) fn own_ttl(&self, is_v4: bool) -> u8 {
+        if is_v4 { self.default_ttl } else { DEFAULT_TTL }
+    }
+
+    /// Settings that packets look at have been written.
+    pub(super) fn note_host_settings(&mut self) {
+        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
+        self.default_ttl = self.host.get(HostKey::IpDefaultTtl) as u8; // 1 to 255
     }
 
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:

@@ -89,7 +89,7 @@ impl<H> Stack<H> {
             Target::ForwardingV6 => self.forwards_v6 = number != 0,
             Target::LocalPorts => {}
         }
-        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
+        self.note_host_settings();
         self.changed();
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::transfer::{End, Transfer};
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::{FrameId, Frames};
-use crate::host::{DEFAULT_TTL, Host, Leaver};
+use crate::host::{Host, Leaver};
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
@@ -179,9 +179,10 @@ impl Host {
         let len = shape.len(ends, say);
         self.confirms = socket.take_confirmation();
         let is_watched = recorder.follows(socket.flow) || cx.confirming.is_some();
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
         let leaver = Leaver { to: ends[1], speaker: Some(ends[0]), mark: 0, len };
         let way = if is_watched { None } else { self.own_way(*now, leaver) };
-        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape);
+        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape, ttl);
         match way {
             Some((mac, header)) => {
                 (*to, *from) = (mac, header.src);
@@ -197,7 +198,8 @@ impl Host {
     pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
         let (socket, ends, next) = cx.sockets.sender(id);
         self.confirms = socket.take_confirmation();
-        write(&mut cx.wiring.frames, socket, ends, next, say, shape).0
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0
     }
 
     /// Hands a segment of a socket to the network layer.
@@ -221,7 +223,8 @@ impl Host {
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
         let (frame, blank) = cx.wiring.frames.send_segment();
         (*blank.src, *blank.dst, *blank.flow) = (packet.dst, packet.src, packet.flow);
-        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, DEFAULT_TTL);
+        (*blank.len, *blank.id) = (size::RST + family, 0);
+        *blank.ttl = self.stack.own_ttl(packet.dst.is_v4());
         *blank.segment = Segment {
             sport: segment.dport,
             dport: segment.sport,
@@ -244,10 +247,11 @@ fn write<'a>(
     next: u32,
     say: Say,
     shape: &Shape,
+    ttl: u8,
 ) -> (FrameId, [&'a mut Mac; 2]) {
     let (frame, blank) = frames.send_segment();
     (*blank.src, *blank.dst, *blank.flow) = (ends[0], ends[1], socket.flow);
-    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), DEFAULT_TTL);
+    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), ttl);
     *blank.segment = Segment {
         sport: socket.lport,
         dport: socket.rport,

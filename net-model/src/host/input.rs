@@ -199,6 +199,9 @@ impl Host {
         if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
             return self.tunnel_input(cx, frame);
         }
+        if self.director.is_none() {
+            self.tell_taker(cx, &frame);
+        }
         self.past_director(cx, frame);
     }
 

@@ -194,10 +194,14 @@ pub struct Interface {
     pub(super) speaks_v6: bool,
     /// `net.ipv4.neigh.<name>.*`
     pub neigh: NeighbourConf,
+    /// `net.ipv6.neigh.<name>.*`
+    pub neigh_v6: NeighbourConf,
     /// What a tunnel device expects of the packets it takes.
     pub ends: Ends,
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
     pub reachable_time: Duration,
+    /// The same for IPv6.
+    pub reachable_time_v6: Duration,
     pub(super) addresses: Vec<Address>,
 }
 

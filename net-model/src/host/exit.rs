@@ -66,7 +66,10 @@ impl<H> Stack<H> {
     /// Remembers the way that `route`, the answer for this destination and mark, has just opened through a cable.
     pub(crate) fn learn_exit(&mut self, to: Addr, mark: u32, route: &Route, link: LinkId) {
         let interface = &self.interfaces[route.oif.index()];
-        let is_plain = interface.up && interface.vlan == 0 && self.netfilter.is_silent();
+        let is_plain = interface.up
+            && interface.vlan == 0
+            && interface.mtu <= interface.carried // each frame is measured otherwise
+            && self.netfilter.is_silent();
         if !is_plain || route.kind != RouteClass::Unicast {
             return;
         }

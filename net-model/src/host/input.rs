@@ -206,11 +206,16 @@ impl Host {
 
     /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
     fn local_input(&mut self, cx: &mut Cx, frame: FrameId, pass: u32) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        match packet.payload {
-            _ if packet.outer.is_some() => self.tunnel_input(cx, frame),
-            Payload::Tcp(_) if self.director.is_none() => self.tcp_input(cx, frame, pass),
-            _ => self.past_director(cx, frame),
+        if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
+            return self.tunnel_input(cx, frame);
+        }
+        if self.director.is_some() {
+            return self.past_director(cx, frame);
+        }
+        self.tell_taker(cx, &frame);
+        match cx.wiring.frames.packet_mut(&frame).payload {
+            Payload::Tcp(_) => self.tcp_input(cx, frame, pass),
+            _ => self.transport_input(cx, frame),
         }
     }
 

@@ -178,6 +178,8 @@ pub struct Interface {
     pub vlan: u16,
     /// The card it is a VLAN on (`host/vlan.rs`).
     pub lower: Option<InterfaceId>,
+    /// The largest packet its wire carries, in bytes.
+    pub(crate) carried: u32,
     /// Is the cable in? Only `arp_evict_nocarrier` looks at changes of it.
     pub carrier: bool,
     /// Does it speak ARP? False after `ip link set X arp off` (the NOARP flag) and for everything but Ethernet.
@@ -192,10 +194,14 @@ pub struct Interface {
     pub(super) speaks_v6: bool,
     /// `net.ipv4.neigh.<name>.*`
     pub neigh: NeighbourConf,
+    /// `net.ipv6.neigh.<name>.*`
+    pub neigh_v6: NeighbourConf,
     /// What a tunnel device expects of the packets it takes.
     pub ends: Ends,
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
     pub reachable_time: Duration,
+    /// The same for IPv6.
+    pub reachable_time_v6: Duration,
     pub(super) addresses: Vec<Address>,
 }
 

@@ -52,6 +52,7 @@ mod surroundings;
 mod sync;
 pub mod sysctl;
 pub mod table;
+mod taker;
 #[cfg(test)]
 mod testing;
 pub mod tunnel;

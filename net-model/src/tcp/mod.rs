@@ -14,9 +14,9 @@
 //! | `ways` | how the packets of sockets come in and leave |
 //! | `time_wait` | the queue of those in TIME_WAIT |
 //!
-//! Where this is coarser than Linux: the third duplicate acknowledgement sends again what is missing (Linux waits for a
-//! round trip and a quarter from the first, RACK), only segments without data acknowledge selectively, and the receive
-//! window is constant.
+//! Where this is coarser than Linux: the third duplicate acknowledgement sends again all that is missing from the hole on
+//! (Linux waits a quarter of a round trip from the first, and sends what is then late, RACK), only segments without data acknowledge selectively, and the receive
+//! window is constant. `docs/network.md` has the whole line, `scenarios/tests/tcp_line.rs` both sides of it.
 
 mod acknowledgement;
 mod alarm;

@@ -10,8 +10,8 @@ use super::transfer::{End, Transfer};
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::{FrameId, Frames};
+use crate::host::Host;
 use crate::host::neighbour::NeighbourId;
-use crate::host::{DEFAULT_TTL, Host};
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
@@ -183,11 +183,12 @@ impl Host {
         let len = shape.len(ends, say);
         self.confirms = socket.take_confirmation();
         let is_watched = recorder.follows(socket.flow) || cx.confirming.is_some();
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
         let next_hop = if is_watched { None } else { known.out(id, self.stack.epoch(), len) };
         let Some(way) = next_hop.and_then(|next_hop| self.own_way(*now, next_hop)) else {
             return self.send_looking(cx, id, say, shape);
         };
-        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape);
+        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape, ttl);
         let (mac, header) = way;
         (*to, *from) = (mac, header.src);
         let bytes = ETHERNET_OVERHEAD + u32::from(len);
@@ -199,7 +200,8 @@ impl Host {
     #[inline(never)]
     fn send_looking(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
         let (socket, ends, next, _) = cx.sockets.sender(id);
-        let frame = write(&mut cx.wiring.frames, socket, ends, next, say, shape).0;
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        let frame = write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0;
         self.send_built(cx, frame);
         self.keep_way(cx, id, self.known_way_out(ends));
     }
@@ -225,7 +227,8 @@ impl Host {
     pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
         let (socket, ends, next, _) = cx.sockets.sender(id);
         self.confirms = socket.take_confirmation();
-        write(&mut cx.wiring.frames, socket, ends, next, say, shape).0
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0
     }
 
     /// Hands a segment of a socket to the network layer.
@@ -249,7 +252,8 @@ impl Host {
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
         let (frame, blank) = cx.wiring.frames.send_segment();
         (*blank.src, *blank.dst, *blank.flow) = (packet.dst, packet.src, packet.flow);
-        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, DEFAULT_TTL);
+        (*blank.len, *blank.id) = (size::RST + family, 0);
+        *blank.ttl = self.stack.own_ttl(packet.dst.is_v4());
         *blank.segment = Segment {
             sport: segment.dport,
             dport: segment.sport,
@@ -272,10 +276,11 @@ fn write<'a>(
     next: u32,
     say: Say,
     shape: &Shape,
+    ttl: u8,
 ) -> (FrameId, [&'a mut Mac; 2]) {
     let (frame, blank) = frames.send_segment();
     (*blank.src, *blank.dst, *blank.flow) = (ends[0], ends[1], socket.flow);
-    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), DEFAULT_TTL);
+    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), ttl);
     *blank.segment = Segment {
         sport: socket.lport,
         dport: socket.rport,
@@ -372,5 +377,6 @@ pub(crate) fn initial_sequence(local: (Addr, u16), remote: (Addr, u16), now_ns: 
     for word in [a, b, c, d, u64::from(local.1) << 16 | u64::from(remote.1)] {
         hash = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
-    (hash >> 32) as u32 ^ (hash as u32).wrapping_add((now_ns >> 6) as u32)
+    let start = (hash >> 32) as u32 ^ hash as u32;
+    start.wrapping_add((now_ns >> 6) as u32)
 }

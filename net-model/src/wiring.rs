@@ -128,6 +128,9 @@ impl Wiring {
     fn find_path(&mut self, at: Time, id: LinkId, frame: &FrameId, path: &mut Path) -> Option<LinkId> {
         let End::Switch(switch, port) = self.links[id.0 as usize].end() else { return None };
         let frame = self.frames.get(frame);
+        if !self.switches[switch as usize].passes(frame) {
+            return None;
+        }
         *path = self.switches[switch as usize].known_path(at, (port, frame.vlan), frame.src, frame.dst)?;
         path.switch = switch;
         Some(path.out())
@@ -242,6 +245,11 @@ impl Wiring {
         if switch.learn(now, port, vlan, src) {
             self.redirect(now, number, vlan, src, agenda);
         }
+        if !self.switches[number as usize].passes(self.frames.get(&frame)) {
+            let (refused, reason) = (self.frames.get(&frame), DropReason::FrameTooBig);
+            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
+            return self.frames.end(frame);
+        }
         match self.switches[number as usize].decide(now, port, vlan, dst) {
             Decision::Forward(out) => {
                 if recorder.follows(flow) {
@@ -331,6 +339,11 @@ impl Wiring {
                 }
             }
         }
+    }
+
+    /// The interface at the end of a link takes smaller frames than the wire carries: it looks at each.
+    pub(crate) fn narrow(&mut self, id: LinkId) {
+        self.links[id.0 as usize].expect_tags();
     }
 
     /// Somebody listens to the interface at the end of a link.

@@ -55,7 +55,7 @@ const fn dropped(reason: DropReason) -> Packets {
 }
 
 #[rustfmt::skip] // a table
-const CATALOGUE: [Entry; 28] = [
+const CATALOGUE: [Entry; 31] = [
     Entry { recordings: &["01-dr-ok"], scenario: "dr-arp-on-eth0", finding: HEALTHY,
         packets: FirstExchange, explanation: "is on lo, and its addresses count on every interface" },
     Entry { recordings: &["02-nat-ok"], scenario: "nat-three-servers", finding: HEALTHY,
@@ -137,6 +137,13 @@ const CATALOGUE: [Entry; 28] = [
         packets: dropped(DropReason::NoRoute), explanation: "ip route add default via GATEWAY" },
     Entry { recordings: &["24-arptables-recipe"], scenario: "dr-arptables", finding: HEALTHY,
         packets: Arp, explanation: "an arptables rule drops it" },
+    Entry { recordings: &["42-dr-redirect"], scenario: "dr-redirect", finding: HEALTHY,
+        packets: FirstExchange, explanation: "a redirected connection: its destination is 10.0.0.12:8080 instead of 10.0.0.100:80" },
+    Entry { recordings: &["43-nat-conntrack"], scenario: "nat-conntrack", finding: HEALTHY,
+        packets: FirstExchange, explanation: "its source is now the service" },
+    Entry { recordings: &["44-dr-conntrack"], scenario: "dr-stateful-director",
+        finding: Says("director drops the last packets of each connection: the state of a FIN is INVALID there"),
+        packets: dropped(DropReason::FilterDrop), explanation: "rule 2 of INPUT drops it (its state is INVALID)" },
 ];
 
 /// IPv6: neighbour discovery is about the address it asks for.

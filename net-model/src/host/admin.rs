@@ -87,6 +87,7 @@ impl<H> Stack<H> {
             mac,
             mtu: kind.default_mtu(),
             up: false,
+            carried: u32::MAX,
             carrier: true,
             arp: kind == InterfaceKind::Ethernet,
             conf: self.conf_default.inherited(),
@@ -159,6 +160,12 @@ impl<H> Stack<H> {
             let interface = &mut self.interfaces[vlan.index()];
             interface.mtu = interface.mtu.min(mtu);
         }
+        self.changed();
+    }
+
+    /// What the wire of an interface carries, in bytes of packet: larger ones may be sent, and do not arrive.
+    pub(crate) fn set_carried(&mut self, id: InterfaceId, mtu: u32) {
+        self.interfaces[id.index()].carried = mtu;
         self.changed();
     }
 

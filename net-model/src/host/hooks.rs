@@ -69,7 +69,7 @@ impl Host {
 
     /// Sends a packet of somebody else towards a real server, for the first time or after a change.
     #[inline(never)]
-    fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
+    pub(super) fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         match self.stack.route_output(to, None, UNMARKED) {
             Ok(route) => match self.pass_output(cx, &frame, route, to) {
                 Onward::Out(route, to) => self.emit(cx, frame, &route, to),

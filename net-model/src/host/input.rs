@@ -31,14 +31,28 @@ impl Host {
                     return self.tunnelled_input(cx, iif, frame);
                 }
                 packet.mark = 0;
+                if self.director.is_some() {
+                    return self.director_input(cx, iif, frame);
+                }
                 match self.stack.known_input(packet.src, packet.dst, iif, interface) {
-                    Some(Known::Deliver) if self.director.is_none() => self.transport_input(cx, frame),
-                    Some(Known::Deliver) => self.past_director(cx, frame),
+                    Some(Known::Deliver) => self.transport_input(cx, frame),
                     Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
                     None => self.ip_input(cx, iif, frame),
                 }
             }
             Body::Ip(_) | Body::Arp(_) => self.input_with_care(cx, iif, frame),
+        }
+    }
+
+    /// The same at a host with a director that does not know the packet's flow by heart.
+    #[inline(never)]
+    pub(super) fn director_input_with_care(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+            Some(Known::Deliver) => self.past_director(cx, frame),
+            Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
+            None => self.ip_input(cx, iif, frame),
         }
     }
 

@@ -173,6 +173,8 @@ pub struct Interface {
     pub vlan: u16,
     /// The card it is a VLAN on (`host/vlan.rs`).
     pub lower: Option<InterfaceId>,
+    /// The largest packet its wire carries, in bytes.
+    pub(crate) carried: u32,
     /// Is the cable in? Only `arp_evict_nocarrier` looks at changes of it.
     pub carrier: bool,
     /// Does it speak ARP? False after `ip link set X arp off` (the NOARP flag) and for everything but Ethernet.

@@ -18,6 +18,9 @@ pub mod exception;
 mod exit;
 mod explain;
 pub mod fib;
+mod flows;
+#[cfg(test)]
+mod flows_check;
 mod fragment;
 mod hooks;
 pub mod icmp;

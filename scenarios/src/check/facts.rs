@@ -1,7 +1,8 @@
 //! What the native text of a host says, as far as checks need it.
 
+use super::firewall::Firewall;
 use crate::console::Command;
-use crate::console::ip::{IpCommand, RouteKind, RouteSpec};
+use crate::console::ip::{IpCommand, LinkChange, RouteKind, RouteSpec};
 use crate::console::ipvsadm::Request;
 use crate::console::names::Names;
 use crate::native::read;
@@ -31,8 +32,12 @@ pub(super) struct Facts {
     pub(super) destinations: Vec<(Line, ServiceKey, DestinationKey, DestinationConfig)>,
     /// Neighbours whose link address was set for good.
     pub(super) permanent: Vec<(Span, Addr)>,
+    /// Rules of iptables.
+    pub(super) firewall: Firewall,
     /// UDP ports where tunnels end.
     pub(super) tunnel_ports: Vec<u16>,
+    /// MTUs that interfaces were given.
+    pub(super) mtus: Vec<(Span, String, u32)>,
     /// Devices that came with modules; they are down.
     pub(super) loaded: Vec<&'static str>,
     /// Other commands change addresses or routes: only a run will tell.
@@ -52,7 +57,8 @@ impl Facts {
                 Ok(Some(Command::Ip(changes))) => {
                     changes.iter().for_each(|change| facts.change(line, change));
                 }
-                Ok(Some(Command::Iptables(_) | Command::Arptables(_) | Command::Call(_))) => {
+                Ok(Some(Command::Iptables(change))) => facts.firewall.change(line.span, &change),
+                Ok(Some(Command::Arptables(_) | Command::Call(_))) => {
                     facts.is_opaque = true;
                 }
                 Ok(Some(Command::Modules(_)) | None) => {}
@@ -107,6 +113,9 @@ impl Facts {
                 }
             }
             IpCommand::FouAdd(port, _) => self.tunnel_ports.push(*port),
+            IpCommand::LinkSet(dev, LinkChange::Mtu(mtu)) => {
+                self.mtus.push((line.span, dev.to_string(), *mtu))
+            }
             IpCommand::LinkLoad(name, _) => self.loaded.push(name),
             // Whatever else changes addresses, links or neighbours is beyond these checks.
             _ => self.is_opaque = true,

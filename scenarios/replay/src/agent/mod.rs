@@ -7,6 +7,7 @@ mod capture;
 mod clients;
 mod execute;
 pub mod init;
+mod raster;
 mod requests;
 mod self_test;
 mod servers;
@@ -95,6 +96,8 @@ struct Reactor {
     posted: u32,
     /// The monotonic clock at the beginning of the scenario.
     zero: u64,
+    /// How far the kernel's jiffies lag behind that clock, in nanoseconds.
+    lag: u64,
     /// What is read goes here, and is forgotten.
     buffer: Box<[u8]>,
 }
@@ -115,7 +118,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
         ..Transcript::default()
     };
     reactor.begin(job);
-    transcript.uptime = reactor.zero;
+    transcript.uptime = reactor.zero - reactor.lag;
     transcript.zero = realtime() + reactor.zero.saturating_sub(monotonic());
     let mut happened = Vec::with_capacity(256);
     loop {
@@ -175,6 +178,7 @@ impl Reactor {
             due: BinaryHeap::new(),
             posted: 0,
             zero: 0,
+            lag: 0,
             buffer: vec![0; 65536].into(),
         };
         let timer = reactor.timer.try_clone().expect("a descriptor can be copied");
@@ -187,8 +191,9 @@ impl Reactor {
     fn begin(&mut self, job: &Job) {
         // A little later, so that what was started before is awake; and where on the raster of kernel timers (to 16 s,
         // as coarse as timers of seventeen minutes are) the simulation begins as well.
+        self.lag = raster::lag();
         let ready = monotonic() + 1_000_000_000;
-        self.zero = (ready / RASTER + 1) * RASTER + UPTIME + job.phase;
+        self.zero = (ready / RASTER + 1) * RASTER + self.lag + UPTIME + job.phase;
         let events = job.events.iter().enumerate().map(|(index, timed)| (timed.at, Due::Event(index)));
         let attempts = job.attempts.iter().enumerate().map(|(index, a)| (a.at, Due::Attempt(index)));
         let looks = job.looks.iter().enumerate().map(|(index, timed)| (timed.at, Due::Look(index)));

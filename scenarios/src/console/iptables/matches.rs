@@ -208,9 +208,13 @@ impl<'a> Matches<'a> {
         })
     }
 
-    /// The protocol, if it has ports.
+    /// The protocol, or the one it must not be, if it has ports.
     fn port_protocol(&self) -> Option<Protocol> {
-        match self.protocol()? {
+        let is_protocol = |(condition, _): &(Condition, bool)| match condition {
+            Condition::Packet(PacketCondition::Protocol(number)) => Some(*number),
+            _ => None,
+        };
+        match self.found.iter().find_map(is_protocol)? {
             proto::TCP => Some(Protocol::Tcp),
             proto::UDP => Some(Protocol::Udp),
             proto::SCTP => Some(Protocol::Sctp),

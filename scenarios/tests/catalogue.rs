@@ -153,7 +153,7 @@ const IPV6: [Entry; 13] = [
         packets: Asked("2001:db8::100"), explanation: "does not answer: 2001:db8::100 is on lo, and IPv6 answers for addresses of eth0 only" },
     Entry { recordings: &["27-ipv6-nat-ok", "27a-ipv6-nat-one-net"], scenario: "ipv6-nat", finding: HEALTHY,
         packets: FirstExchange, explanation: "its source is now the service" },
-    Entry { recordings: &["28-ipv6-tun-ok"], scenario: "ipv6-tun", finding: HEALTHY,
+    Entry { recordings: &["28-ipv6-tun-ok", "37-ipv6-tun-mtu"], scenario: "ipv6-tun", finding: HEALTHY,
         packets: FirstExchange, explanation: "in on ip6tnl0, which took it out of its tunnel" },
     Entry { recordings: &["28a-ipv6-tun-vip-speaks"], scenario: "ipv6-tun-vip-speaks",
         finding: Says("director speaks with the virtual address 2001:db8::100"),

@@ -20,6 +20,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
         if !director.intercepts(packet.dst.family()) {
+            self.tell_taker(cx, &frame);
             return self.transport_input(cx, frame);
         }
         let followed = cx.recorder.follows(packet.flow);
@@ -45,7 +46,10 @@ impl Host {
         }
         self.arm_director(cx);
         match verdict {
-            Verdict::Accept => self.transport_input(cx, frame),
+            Verdict::Accept => {
+                self.tell_taker(cx, &frame);
+                self.transport_input(cx, frame);
+            }
             Verdict::Send { to } => {
                 self.inherit_confirmation(cx, &frame);
                 cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;

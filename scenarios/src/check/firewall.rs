@@ -10,7 +10,7 @@ use crate::console::iptables::{Chain, Change, Condition, Iptables, PacketConditi
 use crate::source::Span;
 use net_model::addr::Addr;
 use net_model::host::conntrack::State;
-use net_model::ipvs::{Forwarding, Protocol};
+use net_model::ipvs::{Forwarding, Protocol, ServiceKey};
 use net_model::packet::proto;
 
 /// The rules of a host, in the order in which packets meet them.
@@ -92,10 +92,11 @@ impl Firewall {
 pub(super) fn states(
     view: &mut View<'_>,
     director: usize,
-    (vip, port): (Addr, u16),
+    key: ServiceKey,
     (server, server_port): (Addr, u16),
     forwarding: Forwarding,
 ) {
+    let ServiceKey::Address { protocol: Protocol::Tcp, addr: vip, port } = key else { return };
     let name = view.scenario.hosts[director].name.clone();
     let facts = view.facts[director].clone();
     let is_kept = facts.sysctl("net.ipv4.vs.conntrack") != 0;

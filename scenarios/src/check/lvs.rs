@@ -42,6 +42,7 @@ pub(super) fn check(view: &mut View<'_>) {
                     .push(Problem::error(line.span, message).help("add it with `-A` above this line"));
                 continue;
             }
+            firewall::states(view, director, *key, (server.addr, server.port), config.forwarding);
             destination(view, director, line, *key, *server, *config);
         }
     }
@@ -78,12 +79,8 @@ fn destination(
         ServiceKey::Mark { .. } => (Protocol::Tcp, None, 0),
     };
     let is_nat = config.forwarding == Forwarding::Masquerade;
-    let asked = if is_nat { (server.addr, server.port) } else { (vip.unwrap_or(server.addr), port) };
-    let redirected = view.facts[host].firewall.redirects(protocol, asked.0, asked.1);
-    let wanted = redirected.unwrap_or(asked.1);
-    if let (Some(vip), Protocol::Tcp) = (vip, protocol) {
-        firewall::states(view, director, (vip, port), (server.addr, server.port), config.forwarding);
-    }
+    let redirected = redirected(view, host, key, server, is_nat);
+    let wanted = redirected.unwrap_or(if is_nat { server.port } else { port });
     if !listens(&view.scenario.hosts[host], protocol, wanted) {
         let message = format!("no program on {name} listens on port {wanted}");
         view.warn_once(
@@ -108,10 +105,23 @@ fn destination(
             outer_source(view, director, &name, vip);
         }
     }
-    // What REDIRECT takes for the host itself needs no virtual address there.
     if let (Some(vip), false, None) = (vip, is_nat, redirected) {
         virtual_address(view, host, vip);
     }
+}
+
+/// The port to which a rule of the real server redirects what the director sends, if one does: the server needs no
+/// virtual address then.
+fn redirected(
+    view: &View<'_>,
+    host: usize,
+    key: ServiceKey,
+    server: DestinationKey,
+    is_nat: bool,
+) -> Option<u16> {
+    let ServiceKey::Address { protocol, addr, port } = key else { return None };
+    let (addr, port) = if is_nat { (server.addr, server.port) } else { (addr, port) };
+    view.facts[host].firewall.redirects(protocol, addr, port)
 }
 
 /// Direct routing cannot change the port: ipvsadm replaces it without a word.

@@ -74,6 +74,21 @@ enum Action {
     List,
 }
 
+impl Action {
+    /// The change that it is with its rule.
+    fn with(self, rule: Rule) -> Change {
+        match self {
+            Action::Append => Change::Append(rule),
+            Action::Insert(place) => Change::Insert(place, rule),
+            Action::Delete(None) => Change::Delete(rule),
+            Action::Delete(Some(place)) => Change::DeleteAt(place),
+            Action::Flush => Change::Flush,
+            Action::Policy { drops } => Change::Policy { drops },
+            Action::List => Change::List,
+        }
+    }
+}
+
 /// The tables that are modelled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Table {
@@ -138,15 +153,7 @@ pub(super) fn parse(words: &[Word], names: &Names) -> Result<Iptables, ParseErro
     if let Some((word, _)) = target {
         check_target(word, &args, table, &rule)?;
     }
-    let change = match action {
-        Action::Append => Change::Append(rule),
-        Action::Insert(place) => Change::Insert(place, rule),
-        Action::Delete(None) => Change::Delete(rule),
-        Action::Delete(Some(place)) => Change::DeleteAt(place),
-        Action::Flush => Change::Flush,
-        Action::Policy { drops } => Change::Policy { drops },
-        Action::List => Change::List,
-    };
+    let change = action.with(rule);
     Ok(Iptables { is_v6, chains, change })
 }
 

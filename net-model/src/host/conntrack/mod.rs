@@ -10,10 +10,10 @@
 //! times that Linux has by default (`net.netfilter.nf_conntrack_*_timeout`). Sequence numbers, helpers, and the limit of
 //! the table (`nf_conntrack_max`) are outside the model.
 
+mod redirect;
 mod tcp;
 mod tuple;
 
-use crate::addr::Addr;
 use crate::packet::{Packet, Payload, proto};
 use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time};
@@ -199,61 +199,6 @@ impl Conntrack {
         self.current.state == State::Invalid
     }
 
-    /// Do the rules of the table nat see the packet? Only those that begin a connection.
-    pub(super) fn asks_nat(&self) -> bool {
-        matches!(self.current.entry, Held::Fresh(_)) && self.current.state == State::New
-    }
-
-    /// `-j REDIRECT`: the connection goes to an address of this host, and one of these ports, if any are named.
-    pub(super) fn redirect(&mut self, to: Addr, ports: Option<(u16, u16)>) {
-        if let Held::Fresh(entry) = &mut self.current.entry {
-            let answer = &mut entry.tuples[1];
-            answer.src = to;
-            if let Some((low, high)) = ports
-                && !(low..=high).contains(&answer.sport)
-                && matches!(answer.protocol, proto::TCP | proto::UDP | proto::SCTP)
-            {
-                answer.sport = low + answer.sport % (high - low + 1);
-            }
-            entry.is_redirected = true;
-        }
-    }
-
-    /// PREROUTING and OUTPUT: a packet of a redirected connection gets its new destination. Was there one to get?
-    pub(super) fn translate_destination(&self, packet: &mut Packet) -> bool {
-        let Some(entry) = self.redirected().filter(|_| !self.current.is_reply) else { return false };
-        let Tuple { src: addr, sport: port, .. } = entry.tuples[1];
-        packet.dst = addr;
-        packet.set_dport(port);
-        if let Some(quote) = quote_mut(packet) {
-            quote.src = addr;
-            quote.set_sport(port);
-        }
-        true
-    }
-
-    /// POSTROUTING: an answer of a redirected connection comes from where the question went. Does it come from elsewhere?
-    pub(super) fn translate_source(&self, packet: &mut Packet) -> bool {
-        let Some(entry) = self.redirected().filter(|_| self.current.is_reply) else { return false };
-        let Tuple { dst: addr, dport: port, .. } = entry.tuples[0];
-        packet.src = addr;
-        packet.set_sport(port);
-        if let Some(quote) = quote_mut(packet) {
-            quote.dst = addr;
-            quote.set_dport(port);
-        }
-        true
-    }
-
-    fn redirected(&self) -> Option<&Entry> {
-        let entry = match &self.current.entry {
-            Held::Nothing => None,
-            Held::Known(at) => self.entries[*at as usize].as_ref(),
-            Held::Fresh(entry) | Held::Ended(entry) => Some(entry),
-        };
-        entry.filter(|entry| entry.is_redirected)
-    }
-
     fn judge(&mut self, now: Time, packet: &Packet) -> Current {
         if packet.outer.is_none() {
             if let Payload::Ndisc(_) = packet.payload {
@@ -406,13 +351,6 @@ fn begun(now: Time, tuple: Tuple, packet: &Packet) -> Current {
 fn quote(packet: &Packet) -> Option<&Packet> {
     match &packet.payload {
         Payload::Icmp(icmp) => icmp.quote.as_deref(),
-        _ => None,
-    }
-}
-
-fn quote_mut(packet: &mut Packet) -> Option<&mut Packet> {
-    match &mut packet.payload {
-        Payload::Icmp(icmp) => icmp.quote.as_deref_mut(),
         _ => None,
     }
 }

@@ -362,6 +362,7 @@ impl<H> Stack<H> {
     /// Rules may have changed: what was remembered without asking them is forgotten.
     pub(crate) fn rules_changed(&mut self) {
         if !self.netfilter.is_silent() {
+            self.netfilter.rules_changed();
             self.changed();
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! All are warnings: the scenario runs, and shows what the fault looks like on the wire.
 
+use super::firewall;
 use super::ways::forwarding_of;
 use super::{View, listens};
 use crate::native::unknown_scheduler;
@@ -77,7 +78,12 @@ fn destination(
         ServiceKey::Mark { .. } => (Protocol::Tcp, None, 0),
     };
     let is_nat = config.forwarding == Forwarding::Masquerade;
-    let wanted = if is_nat { server.port } else { port };
+    let asked = if is_nat { (server.addr, server.port) } else { (vip.unwrap_or(server.addr), port) };
+    let redirected = view.facts[host].firewall.redirects(protocol, asked.0, asked.1);
+    let wanted = redirected.unwrap_or(asked.1);
+    if let (Some(vip), Protocol::Tcp) = (vip, protocol) {
+        firewall::states(view, director, (vip, port), (server.addr, server.port), config.forwarding);
+    }
     if !listens(&view.scenario.hosts[host], protocol, wanted) {
         let message = format!("no program on {name} listens on port {wanted}");
         view.warn_once(
@@ -102,7 +108,8 @@ fn destination(
             outer_source(view, director, &name, vip);
         }
     }
-    if let (Some(vip), false) = (vip, is_nat) {
+    // What REDIRECT takes for the host itself needs no virtual address there.
+    if let (Some(vip), false, None) = (vip, is_nat, redirected) {
         virtual_address(view, host, vip);
     }
 }

@@ -72,7 +72,7 @@ impl Host {
 
     /// Sends a packet of somebody else towards a real server, for the first time or after a change.
     #[inline(never)]
-    fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
+    pub(super) fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         match self.stack.route_output(to, None, UNMARKED) {
             Ok(route) if self.filters_output(cx, &frame, &route) => {
                 cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);

@@ -9,6 +9,9 @@ use super::tunnel::Ends;
 use crate::addr::{Addr, Mac, Prefix};
 use sim_core::Duration;
 
+/// The pass of packets of which nothing is to be remembered.
+pub(crate) const NO_PASS: u32 = 0;
+
 /// An interface of a host: its place in the host's list. The loopback interface is number 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct InterfaceId(pub u16);
@@ -165,6 +168,8 @@ pub struct Interface {
     /// Is it administratively up (`ip link set X up`)?
     pub up: bool,
     pub(super) source_check: SourceCheck,
+    /// A number that no interface of the host had before anything changed: for whoever remembers what came in here.
+    pub(super) pass: u32,
     /// Is IPv4 forwarded that comes in here?
     pub(super) forwards: bool,
     /// What kind of device.

@@ -17,6 +17,9 @@ pub mod exception;
 mod exit;
 mod explain;
 pub mod fib;
+mod flows;
+#[cfg(test)]
+mod flows_check;
 mod fragment;
 mod hooks;
 pub mod icmp;
@@ -56,7 +59,7 @@ pub mod tunnel;
 pub mod vlan;
 
 pub(crate) use account::describe;
-pub(crate) use exit::Leaver;
+pub(crate) use interface::NO_PASS;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

@@ -66,6 +66,8 @@ pub struct Stack<H> {
     pub(super) stream: Stream,
     pub(super) hash_seed: u64,
     ip_id: u16,
+    /// The last number given to an interface as its pass.
+    passes: u32,
     pub(super) next_redraw: Time,
 }
 
@@ -104,6 +106,7 @@ impl<H> Stack<H> {
             stream,
             hash_seed: 0,
             ip_id: 0,
+            passes: 0,
             next_redraw: Time::ZERO + REDRAW_INTERVAL,
         };
         stack.hash_seed = stack.stream.next_u64();
@@ -157,7 +160,7 @@ impl<H> Stack<H> {
 
     /// Changes whenever anything may change that `route_cache.rs` remembers.
     #[inline]
-    pub(super) fn epoch(&self) -> u32 {
+    pub(crate) fn epoch(&self) -> u32 {
         self.neighbours.epoch
     }
 
@@ -370,8 +373,10 @@ impl<H> Stack<H> {
         for at in 0..self.interfaces.len() {
             let id = InterfaceId(at as u16);
             let (source_check, forwards) = (self.source_check(id), self.is_on(id, ConfKey::Forwarding));
+            self.passes = self.passes.wrapping_add(1).max(1);
             let interface = &mut self.interfaces[at];
-            (interface.source_check, interface.forwards) = (source_check, forwards);
+            (interface.source_check, interface.forwards, interface.pass) =
+                (source_check, forwards, self.passes);
         }
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::speakers).map(|a| a.addr).collect();

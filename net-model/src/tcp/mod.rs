@@ -11,6 +11,7 @@
 //! | `output` | which segments leave, and when |
 //! | `timer` | retransmission, delayed acknowledgement |
 //! | `alarm` | which sockets have to be looked at when |
+//! | `ways` | how the packets of sockets come in and leave |
 //! | `time_wait` | the queue of those in TIME_WAIT |
 //!
 //! Where this is coarser than Linux: the third duplicate acknowledgement sends again all that is missing from the hole on
@@ -29,6 +30,7 @@ pub mod table;
 mod time_wait;
 pub mod timer;
 pub(crate) mod transfer;
+mod ways;
 
 pub use socket::{App, Socket, SocketId, State};
 pub use table::Sockets;

@@ -37,9 +37,10 @@ fn wanted(jobs: &[Job]) -> Vec<String> {
         };
         match words[0].rsplit('/').next().unwrap_or_default() {
             "ipvsadm" => wanted.extend(schedulers(words)),
-            "iptables" | "ip6tables" => {
-                let common = ["iptable_filter", "iptable_mangle", "xt_mark", "xt_tcpudp", "xt_multiport"];
-                wanted.extend(common.map(Into::into));
+            program @ ("iptables" | "ip6tables") => {
+                let family = if program == "iptables" { "iptable" } else { "ip6table" };
+                wanted.extend(["filter", "mangle"].map(|table| format!("{family}_{table}")));
+                wanted.extend(["xt_mark", "xt_tcpudp", "xt_multiport"].map(Into::into));
             }
             "arptables" => wanted.extend(["arptable_filter", "arpt_mangle"].map(Into::into)),
             _ if words.iter().any(|word| word == "dummy") => wanted.push("dummy".into()),

@@ -6,7 +6,7 @@
 //! back and new connections are confirmed. The order of all of it was seen on Linux 6.1.
 
 use super::conntrack::Conntrack;
-use super::interface::{Address, InterfaceId, Scope};
+use super::interface::{Address, InterfaceId, NO_PASS, Scope};
 use super::mark::{Chain, Passing, Redirection, Ruling};
 use super::node::Host;
 use super::reassembly::Purpose;
@@ -98,14 +98,14 @@ impl Host {
     #[inline(never)]
     pub(super) fn input_past_rules(&mut self, cx: &mut Cx, frame: FrameId) {
         if self.stack.netfilter.conntrack().is_none() {
-            return self.local_input(cx, frame);
+            return self.local_input(cx, frame, NO_PASS);
         }
         let packet = cx.wiring.frames.packet_mut(&frame);
         let is_for_director = packet.outer.is_none()
             && self.director.as_ref().is_some_and(|director| director.intercepts(packet.dst.family()));
         if !is_for_director {
             self.confirm(cx);
-            return self.local_input(cx, frame);
+            return self.local_input(cx, frame, NO_PASS);
         }
         let before = packet.clone();
         let followed = cx.recorder.follows(packet.flow);

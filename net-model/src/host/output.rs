@@ -265,7 +265,11 @@ impl Host {
                 Some(socket) if is_own && cx.sockets.get(socket).state == State::SynSent => {
                     self.give_up(cx, socket, Failure::Unreachable);
                 }
-                _ if is_own => {}
+                _ if is_own => {
+                    if let Some(director) = &mut self.director {
+                        director.tunnel_lost(&packet);
+                    }
+                }
                 _ => self.send_error(cx, &packet, Error::HostUnreachable, Cause::Neighbour),
             }
         }

@@ -40,7 +40,7 @@ pub struct Stack<H> {
     /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
     pub(super) forwards_by_path_mtu: bool,
     /// `net.ipv4.ip_default_ttl`
-    default_ttl: u8,
+    pub(super) default_ttl: u8,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
     pub(super) exceptions: Exceptions,
@@ -216,12 +216,6 @@ impl<H> Stack<H> {
     #[inline]
     pub(crate) fn own_ttl(&self, is_v4: bool) -> u8 {
         if is_v4 { self.default_ttl } else { DEFAULT_TTL }
-    }
-
-    /// Settings that packets look at have been written.
-    pub(super) fn note_host_settings(&mut self) {
-        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
-        self.default_ttl = self.host.get(HostKey::IpDefaultTtl) as u8; // 1 to 255
     }
 
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:

@@ -114,7 +114,7 @@ impl Facts {
             }
             IpCommand::FouAdd(port, _) => self.tunnel_ports.push(*port),
             IpCommand::LinkSet(dev, LinkChange::Mtu(mtu)) => {
-                self.mtus.push((line.span, dev.to_string(), *mtu))
+                self.mtus.push((line.span, dev.clone(), *mtu));
             }
             IpCommand::LinkLoad(name, _) => self.loaded.push(name),
             // Whatever else changes addresses, links or neighbours is beyond these checks.

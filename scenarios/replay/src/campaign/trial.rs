@@ -73,8 +73,9 @@ impl Trial {
     /// Does something depend on when exactly kernel timers fire? A kernel's do by the time it has been up, which is
     /// nobody's decision: such a case proves nothing.
     pub fn is_unsettled(&self) -> bool {
-        /// Milliseconds that lead to other places on the timer wheel.
-        const LATER: [u64; 2] = [1_100, 9_300];
+        /// Milliseconds that lead to other places on the timer wheel, and to other places between two runs of the job
+        /// that copies the counters, which every namespace begins when it is made.
+        const LATER: [u64; 4] = [500, 1_100, 1_600, 9_300];
         let differs = |later: u64, timers: Timers| {
             let Some(Rehearsed { mut simulated, .. }) = play(&self.case.later(later), timers) else {
                 return true;

@@ -64,6 +64,7 @@ pub struct Stack<H> {
     pub(super) host: HostConf,
     pub(super) local_ports: (u16, u16),
     pub(super) stream: Stream,
+    /// What nobody else knows: it goes into hashes of routes and into initial sequence numbers.
     pub(super) hash_seed: u64,
     ip_id: u16,
     /// The last number given to an interface as its pass.
@@ -72,6 +73,11 @@ pub struct Stack<H> {
 }
 
 impl<H> Stack<H> {
+    /// What nobody else knows.
+    pub(crate) fn secret(&self) -> u64 {
+        self.hash_seed
+    }
+
     /// A host as it boots: `lo` is up with 127.0.0.1/8, all settings are at their defaults.
     /// `stream` is the host's own; all its random choices come from there.
     pub fn new(stream: Stream, timers: Timers) -> Stack<H> {

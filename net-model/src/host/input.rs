@@ -1,6 +1,7 @@
 //! Receiving: from the frame at the interface to the program, or on to the next host.
 
 use super::arp::ArpSend;
+use super::conntrack::Conntrack;
 use super::icmp::{Cause, Error};
 use super::interface::{Interface, InterfaceId, NO_PASS};
 use super::mark::{Chain, Passing, Ruling};
@@ -139,17 +140,15 @@ impl Host {
     /// A packet comes in: PREROUTING, then the routing decision.
     #[inline(never)]
     fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        cx.wiring.frames.packet_mut(&frame).mark = 0;
+        let frame = match self.stack.netfilter.is_silent() {
+            true => frame,
+            false => match self.prerouting(cx, iif, frame) {
+                Some(frame) => frame,
+                None => return,
+            },
+        };
         let packet = cx.wiring.frames.packet_mut(&frame);
-        packet.mark = 0;
-        if !self.stack.netfilter.is_empty(Chain::ManglePrerouting) {
-            let passing = Passing { packet, iif: Some(iif), oif: None };
-            match self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
-                Ruling::Accept { mark } => packet.mark = mark,
-                Ruling::Drop => {
-                    return self.drop_by_rule(cx, frame, Chain::ManglePrerouting, Some(iif), None);
-                }
-            }
-        }
         if cx.recorder.follows(packet.flow) {
             self.tell_input(cx, iif, &frame);
         }
@@ -182,7 +181,7 @@ impl Host {
 
     /// A packet filter rule, or the policy of its chain, drops a packet.
     #[cold]
-    fn drop_by_rule(
+    pub(super) fn drop_by_rule(
         &mut self,
         cx: &mut Cx,
         frame: FrameId,
@@ -194,29 +193,30 @@ impl Host {
         self.end_by_filter(cx, frame, chain, iif, oif);
     }
 
-    /// LOCAL_IN: the filter rules, which see the outer header of a tunnel, and later what was inside.
+    /// LOCAL_IN: the rules, which see the outer header of a tunnel, and later what was inside.
     fn filter_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        let passing = Passing { packet, iif: Some(iif), oif: None };
-        if self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
-            return self.drop_by_rule(cx, frame, Chain::Input, Some(iif), None);
+        if self.stack.netfilter.is_silent() {
+            return self.local_input(cx, frame, NO_PASS);
         }
-        self.local_input(cx, frame, NO_PASS);
+        if let Some(frame) = self.pass_input(cx, iif, frame) {
+            self.input_past_rules(cx, frame);
+        }
     }
 
     /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
-    fn local_input(&mut self, cx: &mut Cx, frame: FrameId, pass: u32) {
-        if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
+    pub(super) fn local_input(&mut self, cx: &mut Cx, frame: FrameId, pass: u32) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        let is_tcp = matches!(packet.payload, Payload::Tcp(_));
+        if packet.outer.is_some() {
             return self.tunnel_input(cx, frame);
         }
-        if self.director.is_some() {
-            return self.past_director(cx, frame);
+        if self.director.is_none() {
+            self.tell_taker(cx, &frame);
+            if is_tcp {
+                return self.tcp_input(cx, frame, pass);
+            }
         }
-        self.tell_taker(cx, &frame);
-        match cx.wiring.frames.packet_mut(&frame).payload {
-            Payload::Tcp(_) => self.tcp_input(cx, frame, pass),
-            _ => self.transport_input(cx, frame),
-        }
+        self.past_director(cx, frame);
     }
 
     /// Drops a packet and tells its sender by ICMP.
@@ -289,7 +289,11 @@ impl Host {
         }
         decrement_ttl(packet);
         if redirect {
+            let kept = self.stack.netfilter.conntrack_mut().map(Conntrack::put_aside);
             self.tell_better_way(cx, &frame, route.next_hop);
+            if let (Some(kept), Some(conntrack)) = (kept, self.stack.netfilter.conntrack_mut()) {
+                conntrack.resume(kept);
+            }
         }
         self.inherit_confirmation(cx, &frame);
         let packet = cx.wiring.frames.packet_mut(&frame);
@@ -298,7 +302,7 @@ impl Host {
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
             return self.drop_by_rule(cx, frame, Chain::Forward, Some(iif), Some(route.oif));
         }
-        let Some(frame) = self.director_forward_with_care(cx, frame) else { return };
+        let Some(frame) = self.tracked_forward(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
         let left = if is_whole { self.leave_as_known(cx, frame, to, None) } else { Some(frame) };
         if let Some(frame) = left {

@@ -94,7 +94,8 @@ impl Host {
         cx.sockets.admit(id, flow, pass);
         self.keep_way(cx, id, way);
         let (socket, _) = cx.sockets.busy(id);
-        socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
+        let now = cx.now.as_nanos();
+        socket.begin_at(super::output::initial_sequence(self.stack.secret(), local, remote, now));
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = mss.min(segment.mss.saturating_sub(12).max(88));
         self.watch(cx, id);

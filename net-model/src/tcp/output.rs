@@ -3,7 +3,6 @@
 //! Slow start from ten segments; no pacing, no Nagle delay (requests and answers are single writes). A close after
 //! everything was sent makes a FIN of its own; with data still to send the FIN rides on the last segment.
 
-use super::input::mss_for;
 use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::transfer::{End, Transfer};
@@ -11,7 +10,6 @@ use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::{FrameId, Frames};
 use crate::host::Host;
-use crate::host::neighbour::NeighbourId;
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
@@ -75,7 +73,7 @@ impl Host {
         self.keep_way(cx, id, way);
         let (socket, _) = cx.sockets.busy(id);
         socket.mss = mss;
-        socket.begin_at(initial_sequence(local, remote, cx.now.as_nanos()));
+        socket.begin_at(initial_sequence(self.stack.secret(), local, remote, cx.now.as_nanos()));
         self.watch(cx, id);
         self.send_syn(cx, id, Flags::SYN, mss);
         id
@@ -204,23 +202,6 @@ impl Host {
         let frame = write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0;
         self.send_built(cx, frame);
         self.keep_way(cx, id, self.known_way_out(ends));
-    }
-
-    /// What a socket with these ends needs to know of its way out: bytes of data in a segment, and the way, if it is known.
-    pub(super) fn begin_way(&mut self, ends: [Addr; 2]) -> (u16, Option<(NeighbourId, u16)>) {
-        let way = self.known_way_out(ends);
-        let mss = match way {
-            Some((_, mtu)) => mss_for(mtu, ends[1].is_v4()),
-            None => self.mss_towards(ends[1]),
-        };
-        (mss, way)
-    }
-
-    /// A socket remembers its way out, if the host knows it.
-    pub(super) fn keep_way(&self, cx: &mut Cx, id: SocketId, way: Option<(NeighbourId, u16)>) {
-        if let Some((next_hop, mtu)) = way {
-            cx.sockets.learn_way_out(id, self.stack.epoch(), next_hop, mtu);
-        }
     }
 
     /// Builds a segment where it will lie, for somebody who has something to add.
@@ -369,14 +350,36 @@ fn window_of_syn(flags: Flags, mss: u16) -> u16 {
     u16::MAX - u16::MAX % segment.max(1)
 }
 
-/// An initial sequence number: a hash of addresses and ports plus a clock of 64 ns, as Linux makes them.
-pub(crate) fn initial_sequence(local: (Addr, u16), remote: (Addr, u16), now_ns: u64) -> u32 {
+/// An initial sequence number: a hash of addresses, ports and the host's secret, plus a clock of 64 ns, as Linux makes
+/// them. A client that uses its port again towards the same server is always ahead of itself; towards another address of
+/// the same server only by chance.
+pub(crate) fn initial_sequence(secret: u64, local: (Addr, u16), remote: (Addr, u16), now_ns: u64) -> u32 {
     let [a, b] = local.0.words();
     let [c, d] = remote.0.words();
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut hash = 0xcbf2_9ce4_8422_2325u64 ^ secret;
     for word in [a, b, c, d, u64::from(local.1) << 16 | u64::from(remote.1)] {
         hash = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
     let start = (hash >> 32) as u32 ^ hash as u32;
     start.wrapping_add((now_ns >> 6) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn who_begins_anew_is_ahead_of_himself(
+            secret: u64,
+            ends: (u32, u16, u32, u16),
+            now in 0..1_u64 << 50,
+            later in 1_000..130_000_000_000_u64,
+        ) {
+            let (local, remote) = ((Addr::v4(ends.0), ends.1), (Addr::v4(ends.2), ends.3));
+            let [first, second] = [now, now + later].map(|at| initial_sequence(secret, local, remote, at));
+            prop_assert!(second.wrapping_sub(first).cast_signed() > 0);
+        }
+    }
 }

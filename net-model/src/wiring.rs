@@ -75,7 +75,9 @@ impl Wiring {
         let (flow, dst, bytes) = (sent.flow(), sent.dst, sent.wire_bytes());
         let followed = recorder.follows(flow).then(|| Subject::of(&frame, sent));
         let mut path = Path::NONE;
-        let Some(at) = self.send(now, id, frame, bytes, &mut path, agenda, recorder) else { return };
+        let Some(at) = self.send_with_care(now, id, frame, bytes, &mut path, agenda, recorder) else {
+            return;
+        };
         if let Some(subject) = followed {
             let text = || format!("{bytes} bytes, at the far end at {at}");
             recorder.tell(now, Place::Link(id), Stage::Link, &subject, text);
@@ -86,11 +88,35 @@ impl Wiring {
         }
     }
 
-    /// A host sends a frame of `bytes`; when it will be at the far end of the link, unless the link refuses it. `path`
-    /// is the way that its like took through the switch there.
-    #[inline(always)] // one copy for every frame, one for those whose way is known
+    /// A host sends a frame of `bytes` that nobody follows. `path` is the way that its like took through the switch at
+    /// the end of the link.
+    #[inline(always)] // one copy for every place where frames leave
     #[allow(clippy::too_many_arguments)] // a frame, its way, and what travels down the walk
     pub(crate) fn send(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        frame: FrameId,
+        bytes: u32,
+        path: &mut Path,
+        agenda: &mut Agenda<Event>,
+        recorder: &mut Recorder,
+    ) {
+        let link = &mut self.links[id.0 as usize];
+        if let Some(transmission) = link.foresee(now, bytes)
+            && let Some(switch) = self.switches.get_mut(path.switch as usize)
+            && let Some(out) = switch.follow(transmission.arrival, path)
+        {
+            link.transmit(&transmission);
+            return self.enqueue(out, transmission.arrival, frame, bytes, agenda);
+        }
+        self.send_with_care(now, id, frame, bytes, path, agenda, recorder);
+    }
+
+    /// The same if the link may refuse the frame, or nobody knows its way. When it will be at the far end of the link.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)] // as above
+    fn send_with_care(
         &mut self,
         now: Time,
         id: LinkId,
@@ -117,7 +143,6 @@ impl Wiring {
     }
 
     /// The way of a frame that will be in a switch at `at`, if its like went that way before.
-    #[inline(always)] // a part of send
     fn follow(&mut self, at: Time, path: &Path) -> Option<LinkId> {
         self.switches.get_mut(path.switch as usize)?.follow(at, path)
     }
@@ -237,18 +262,16 @@ impl Wiring {
         let arrived = self.frames.get(&frame);
         let (src, dst, tag, flow) = (arrived.src, arrived.dst, arrived.vlan, arrived.flow());
         let switch = &mut self.switches[number as usize];
-        let Some(vlan) = switch.vlan_of(port, tag) else {
-            let (refused, reason) = (self.frames.get(&frame), DropReason::VlanRefused);
-            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
-            return self.frames.end(frame);
+        let vlan = match switch.vlan_of(port, tag).ok_or(DropReason::VlanRefused) {
+            Ok(vlan) if switch.passes(arrived) => vlan,
+            refused => {
+                let reason = refused.err().unwrap_or(DropReason::FrameTooBig);
+                recorder.note_drop(now, Place::Switch(number), &frame, arrived, reason);
+                return self.frames.end(frame);
+            }
         };
         if switch.learn(now, port, vlan, src) {
             self.redirect(now, number, vlan, src, agenda);
-        }
-        if !self.switches[number as usize].passes(self.frames.get(&frame)) {
-            let (refused, reason) = (self.frames.get(&frame), DropReason::FrameTooBig);
-            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
-            return self.frames.end(frame);
         }
         match self.switches[number as usize].decide(now, port, vlan, dst) {
             Decision::Forward(out) => {

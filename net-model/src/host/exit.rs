@@ -85,14 +85,20 @@ impl<H> Stack<H> {
 }
 
 impl Host {
-    /// Where a packet goes that this host has made, if that is remembered and no director looks at it: the next hop's
-    /// link address, and what all frames there have in common.
+    /// The way out of what a program of this host sends, if that is remembered and no director looks at it: the next hop,
+    /// and the largest packet. The ends are the own address and the other one.
+    pub(crate) fn known_way_out(&self, [own, other]: [Addr; 2]) -> Option<(NeighbourId, u16)> {
+        let (_, slot) = self.stack.cache.find(other, 0, self.stack.epoch())?;
+        let is_known = self.director.is_none() && slot.speaks(own) && slot.mtu > 0;
+        is_known.then_some((slot.neighbour, slot.mtu))
+    }
+
+    /// A packet of this host goes to a neighbour: its link address, and what all frames there have in common.
     #[inline(always)] // the beginning of every segment
-    pub(crate) fn own_way(&mut self, now: Time, leaver: Leaver) -> Option<(Mac, &mut Header)> {
+    pub(crate) fn own_way(&mut self, now: Time, next_hop: NeighbourId) -> Option<(Mac, &mut Header)> {
         if self.director.is_some() || !self.is_up {
             return None;
         }
-        let next_hop = self.stack.known_exit(leaver)?;
         self.stack.neighbours.use_settled(now, next_hop, self.confirms)
     }
 

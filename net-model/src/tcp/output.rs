@@ -9,7 +9,7 @@ use super::transfer::{End, Transfer};
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::{FrameId, Frames};
-use crate::host::{DEFAULT_TTL, Host, Leaver};
+use crate::host::Host;
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
@@ -68,8 +68,9 @@ impl Host {
         flow: u32,
     ) -> SocketId {
         let key = Key { host: self.id, udp: false, local, remote };
-        let mss = self.mss_towards(remote.0);
+        let (mss, way) = self.begin_way([local.0, remote.0]);
         let id = cx.sockets.insert(&key, State::SynSent, app, flow);
+        self.keep_way(cx, id, way);
         let (socket, _) = cx.sockets.busy(id);
         socket.mss = mss;
         socket.begin_at(initial_sequence(self.stack.secret(), local, remote, cx.now.as_nanos()));
@@ -129,25 +130,26 @@ impl Host {
     /// Sends what the window allows, and the FIN if it is its turn.
     #[inline]
     pub(crate) fn push(&mut self, cx: &mut Cx, id: SocketId) {
-        if let Some(transfer) = cx.sockets.transfer(id)
-            && transfer.has_more()
-        {
-            let from = transfer.snd_nxt;
-            self.push_from(cx, id, from);
+        if cx.sockets.transfer(id).is_some_and(|transfer| transfer.has_more()) {
+            self.push_more(cx, id);
         }
     }
 
-    fn push_from(&mut self, cx: &mut Cx, id: SocketId, from: u32) {
+    fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
         let now_us = stamp(cx.now);
-        let has_moved = loop {
+        let mut has_sent = false;
+        loop {
             let up_to = cx.sockets.next_hole(id);
             let (socket, transfer) = cx.sockets.busy(id);
-            let Some(say) = socket.next_segment(transfer, now_us, up_to) else {
-                break transfer.snd_nxt != from;
-            };
+            let Some(say) = socket.next_segment(transfer, now_us, up_to) else { break };
+            let is_last = !transfer.has_more();
+            has_sent = true;
             self.send_segment(cx, id, say);
-        };
-        if has_moved {
+            if is_last {
+                break;
+            }
+        }
+        if has_sent {
             self.arm_retransmission(cx, id);
         }
     }
@@ -175,29 +177,39 @@ impl Host {
     #[inline(always)] // a copy for SYNs, one for all others
     fn send_shaped(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
         let Cx { now, agenda, wiring, recorder, sockets, .. } = cx;
-        let (socket, ends, next) = sockets.sender(id);
+        let (socket, ends, next, known) = sockets.sender(id);
         let len = shape.len(ends, say);
         self.confirms = socket.take_confirmation();
         let is_watched = recorder.follows(socket.flow) || cx.confirming.is_some();
-        let leaver = Leaver { to: ends[1], speaker: Some(ends[0]), mark: 0, len };
-        let way = if is_watched { None } else { self.own_way(*now, leaver) };
-        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape);
-        match way {
-            Some((mac, header)) => {
-                (*to, *from) = (mac, header.src);
-                let bytes = ETHERNET_OVERHEAD + u32::from(len);
-                wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
-                self.confirms = false;
-            }
-            None => self.send_built(cx, frame),
-        }
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        let next_hop = if is_watched { None } else { known.out(id, self.stack.epoch(), len) };
+        let Some(way) = next_hop.and_then(|next_hop| self.own_way(*now, next_hop)) else {
+            return self.send_looking(cx, id, say, shape);
+        };
+        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape, ttl);
+        let (mac, header) = way;
+        (*to, *from) = (mac, header.src);
+        let bytes = ETHERNET_OVERHEAD + u32::from(len);
+        wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+        self.confirms = false;
+    }
+
+    /// The same if the socket does not know its way out by heart. The next segment may know it.
+    #[inline(never)]
+    fn send_looking(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
+        let (socket, ends, next, _) = cx.sockets.sender(id);
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        let frame = write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0;
+        self.send_built(cx, frame);
+        self.keep_way(cx, id, self.known_way_out(ends));
     }
 
     /// Builds a segment where it will lie, for somebody who has something to add.
     pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
-        let (socket, ends, next) = cx.sockets.sender(id);
+        let (socket, ends, next, _) = cx.sockets.sender(id);
         self.confirms = socket.take_confirmation();
-        write(&mut cx.wiring.frames, socket, ends, next, say, shape).0
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0
     }
 
     /// Hands a segment of a socket to the network layer.
@@ -221,7 +233,8 @@ impl Host {
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
         let (frame, blank) = cx.wiring.frames.send_segment();
         (*blank.src, *blank.dst, *blank.flow) = (packet.dst, packet.src, packet.flow);
-        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, DEFAULT_TTL);
+        (*blank.len, *blank.id) = (size::RST + family, 0);
+        *blank.ttl = self.stack.own_ttl(packet.dst.is_v4());
         *blank.segment = Segment {
             sport: segment.dport,
             dport: segment.sport,
@@ -244,10 +257,11 @@ fn write<'a>(
     next: u32,
     say: Say,
     shape: &Shape,
+    ttl: u8,
 ) -> (FrameId, [&'a mut Mac; 2]) {
     let (frame, blank) = frames.send_segment();
     (*blank.src, *blank.dst, *blank.flow) = (ends[0], ends[1], socket.flow);
-    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), DEFAULT_TTL);
+    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), ttl);
     *blank.segment = Segment {
         sport: socket.lport,
         dport: socket.rport,

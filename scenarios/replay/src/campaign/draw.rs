@@ -362,7 +362,6 @@ fn named(action: &str, service: Service, server: Server, options: &str) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::case::VIPS;
 
     #[test]
     fn a_number_is_a_case_and_neighbours_differ() {

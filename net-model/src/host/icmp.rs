@@ -175,7 +175,7 @@ impl<H> Stack<H> {
         let open = route.map_or(0, |route| 128 - route.prefix.len());
         /// Linux counts in jiffies, and halves those.
         const JIFFY_MS: u64 = 4;
-        Duration::from_millis((ratelimit / JIFFY_MS >> (open >> 5)) * JIFFY_MS)
+        Duration::from_millis(((ratelimit / JIFFY_MS) >> (open >> 5)) * JIFFY_MS)
     }
 
     fn limits_allow(&mut self, now: Time, error: Error, cause: Cause, recipient: Addr) -> bool {

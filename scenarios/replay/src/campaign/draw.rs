@@ -43,6 +43,9 @@ struct Live {
     servers: Vec<Server>,
 }
 
+/// From when on an end of a client is free, whether it is one of UDP, the end itself, and what it asked for.
+type Free = (u64, bool, (u8, u8, u16), (usize, u16));
+
 struct Drawer {
     stream: Stream,
     case: Case,
@@ -56,7 +59,7 @@ struct Drawer {
     now: u64,
     next_port: u16,
     /// Ends of clients that can be used again, from when on, and for what they were used.
-    free: Vec<(u64, bool, (u8, u8, u16), (usize, u16))>,
+    free: Vec<Free>,
 }
 
 impl Drawer {
@@ -264,9 +267,8 @@ impl Drawer {
     /// server that has seen the port under another address takes it again is a matter of initial sequence numbers.
     fn client(&mut self, udp: bool, target: (usize, u16)) -> (u8, u8, u16) {
         let now = self.now;
-        let fits = |(from, was_udp, _, before): &(u64, bool, (u8, u8, u16), (usize, u16))| {
-            *from <= now && *was_udp == udp && (udp || *before == target)
-        };
+        let fits =
+            |(from, was_udp, _, before): &Free| *from <= now && *was_udp == udp && (udp || *before == target);
         let used = self.free.iter().position(fits);
         if let Some(at) = used
             && self.stream.chance(0.3)

@@ -5,19 +5,21 @@ use crate::run::with_bar;
 use crate::stop::Stop;
 use crate::stopwatch::Stopwatch;
 use crate::terminal::print;
+use crate::test::files;
 use anyhow::{Context, Result, anyhow, bail};
 use replay::backend::{Backend, Done};
+use replay::fidelity::{Entry, Results};
 use replay::job::Job;
+use replay::pace::{Paced, paced};
 use replay::plan::plan;
 use replay::recording::Recording;
-use replay::rehearse::{Rehearsed, rehearse};
+use replay::rehearse::Rehearsed;
 use replay::report::{Verdict, junit, table, tap};
 use replay::script::script;
 use replay::this_kernel::ThisKernel;
 use replay::transcript::Transcript;
 use replay::vm::Machine;
 use replay::vm::kernel::{Kernel, cache, cached};
-use scenarios::scenario::Scenario;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,8 +34,8 @@ use std::process::ExitCode;
     after_help = "The exit status is 1 if something differs.\nExample: lvsim replay scenarios/gallery/quickstart.yaml"
 )]
 pub(crate) struct Args {
-    /// The scenario files
-    #[arg(required = true, value_name = "FILE")]
+    /// Scenario files, and folders: all .yaml and .yml files in them and below
+    #[arg(required = true, value_name = "DIR|FILE")]
     files: Vec<PathBuf>,
     /// Use this seed instead of the scenarios': other random numbers, same everything else
     #[arg(long, value_name = "N")]
@@ -56,6 +58,9 @@ pub(crate) struct Args {
     /// Write what the kernel did into DIR/SCENARIO.json; `--backend recorded` reads it from there
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Keep what was compared in FILE, beside what it has of other scenarios; `lvsim fidelity FILE` makes a page of it
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -81,18 +86,18 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let stop = Stop::listen()?;
     let mut verdicts = Vec::with_capacity(args.files.len());
-    for file in &args.files {
-        let loaded = Input { file: file.clone(), seed: args.seed, quiet: args.quiet }.load()?;
+    for file in files(&args.files)? {
+        let loaded = Input { file, seed: args.seed, quiet: args.quiet }.load()?;
         let mut scenario = loaded.scenario.clone();
         scenario.seed = args.seed.unwrap_or(scenario.seed);
         if args.dry_run {
             print(&script(&scenario.name, &plan(&scenario)))?;
             continue;
         }
-        let rehearsed = with_bar(&scenario, &stop, args.quiet, |progress| rehearse(&scenario, progress))
+        let paced = with_bar(&scenario, &stop, args.quiet, |progress| paced(&scenario, progress))
             .map_err(|problems| refuse(&loaded.problems(problems)))?;
-        let Some(rehearsed) = rehearsed else { bail!("stopped") };
-        let verdict = judge(args, &scenario, &rehearsed)?;
+        let Some(paced) = paced else { bail!("stopped") };
+        let verdict = judge(args, &paced)?;
         if !(args.quiet && verdict.is_good()) {
             print(&verdict.text())?;
         }
@@ -103,7 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     for (path, text) in [(&args.junit, junit(&verdicts)), (&args.tap, tap(&verdicts))] {
         if let Some(path) = path {
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, &text)?;
         }
     }
     Ok(ExitCode::from(u8::from(!verdicts.iter().all(Verdict::is_good))))
@@ -111,8 +116,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Has it done, and compares. If something differs, it is done again at another phase of the kernel's timers, to find
 /// out what the kernel itself does not repeat.
-fn judge(args: &Args, scenario: &Scenario, rehearsed: &Rehearsed) -> Result<Verdict> {
+fn judge(args: &Args, paced: &Paced) -> Result<Verdict> {
     let stopwatch = Stopwatch::start();
+    let Paced { scenario, rehearsed, slower } = paced;
     let seen = perform(args, rehearsed, 0)?;
     if let (Ok(seen), Some(folder), true) = (&seen, &args.record, args.backend != Who::Recorded) {
         record(folder, rehearsed, seen)?;
@@ -126,8 +132,25 @@ fn judge(args: &Args, scenario: &Scenario, rehearsed: &Rehearsed) -> Result<Verd
     {
         *comparison = replay::judge(scenario, rehearsed, seen, Some(&again)).map_err(|why| anyhow!(why))?;
     }
+    let seconds = stopwatch.elapsed().as_secs_f64();
+    if let (Ok((comparison, seen)), Some(path)) = (&result, &args.results) {
+        let mut results = if path.exists() { read_results(path)? } else { Results::default() };
+        results.put(&by, Entry::new(paced, seen, comparison, seconds));
+        write(path, &results.text())?;
+    }
     let result = result.map(|(comparison, _)| comparison);
-    Ok(Verdict { name: scenario.name.clone(), result, by, seconds: stopwatch.elapsed().as_secs_f64() })
+    Ok(Verdict { name: scenario.name.clone(), result, by, slower: *slower, seconds })
+}
+
+/// The results of earlier replays.
+pub(crate) fn read_results(path: &Path) -> Result<Results> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} has no results of `lvsim replay --results`", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Has it done, at a phase of the kernel's timers.

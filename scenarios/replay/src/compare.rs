@@ -6,6 +6,7 @@
 
 use crate::feed::Fed;
 use crate::job::Job;
+use crate::rehearse::SNAPSHOT;
 use crate::transcript::{Answer, Outcome, Transcript};
 use net_model::ipvs::Decision;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +26,8 @@ pub struct Comparison {
     pub outcomes: usize,
     /// Attempts that another server took than in the simulation's own run.
     pub moved: usize,
+    /// Decisions about connections that no server ever took.
+    pub untaken: usize,
     /// Outcomes that were not compared, because the kernel itself does not repeat them.
     pub unsettled: usize,
     /// Everything that differs, in the order of time.
@@ -77,7 +80,10 @@ impl Comparison {
         for (decision, host) in &fed.decisions {
             let key = (decision.protocol == 17, socket(decision.client), socket(decision.target));
             let Some(index) = attempts.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
-            let Some(server) = seen.attempts[index].server else { continue };
+            let Some(server) = seen.attempts[index].server else {
+                self.untaken += 1;
+                continue;
+            };
             self.decisions += 1;
             if *host != Some(job.servers[server].host) {
                 let text = decision_text(job, index, decision, *host, job.servers[server].host);
@@ -185,6 +191,11 @@ pub(crate) fn listing_difference(a: &Answer, b: &Answer) -> Option<String> {
             lines.iter_mut().skip(2).for_each(|line| *line = without_expiry(line));
             lines.sort_unstable();
         }
+        if answer.command == SNAPSHOT {
+            // So is the table of services, and each network namespace has another hash.
+            lines = with_services(&lines);
+            lines.sort_unstable();
+        }
         lines
     };
     let (a, b) = (order(a), order(b));
@@ -201,10 +212,42 @@ pub(crate) fn listing_difference(a: &Answer, b: &Answer) -> Option<String> {
     Some(text)
 }
 
+/// Each server behind its service.
+fn with_services(lines: &[String]) -> Vec<String> {
+    let mut service = "";
+    let of_service = lines.iter().map(|line| {
+        if line.trim_start().starts_with("->") {
+            return format!("{service}{line}");
+        }
+        service = line;
+        line.clone()
+    });
+    of_service.collect()
+}
+
 fn without_expiry(line: &str) -> String {
     let mut words: Vec<&str> = line.split_whitespace().collect();
     if words.len() > 1 {
         words.remove(1);
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(command: &str, stdout: &str) -> Answer {
+        Answer { command: command.into(), stdout: stdout.into(), ..Answer::default() }
+    }
+
+    #[test]
+    fn the_order_of_hash_tables_says_nothing() {
+        let table = ["TCP  A rr\n  -> B 1\n", "TCP  C rr\n  -> B 2\n  -> D 0\n"];
+        let (one, other) = (table.concat(), [table[1], table[0]].concat());
+        assert_eq!(listing_difference(&said(SNAPSHOT, &one), &said(SNAPSHOT, &other)), None);
+        let swapped = one.replace("B 1", "B 9").replace("B 2", "B 1").replace("B 9", "B 2");
+        assert!(listing_difference(&said(SNAPSHOT, &one), &said(SNAPSHOT, &swapped)).is_some());
+        assert!(listing_difference(&said("ipvsadm -Ln", &one), &said("ipvsadm -Ln", &other)).is_some());
+    }
 }

@@ -57,9 +57,9 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {
         while let Some((number, line)) =
-            looks.next_if(|(number, _)| job.looks[*number].at <= packet.time.as_nanos())
+            looks.next_if(|(number, _)| seen.answers[*number].at <= packet.time.as_nanos())
         {
-            fed.answers.push((number, look(&mut replay, job, number, &line)));
+            fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
         }
         let name = format!("{}.{}", job.hosts[director], job.taps[packet.tap].device);
         let record = Record {
@@ -78,7 +78,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         }
     }
     for (number, line) in looks {
-        fed.answers.push((number, look(&mut replay, job, number, &line)));
+        fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
     }
     Ok(fed)
 }
@@ -122,11 +122,11 @@ fn looks(scenario: &Scenario, job: &Job, director: usize) -> Result<Vec<(usize, 
     lines.filter_map(Result::transpose).collect()
 }
 
-fn look(replay: &mut Replay<'_>, job: &Job, number: usize, line: &Line) -> Answer {
-    let look = &job.looks[number];
-    let output = replay.look(Time::from_nanos(look.at), line);
+fn look(replay: &mut Replay<'_>, job: &Job, seen: &Transcript, number: usize, line: &Line) -> Answer {
+    let (look, at) = (&job.looks[number], seen.answers[number].at);
+    let output = replay.look(Time::from_nanos(at), line);
     Answer {
-        at: look.at,
+        at,
         host: look.command.host.clone(),
         command: line.text.clone(),
         stdout: output.stdout,

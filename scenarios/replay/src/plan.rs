@@ -5,11 +5,15 @@
 
 use crate::job::{Action, Command, Timed};
 use net_model::addr::Prefix;
+use net_model::port::{DEFAULT_VLAN, PortVlans};
 use net_model::spec::{Arrivals, LinkSpec, Sources};
 use scenarios::console::{self, Command as Typed, words};
 use scenarios::scenario::{Host, Interface, Line, Scenario};
 use scenarios::schema::HostChange;
 use sim_core::Duration;
+
+/// Devices that come with a module, by the beginning of their names.
+const TUNNELS: [(&str, &str); 3] = [("tunl", "ipip"), ("gre", "ip_gre"), ("ip6tnl", "ip6_tunnel")];
 
 /// Everything that is typed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -54,8 +58,9 @@ impl Planner<'_> {
         self.set(None, "net/ipv6/conf/default/disable_ipv6", "1");
         for index in 0..self.scenario.networks.len() {
             let name = bridge(self.scenario, index);
+            let vlans = if tells_vlans_apart(self.scenario, index) { " vlan_filtering 1" } else { "" };
             // Nobody but the hosts speaks: no spanning tree, no questions about multicast groups.
-            self.run(None, &format!("ip link add {name} type bridge mcast_snooping 0"));
+            self.run(None, &format!("ip link add {name} type bridge mcast_snooping 0{vlans}"));
             self.run(None, &format!("ip link set {name} up"));
         }
     }
@@ -88,7 +93,23 @@ impl Planner<'_> {
                 // Each packet by itself, as on a wire: no large ones that a card would cut.
                 self.run(None, &format!("ip link set {port} master {bridge} gso_max_segs 1 up"));
                 self.delay(None, &port, &cable);
+                if let Some(carries) = &interface.port {
+                    self.port_vlans(&port, carries);
+                }
             }
+        }
+    }
+
+    /// What a port of a bridge carries, instead of VLAN 1 without tags.
+    fn port_vlans(&mut self, port: &str, carries: &PortVlans) {
+        if carries.untagged != Some(DEFAULT_VLAN) {
+            self.run(None, &format!("bridge vlan del dev {port} vid {DEFAULT_VLAN}"));
+        }
+        for vlan in &carries.tagged {
+            self.run(None, &format!("bridge vlan add dev {port} vid {vlan}"));
+        }
+        if let Some(vlan) = carries.untagged {
+            self.run(None, &format!("bridge vlan add dev {port} vid {vlan} pvid untagged"));
         }
     }
 
@@ -104,23 +125,38 @@ impl Planner<'_> {
                     self.delay(name, device, &cable);
                 }
                 None if device == "lo" => {}
-                None => self.virtual_device(name, device, up),
+                None => self.virtual_device(name, interface),
             }
             for (addr, len) in &interface.addresses {
                 let nodad = if addr.is_v4() { "" } else { " nodad" };
-                self.run(name, &format!("ip addr add {addr}/{len} dev {device}{nodad}"));
+                let deprecated = interface.deprecated.contains(addr);
+                let silent = if deprecated { " preferred_lft 0" } else { "" };
+                self.run(name, &format!("ip addr add {addr}/{len} dev {device}{nodad}{silent}"));
             }
         }
     }
 
-    fn virtual_device(&mut self, host: Option<&str>, device: &str, up: &str) {
-        if device.starts_with("dummy") {
+    fn virtual_device(&mut self, host: Option<&str>, interface: &Interface) {
+        let device = &interface.name;
+        if let Some((card, id)) = &interface.vlan {
+            self.load("8021q");
+            self.run(host, &format!("ip link add link {card} name {device} type vlan id {id}"));
+        } else if device.starts_with("dummy") {
             self.run(host, &format!("ip link add {device} type dummy"));
         } else {
-            self.setup.push(Command { host: None, action: Action::Load("ipip".into()) });
+            let module = TUNNELS.iter().find(|(kind, _)| device.starts_with(kind));
+            self.load(module.map_or("ipip", |(_, module)| module));
         }
-        if !up.is_empty() {
+        if interface.up {
             self.run(host, &format!("ip link set {device} up"));
+        }
+    }
+
+    /// Loads a module, once: it is there for all hosts.
+    fn load(&mut self, module: &str) {
+        let command = Command { host: None, action: Action::Load(module.into()) };
+        if !self.setup.contains(&command) {
+            self.setup.push(command);
         }
     }
 
@@ -246,6 +282,13 @@ pub(crate) fn bridge(scenario: &Scenario, network: usize) -> String {
     let name = &scenario.networks[network].name;
     let fits = name.len() <= 15 && !name.starts_with("port") && name != "lo";
     if fits { name.clone() } else { format!("switch{network}") }
+}
+
+/// Does a port of this network carry anything but VLAN 1 without tags?
+fn tells_vlans_apart(scenario: &Scenario, network: usize) -> bool {
+    let interfaces = scenario.hosts.iter().flat_map(|host| &host.interfaces);
+    let mut here = interfaces.filter(|interface| interface.plug.is_some_and(|(at, _)| at == network));
+    here.any(|interface| interface.port.is_some())
 }
 
 /// The bridge's end of a host's cable.

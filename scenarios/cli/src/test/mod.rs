@@ -85,7 +85,7 @@ fn run_all(args: &Args, files: &[PathBuf], stop: &Stop) -> Result<Vec<Case>> {
 }
 
 /// All scenario files that the arguments name, each once.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths {
         if !path.is_dir() {

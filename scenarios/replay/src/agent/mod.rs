@@ -133,7 +133,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
                     }
                 }
                 Due::Look(index) => {
-                    let said: Answer = execute::run(&mut spaces, &job.looks[index].command, at);
+                    let said: Answer = execute::run(&mut spaces, &job.looks[index].command, reactor.now());
                     transcript.answers.push(said);
                 }
                 Due::Attempt(index) => {

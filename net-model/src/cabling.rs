@@ -32,6 +32,9 @@ impl Network {
         let name = format!("{} > {}", names.0, names.1);
         let outgoing = self.cx.wiring.lay(away, End::Switch(switch.0, port), false, seed, &name);
         self.link_names.push(name);
+        if let Some(mtu) = self.cx.wiring.switches[switch.0 as usize].mtu() {
+            self.host_mut(host).stack.set_carried(interface, mtu);
+        }
         self.host_mut(host).plug(interface, Cable { outgoing, incoming });
     }
 

@@ -88,6 +88,16 @@ pub(crate) struct Queued {
     pub(crate) bytes: u32,
 }
 
+/// A frame in the transmitter.
+pub(crate) struct Transmission {
+    bytes: u32,
+    busy: Duration,
+    /// When its last bit leaves.
+    done: Time,
+    /// When it is at the far end.
+    pub(crate) arrival: Time,
+}
+
 /// What the event of a link was about.
 pub(crate) enum Taken {
     /// A frame is at the far end.
@@ -190,8 +200,26 @@ impl Link {
         self.on_wire.iter().chain(self.queue.iter()).map(|queued| &queued.frame)
     }
 
-    /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
+    /// What becomes of a frame of `bytes` that reaches the transmitter at `ready`, if the link is sure to take it.
     #[inline(always)] // a part of every way out of a host
+    pub(crate) fn foresee(&self, ready: Time, bytes: u32) -> Option<Transmission> {
+        let begins = self.busy_until.max(ready);
+        let wait = begins.as_nanos() - ready.as_nanos();
+        if self.is_unsafe || wait > self.longest_wait.as_nanos() {
+            return None;
+        }
+        let busy = occupies(self.ns_per_byte, bytes);
+        let done = begins + busy;
+        Some(Transmission { bytes, busy, done, arrival: done + self.delay })
+    }
+
+    /// Puts that frame on the wire.
+    #[inline(always)] // a part of every way out of a host
+    pub(crate) fn transmit(&mut self, frame: &Transmission) {
+        self.occupy(frame.bytes, frame.busy, frame.done);
+    }
+
+    /// Puts a frame of `bytes` on the wire that reaches the transmitter at `ready`: its arrival at the far end.
     pub(crate) fn send(&mut self, ready: Time, bytes: u32) -> Result<Time, DropReason> {
         let begins = self.busy_until.max(ready);
         let wait = begins.as_nanos() - ready.as_nanos();
@@ -232,8 +260,8 @@ impl Link {
     /// the link needs now, if it needs another one: the link is armed for it.
     #[inline(always)] // a part of every way out of a host
     pub(crate) fn push(&mut self, at: Time, frame: FrameId, bytes: u32) -> Option<Time> {
-        if at < self.last {
-            return self.push_between(Queued { at, frame, bytes });
+        if at < self.last || self.queue.is_full() {
+            return self.push_with_care(Queued { at, frame, bytes });
         }
         self.last = at;
         let is_first = self.queue.is_empty();
@@ -247,10 +275,11 @@ impl Link {
         self.arm_for(due)
     }
 
-    /// The same where later frames may be in the queue already.
+    /// The same where later frames may be in the queue already, or it has to grow.
     #[inline(never)]
-    fn push_between(&mut self, queued: Queued) -> Option<Time> {
+    fn push_with_care(&mut self, queued: Queued) -> Option<Time> {
         let at = queued.at;
+        self.last = self.last.max(at);
         if self.queue.insert_behind(queued, |earlier| earlier.at <= at) > 0 {
             return None;
         }

@@ -122,6 +122,12 @@ impl Network {
         SwitchId(self.switch_names.len() as u32 - 1)
     }
 
+    /// Gives the ports of a switch an MTU in bytes: larger frames end there (`frame-too-big`). Say it before anything is
+    /// plugged in.
+    pub fn set_switch_mtu(&mut self, switch: SwitchId, mtu: u32) {
+        self.cx.wiring.switches[switch.0 as usize].set_mtu(mtu);
+    }
+
     /// Adds a host: it has lo and nothing else. The name also names its random streams.
     pub fn add_host(&mut self, name: &str) -> HostId {
         let id = self.hosts.len() as u32;

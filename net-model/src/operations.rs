@@ -31,6 +31,16 @@ impl Network {
         on.arm_timers(cx);
     }
 
+    /// `ip link set DEV mtu MTU`: from now on it takes no larger frames either.
+    pub fn set_mtu(&mut self, host: HostId, interface: InterfaceId, mtu: u32) {
+        let Network { hosts, cx, .. } = self;
+        let on = &mut hosts[host.0 as usize];
+        on.stack.set_mtu(interface, mtu);
+        if let Some(cable) = on.cable(interface).filter(|_| mtu < on.stack.interface_at(interface).carried) {
+            cx.wiring.narrow(cable.incoming);
+        }
+    }
+
     /// Pulls or plugs the cable of an interface.
     pub fn set_cable(&mut self, host: HostId, interface: InterfaceId, plugged: bool) {
         let Network { hosts, cx, .. } = self;

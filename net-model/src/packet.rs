@@ -50,6 +50,12 @@ impl Frame {
         }
     }
 
+    /// Does it fit through a card or switch port with this MTU? A tag has room beside it: so have four more bytes of a
+    /// frame without one.
+    pub(crate) fn fits(&self, mtu: u32) -> bool {
+        self.wire_bytes() <= mtu.saturating_add(ETHERNET_OVERHEAD + 4)
+    }
+
     /// Bytes the frame occupies on the wire, frame check sequence included.
     #[inline]
     pub fn wire_bytes(&self) -> u32 {

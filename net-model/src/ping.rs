@@ -2,7 +2,7 @@
 
 use crate::addr::Addr;
 use crate::cx::Cx;
-use crate::host::{DEFAULT_TTL, Host};
+use crate::host::Host;
 use crate::network::{HostId, Network};
 use crate::packet::{Icmp, Packet, Payload};
 use sim_core::Time;
@@ -77,7 +77,7 @@ impl Host {
             fragment_offset: 0,
             more_fragments: false,
             df: to.is_v4() && len <= mtu,
-            ttl: DEFAULT_TTL,
+            ttl: self.stack.own_ttl(to.is_v4()),
             tos: 0,
             payload: Payload::Icmp(Icmp {
                 kind: if to.is_v4() { 8 } else { 128 },

@@ -128,6 +128,12 @@ impl Recorder {
         flow == self.lowest || self.trace.is_some()
     }
 
+    /// Is a packet of this exchange followed for its own sake (and not only as a part of the exchange)?
+    #[inline]
+    pub(crate) fn traces(&self, flow: u32) -> bool {
+        self.trace.is_some() && self.follows(flow)
+    }
+
     /// Are all packets followed, ARP among them?
     #[inline]
     pub(crate) fn follows_all(&self) -> bool {

@@ -23,6 +23,12 @@ impl<T: Default> Ring<T> {
         self.put == self.taken
     }
 
+    /// Is there no place for another one?
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() == self.slots.len()
+    }
+
     /// The value that has waited longest.
     #[inline(always)]
     pub(crate) fn front(&self) -> Option<&T> {

@@ -84,7 +84,7 @@ impl Host {
                 fragment_offset: 0,
                 more_fragments: false,
                 df: payload + u32::from(headers) <= u32::from(mtu),
-                ttl: crate::host::DEFAULT_TTL,
+                ttl: self.stack.own_ttl(local.0.is_v4()),
                 tos: 0,
                 payload: Payload::Udp(Datagram { sport: local.1, dport: remote.1 }),
                 outer: None,

@@ -46,7 +46,7 @@ drop_reasons! {
     LinkDown, "link-down", "The link is down.", "Set the interface up, or expect the loss: the cable is pulled.";
     LinkLoss, "link-loss", "The link lost the frame at random.", "Lower the link's `loss`.";
     QueueFull, "queue-full", "The queue in front of the link was full.", "Raise the link's `rate` or `queue`, or lower the load.";
-    FrameTooBig, "frame-too-big", "The frame is larger than the MTU of the switch port.", "Use one MTU on all ports of a network.";
+    FrameTooBig, "frame-too-big", "The frame is larger than the MTU of the switch port or of the card it came to.", "Use one MTU in a network: that of `networks:`, of every `ip link set … mtu`.";
     Hairpin, "hairpin", "The switch knows the receiver on the very port the frame came from.", "Usually a stale link address: look at the neighbour cache of the sender.";
     VlanRefused, "vlan-refused", "The switch port does not carry the frame's VLAN.", "Add the id to `trunk` of both interfaces, or make the untagged one's port `access: ID`.";
     UnknownVlan, "unknown-vlan", "The frame carries the tag of a VLAN that the host has no sub-interface for.", "On the receiver: ip link add link DEV name DEV.ID type vlan id ID; or make its switch port `access: ID`.";

@@ -75,7 +75,9 @@ impl Wiring {
         let (flow, dst, bytes) = (sent.flow(), sent.dst, sent.wire_bytes());
         let followed = recorder.follows(flow).then(|| Subject::of(&frame, sent));
         let mut path = Path::NONE;
-        let Some(at) = self.send(now, id, frame, bytes, &mut path, agenda, recorder) else { return };
+        let Some(at) = self.send_with_care(now, id, frame, bytes, &mut path, agenda, recorder) else {
+            return;
+        };
         if let Some(subject) = followed {
             let text = || format!("{bytes} bytes, at the far end at {at}");
             recorder.tell(now, Place::Link(id), Stage::Link, &subject, text);
@@ -86,11 +88,35 @@ impl Wiring {
         }
     }
 
-    /// A host sends a frame of `bytes`; when it will be at the far end of the link, unless the link refuses it. `path`
-    /// is the way that its like took through the switch there.
-    #[inline(always)] // one copy for every frame, one for those whose way is known
+    /// A host sends a frame of `bytes` that nobody follows. `path` is the way that its like took through the switch at
+    /// the end of the link.
+    #[inline(always)] // one copy for every place where frames leave
     #[allow(clippy::too_many_arguments)] // a frame, its way, and what travels down the walk
     pub(crate) fn send(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        frame: FrameId,
+        bytes: u32,
+        path: &mut Path,
+        agenda: &mut Agenda<Event>,
+        recorder: &mut Recorder,
+    ) {
+        let link = &mut self.links[id.0 as usize];
+        if let Some(transmission) = link.foresee(now, bytes)
+            && let Some(switch) = self.switches.get_mut(path.switch as usize)
+            && let Some(out) = switch.follow(transmission.arrival, path)
+        {
+            link.transmit(&transmission);
+            return self.enqueue(out, transmission.arrival, frame, bytes, agenda);
+        }
+        self.send_with_care(now, id, frame, bytes, path, agenda, recorder);
+    }
+
+    /// The same if the link may refuse the frame, or nobody knows its way. When it will be at the far end of the link.
+    #[inline(never)]
+    #[allow(clippy::too_many_arguments)] // as above
+    fn send_with_care(
         &mut self,
         now: Time,
         id: LinkId,
@@ -117,7 +143,6 @@ impl Wiring {
     }
 
     /// The way of a frame that will be in a switch at `at`, if its like went that way before.
-    #[inline(always)] // a part of send
     fn follow(&mut self, at: Time, path: &Path) -> Option<LinkId> {
         self.switches.get_mut(path.switch as usize)?.follow(at, path)
     }
@@ -128,6 +153,9 @@ impl Wiring {
     fn find_path(&mut self, at: Time, id: LinkId, frame: &FrameId, path: &mut Path) -> Option<LinkId> {
         let End::Switch(switch, port) = self.links[id.0 as usize].end() else { return None };
         let frame = self.frames.get(frame);
+        if !self.switches[switch as usize].passes(frame) {
+            return None;
+        }
         *path = self.switches[switch as usize].known_path(at, (port, frame.vlan), frame.src, frame.dst)?;
         path.switch = switch;
         Some(path.out())
@@ -242,6 +270,11 @@ impl Wiring {
         if switch.learn(now, port, vlan, src) {
             self.redirect(now, number, vlan, src, agenda);
         }
+        if !self.switches[number as usize].passes(self.frames.get(&frame)) {
+            let (refused, reason) = (self.frames.get(&frame), DropReason::FrameTooBig);
+            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
+            return self.frames.end(frame);
+        }
         match self.switches[number as usize].decide(now, port, vlan, dst) {
             Decision::Forward(out) => {
                 if recorder.follows(flow) {
@@ -331,6 +364,11 @@ impl Wiring {
                 }
             }
         }
+    }
+
+    /// The interface at the end of a link takes smaller frames than the wire carries: it looks at each.
+    pub(crate) fn narrow(&mut self, id: LinkId) {
+        self.links[id.0 as usize].expect_tags();
     }
 
     /// Somebody listens to the interface at the end of a link.

@@ -45,6 +45,9 @@ pub fn assemble(scenario: &Scenario) -> Result<Assembled, Vec<Problem>> {
     };
     let mut network = Network::new(options);
     let switches: Vec<SwitchId> = scenario.networks.iter().map(|net| network.add_switch(&net.name)).collect();
+    for (net, &switch) in scenario.networks.iter().zip(&switches) {
+        network.set_switch_mtu(switch, u32::from(net.mtu));
+    }
     let mut assembled = Assembled {
         network,
         hosts: Vec::with_capacity(scenario.hosts.len()),

@@ -33,6 +33,7 @@ pub fn check(scenario: &mut Scenario, document: &Document, source: &Source, prob
     // What is wrong in one line would be blamed on others.
     if !view.problems.iter().any(|problem| problem.severity == Severity::Error) {
         view.ways_back();
+        view.frame_sizes();
         lvs::check(&mut view);
         owners::check(&mut view);
     }
@@ -171,6 +172,27 @@ impl<'a> View<'a> {
             }
         }
         self.duplicates();
+    }
+
+    /// Interfaces that send larger frames than their network carries.
+    fn frame_sizes(&mut self) {
+        for (index, host) in self.scenario.hosts.iter().enumerate() {
+            for (span, dev, mtu) in self.facts[index].mtus.clone() {
+                let plugged = host.interfaces.iter().find(|interface| interface.name == dev);
+                let Some((network, _)) = plugged.and_then(|interface| interface.plug) else { continue };
+                let network = &self.scenario.networks[network];
+                if mtu > u32::from(network.mtu) {
+                    let message = format!(
+                        "{dev} of {} sends packets of {mtu} bytes, the switch of {} carries {}",
+                        host.name, network.name, network.mtu
+                    );
+                    let help = format!(
+                        "larger frames are dropped without a word (frame-too-big): give the network `mtu: {mtu}`, or remove this line"
+                    );
+                    self.warn_once(span, "frame size", message, help);
+                }
+            }
+        }
     }
 
     /// One address (with its subnet) on two hosts; /32 addresses are shared on purpose, as VIPs are.

@@ -6,7 +6,9 @@
 mod cluster;
 mod traffic;
 
-pub use cluster::{ArpStyle, ClientSide, Cluster, DirectorText, Method, RealServersText, ServiceText};
+pub use cluster::{
+    ArpStyle, ClientSide, Cluster, DirectorText, Method, RealServersText, ServiceText, TunnelText,
+};
 pub use traffic::{
     ArrivalsText, BurstsText, ClientText, CloseText, CurvePoint, DisciplineText, Distribution, Lognormal,
     Pareto, Phase, ProtocolText, ReplyFromText, ServerText, Uniform, UsersText, Weibull,

@@ -164,7 +164,7 @@ fn what_if_names_the_decision_that_differs() {
         expect![[r#"
             2.000505
             - web1: net.ipv4.conf.all.rp_filter = 1 and the way back to 198.51.100.10 is default via 10.0.0.254 dev eth0, not by tunl0
-            + nothing
+            + web1: taken by the program that listens at TCP port 80
             answered [0, 2]
         "#]],
     );
@@ -282,4 +282,52 @@ fn a_refused_change_is_a_problem() {
         assert!(problems[0].message.starts_with("web1: "), "{problems:?}");
         assert!(problems[0].help.is_some(), "{problems:?}");
     }
+}
+
+/// Who takes a packet that is for its host: a socket, a program that listens, or nobody, and what nobody's answer is.
+#[test]
+fn who_takes_a_packet() {
+    let told = |to: &str, server: &str| {
+        let text = format!(
+            "duration: 3s
+networks: {{lan: {{prefix: 10.0.0.0/24}}}}
+hosts:
+  client: {{interfaces: {{eth0: {{network: lan, address: 10.0.0.50/24}}}}}}
+  web: {{interfaces: {{eth0: {{network: lan, address: 10.0.0.11/24}}}}, server: {server}}}
+clients:
+  one: {{on: client, to: {to}, arrivals: {{constant: 1/s}}, limit: 1}}
+"
+        );
+        let scenario = load_text("t", "t", &text, Path::new("")).unwrap_or_else(|p| panic!("{p}")).scenario;
+        let walks = walks(&scenario, Selection { exchange: Some(1), ..Selection::default() });
+        let steps = walks.iter().flat_map(|walk| &walk.steps);
+        let mut told: Vec<String> = Vec::new();
+        for step in steps {
+            let line = format!("{} {}: {}", step.place, step.stage.name(), step.text);
+            let is_meant =
+                ["taken by", "no program", "no socket"].iter().any(|words| step.text.starts_with(words));
+            if is_meant && !told.contains(&line) {
+                told.push(line);
+            }
+        }
+        told.join("\n")
+    };
+    expect![[r#"
+        web input: taken by the program that listens at TCP port 80
+        client input: taken by the TCP socket 10.0.0.50:32768 connected to 10.0.0.11:80 (SYN_SENT)
+        web input: taken by the TCP socket 10.0.0.11:80 connected to 10.0.0.50:32768 (SYN_RECV)
+        web input: taken by the TCP socket 10.0.0.11:80 connected to 10.0.0.50:32768 (ESTABLISHED)
+        client input: taken by the TCP socket 10.0.0.50:32768 connected to 10.0.0.11:80 (ESTABLISHED)
+        web input: taken by the TCP socket 10.0.0.11:80 connected to 10.0.0.50:32768 (FIN_WAIT1)
+        client input: taken by the TCP socket 10.0.0.50:32768 connected to 10.0.0.11:80 (LAST_ACK)"#]]
+    .assert_eq(&told("10.0.0.11:80", "{ports: 80}"));
+    expect![[r#"
+        web input: no program listens at TCP port 81 of web: the answer is a reset
+        client input: taken by the TCP socket 10.0.0.50:32768 connected to 10.0.0.11:81 (SYN_SENT)"#]]
+    .assert_eq(&told("10.0.0.11:81", "{ports: 80}"));
+    expect![[r#"
+        web input: taken by the program that listens at UDP port 53
+        client input: taken by the UDP socket 10.0.0.50:32768 connected to 10.0.0.11:53 (waits for an answer)"#]].assert_eq(&told("udp 10.0.0.11:53", "{ports: 53, protocol: udp}"));
+    expect!["web input: no program listens at UDP port 54 of web: the answer is ICMP port unreachable"]
+        .assert_eq(&told("udp 10.0.0.11:54", "{ports: 53, protocol: udp}"));
 }

@@ -4,7 +4,7 @@
 
 use super::arp::ArpSend;
 use super::conf::ConfKey;
-use super::interface::{Interface, InterfaceId, InterfaceKind, SourceCheck};
+use super::interface::{Interface, InterfaceId, InterfaceKind, NO_PASS, SourceCheck};
 use super::neighbour::{Neighbour, NeighbourId, NeighbourState};
 use super::stack::{LinkChange, Stack};
 use super::tunnel::Ends;
@@ -87,16 +87,20 @@ impl<H> Stack<H> {
             mac,
             mtu: kind.default_mtu(),
             up: false,
+            carried: u32::MAX,
             carrier: true,
             arp: kind == InterfaceKind::Ethernet,
             conf: self.conf_default.inherited(),
             conf_v6: self.conf_v6_default.inherited(),
             speaks_v6: false,
             neigh: self.neigh_default.inherited(),
+            neigh_v6: self.neigh_default_v6.inherited(),
             ends: Ends::default(),
             reachable_time: Duration::ZERO,
+            reachable_time_v6: Duration::ZERO,
             addresses: Vec::new(),
             source_check: SourceCheck::WayBack,
+            pass: NO_PASS,
             forwards: false,
         });
         self.draw_reachable_time(id);
@@ -162,6 +166,12 @@ impl<H> Stack<H> {
         self.changed();
     }
 
+    /// What the wire of an interface carries, in bytes of packet: larger ones may be sent, and do not arrive.
+    pub(crate) fn set_carried(&mut self, id: InterfaceId, mtu: u32) {
+        self.interfaces[id.index()].carried = mtu;
+        self.changed();
+    }
+
     /// `ip link set DEV address MAC`: its neighbours are forgotten, and `arp_notify` announces the change. VLANs that
     /// have the same address change with it.
     pub fn set_mac(&mut self, id: InterfaceId, mac: Mac) -> LinkChange<H> {
@@ -192,7 +202,7 @@ impl<H> Stack<H> {
             Some(neighbour) => neighbour,
             None => self.neighbours.create(now, addr, id, &thresholds).ok_or(AdminError::TableFull)?,
         };
-        let policy = super::policy::Policy::of(&self.interfaces[id.index()], thresholds);
+        let policy = super::policy::Policy::of(&self.interfaces[id.index()], addr.is_v4(), thresholds);
         let is_resolved = self.neighbours.set(now, neighbour, mac, state, &policy);
         Ok(is_resolved.then_some(neighbour))
     }

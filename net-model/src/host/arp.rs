@@ -303,7 +303,7 @@ impl<H> Stack<H> {
             None => self.neighbours.create(now, arp.sender, iif, &thresholds)?,
         };
         let interface = &self.interfaces[iif.index()];
-        let policy = super::policy::Policy::of(interface, thresholds);
+        let policy = super::policy::Policy::of(interface, true, thresholds);
         let updated = self.neighbours.update(now, id, claim, &policy);
         let is_awaited = updated == Updated::Resolved && self.neighbours.get(id).is_awaited();
         Some((updated, is_awaited.then_some(id)))

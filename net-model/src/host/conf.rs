@@ -101,7 +101,7 @@ settings! {
 }
 
 settings! {
-    /// `net.ipv4.neigh.{default,INTERFACE}.*`
+    /// `net.ipv4.neigh.{default,INTERFACE}.*` and `net.ipv6.neigh.{default,INTERFACE}.*`
     NeighKey;
     AppSolicit, "app_solicit", 0, 0..=2147483647, "Requests handed to a user-space daemon.";
     BaseReachableTimeMs, "base_reachable_time_ms", 30000, 0..=2147483647, "A confirmed neighbour stays REACHABLE for 0.5 to 1.5 times this long.";
@@ -261,7 +261,7 @@ pub struct Values<K, const N: usize> {
 pub type Conf = Values<ConfKey, { ConfKey::COUNT }>;
 /// `net.ipv6.conf.<place>.*`
 pub type ConfV6 = Values<ConfKeyV6, { ConfKeyV6::COUNT }>;
-/// `net.ipv4.neigh.<place>.*`
+/// `net.ipv4.neigh.<place>.*`, `net.ipv6.neigh.<place>.*`
 pub type NeighbourConf = Values<NeighKey, { NeighKey::COUNT }>;
 /// `net.ipv4.*` of the whole host.
 pub type HostConf = Values<HostKey, { HostKey::COUNT }>;
@@ -305,6 +305,15 @@ impl<K: Key, const N: usize> Values<K, N> {
 impl<K: Key, const N: usize> Default for Values<K, N> {
     fn default() -> Values<K, N> {
         Values::new()
+    }
+}
+
+impl NeighbourConf {
+    /// The defaults of IPv6, which believes advertisements by their flags and locks nothing (seen on Linux 6.1).
+    pub(super) fn of_ipv6() -> NeighbourConf {
+        let mut conf = NeighbourConf::new();
+        conf.values[NeighKey::Locktime.index()] = 0;
+        conf
     }
 }
 

@@ -93,7 +93,7 @@ impl<H> Stack<H> {
             }
             out.push(NeighbourAction::Ask(Ask::Ndisc(self.question(&claimed))));
             claimed.questions_left -= 1;
-            let interval = self.interface_at(claimed.interface).neigh.get(NeighKey::RetransTimeMs);
+            let interval = self.interface_at(claimed.interface).neigh_v6.get(NeighKey::RetransTimeMs);
             claimed.due = self.neighbours.timer_kind.fires_at(now, Duration::from_millis(interval as u64));
             self.claimed.push(claimed);
         }

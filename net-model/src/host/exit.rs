@@ -3,6 +3,7 @@
 //! It stands with the remembered answer of the tables (`route_cache.rs`) and falls with it. The neighbour's entry stays
 //! the judge of its link address, and keeps what all frames to the neighbour have in common.
 
+use super::interface::InterfaceId;
 use super::neighbour::{Header, NeighbourId};
 use super::node::Host;
 use super::route::{Route, RouteClass};
@@ -44,10 +45,15 @@ impl<H> Stack<H> {
     }
 
     /// The way towards another host, if it is remembered.
-    #[inline(always)] // a director asks for every packet
     pub(super) fn known_path(&self, to: Addr) -> Option<Path> {
         let (id, slot) = self.cache.find(to, 0, self.epoch())?;
         (slot.mtu > 0).then(|| Path { mtu: slot.mtu, source: self.cache.answer(id).source })
+    }
+
+    /// The same as interface, next hop and largest packet (0 if none is known).
+    pub(super) fn known_next_hop(&self, to: Addr) -> Option<(InterfaceId, NeighbourId, u16)> {
+        let (_, slot) = self.cache.find(to, 0, self.epoch())?;
+        Some((slot.oif, slot.neighbour, slot.mtu))
     }
 
     /// The next hop of the way out that a slot remembers, and the largest packet that fits (0 if none is known).
@@ -60,7 +66,10 @@ impl<H> Stack<H> {
     /// Remembers the way that `route`, the answer for this destination and mark, has just opened through a cable.
     pub(crate) fn learn_exit(&mut self, to: Addr, mark: u32, route: &Route, link: LinkId) {
         let interface = &self.interfaces[route.oif.index()];
-        let is_plain = interface.up && interface.vlan == 0 && self.netfilter.is_silent();
+        let is_plain = interface.up
+            && interface.vlan == 0
+            && interface.mtu <= interface.carried // each frame is measured otherwise
+            && self.netfilter.is_silent();
         if !is_plain || route.kind != RouteClass::Unicast {
             return;
         }
@@ -76,14 +85,20 @@ impl<H> Stack<H> {
 }
 
 impl Host {
-    /// Where a packet goes that this host has made, if that is remembered and no director looks at it: the next hop's
-    /// link address, and what all frames there have in common.
+    /// The way out of what a program of this host sends, if that is remembered and no director looks at it: the next hop,
+    /// and the largest packet. The ends are the own address and the other one.
+    pub(crate) fn known_way_out(&self, [own, other]: [Addr; 2]) -> Option<(NeighbourId, u16)> {
+        let (_, slot) = self.stack.cache.find(other, 0, self.stack.epoch())?;
+        let is_known = self.director.is_none() && slot.speaks(own) && slot.mtu > 0;
+        is_known.then_some((slot.neighbour, slot.mtu))
+    }
+
+    /// A packet of this host goes to a neighbour: its link address, and what all frames there have in common.
     #[inline(always)] // the beginning of every segment
-    pub(crate) fn own_way(&mut self, now: Time, leaver: Leaver) -> Option<(Mac, &mut Header)> {
+    pub(crate) fn own_way(&mut self, now: Time, next_hop: NeighbourId) -> Option<(Mac, &mut Header)> {
         if self.director.is_some() || !self.is_up {
             return None;
         }
-        let next_hop = self.stack.known_exit(leaver)?;
         self.stack.neighbours.use_settled(now, next_hop, self.confirms)
     }
 

@@ -18,7 +18,9 @@ impl Host {
     pub(super) fn past_director(&mut self, cx: &mut Cx, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
-        if !director.intercepts(packet.dst.family()) {
+        // What LOCAL_OUT has seen is not looked at again: a packet of this host's own clients and servers counts once.
+        if self.is_looping || !director.intercepts(packet.dst.family()) {
+            self.tell_taker(cx, &frame);
             return self.transport_input(cx, frame);
         }
         let followed = cx.recorder.follows(packet.flow);
@@ -44,7 +46,10 @@ impl Host {
         }
         self.arm_director(cx);
         match verdict {
-            Verdict::Accept => self.transport_input(cx, frame),
+            Verdict::Accept => {
+                self.tell_taker(cx, &frame);
+                self.transport_input(cx, frame);
+            }
             Verdict::Send { to } => {
                 self.inherit_confirmation(cx, &frame);
                 cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
@@ -68,7 +73,7 @@ impl Host {
 
     /// Sends a packet of somebody else towards a real server, for the first time or after a change.
     #[inline(never)]
-    fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
+    pub(super) fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         match self.stack.route_output(to, None, UNMARKED) {
             Ok(route) if self.filters_output(cx, &frame, &route) => {
                 cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);

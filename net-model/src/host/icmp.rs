@@ -140,7 +140,7 @@ impl<H> Stack<H> {
             fragment_offset: 0,
             more_fragments: false,
             df: false,
-            ttl: self.host.get(HostKey::IpDefaultTtl) as u8,
+            ttl: self.own_ttl(is_v4),
             tos: if is_v4 { ERROR_TOS } else { 0 },
             payload: Payload::Icmp(Icmp { kind, code, info, quote: Some(Box::new(about.clone())) }),
             outer: None,

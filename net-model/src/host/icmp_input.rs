@@ -1,6 +1,6 @@
 //! What a received ICMP message does: echo requests are answered, errors reach the socket they are about.
 
-use super::node::{DEFAULT_TTL, Host};
+use super::node::Host;
 use super::redirect::Redirected;
 use crate::addr::Addr;
 use crate::cx::Cx;
@@ -133,7 +133,7 @@ impl Host {
             fragment_offset: 0,
             more_fragments: false,
             df: false,
-            ttl: DEFAULT_TTL,
+            ttl: self.stack.own_ttl(v4),
             tos: request.tos,
             payload: Payload::Icmp(Icmp {
                 kind: if v4 { 0 } else { 129 },

@@ -2,7 +2,7 @@
 
 use super::arp::ArpSend;
 use super::icmp::{Cause, Error};
-use super::interface::InterfaceId;
+use super::interface::{InterfaceId, NO_PASS};
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
 use super::reassembly::Purpose;
@@ -30,14 +30,54 @@ impl Host {
                     return self.tunnelled_input(cx, iif, frame);
                 }
                 packet.mark = 0;
-                match self.stack.known_input(packet.src, packet.dst, iif, interface) {
-                    Some(Known::Deliver) if self.director.is_none() => self.transport_input(cx, frame),
-                    Some(Known::Deliver) => self.past_director(cx, frame),
-                    Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
-                    None => self.ip_input(cx, iif, frame),
+                match self.director {
+                    None => self.segment_input(cx, iif, frame),
+                    Some(_) => self.director_input(cx, iif, frame),
                 }
             }
             Body::Ip(_) | Body::Arp(_) => self.input_with_care(cx, iif, frame),
+        }
+    }
+
+    /// A packet without a tunnel comes in that nobody follows. "Early demux": that of a socket that has got its like
+    /// before need not pass the tables.
+    #[inline(never)]
+    fn segment_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let pass = self.stack.interface_at(iif).pass;
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        if let Payload::Tcp(segment) = packet.payload
+            && self.stack.netfilter.is_silent()
+            && let Some((id, state)) = cx.sockets.admitted(self.id, packet, &segment, pass)
+        {
+            return self.socket_input(cx, id, state, frame, segment);
+        }
+        self.input_with_tables(cx, iif, frame);
+    }
+
+    /// The same for a packet that no socket expects from here.
+    #[inline(never)]
+    fn input_with_tables(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+            Some(Known::Deliver) => match packet.payload {
+                Payload::Tcp(_) => self.tcp_input(cx, frame, interface.pass),
+                _ => self.transport_input(cx, frame),
+            },
+            Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
+            None => self.ip_input(cx, iif, frame),
+        }
+    }
+
+    /// The same at a host with a director that does not know the packet's flow by heart.
+    #[inline(never)]
+    pub(super) fn director_input_with_care(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+            Some(Known::Deliver) => self.past_director(cx, frame),
+            Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
+            None => self.ip_input(cx, iif, frame),
         }
     }
 
@@ -74,6 +114,12 @@ impl Host {
     /// A packet comes in that did not come over a wire just now: from lo, or out of a tunnel.
     #[inline(never)]
     pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        self.is_looping = iif == InterfaceId::LO;
+        self.ip_input_as_known(cx, iif, frame);
+        self.is_looping = false;
+    }
+
+    fn ip_input_as_known(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
         let packet = cx.wiring.frames.packet_mut(&frame);
         if !cx.recorder.follows(packet.flow) {
@@ -159,6 +205,9 @@ impl Host {
         if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
             return self.tunnel_input(cx, frame);
         }
+        if self.director.is_none() {
+            self.tell_taker(cx, &frame);
+        }
         self.past_director(cx, frame);
     }
 
@@ -174,7 +223,7 @@ impl Host {
     #[inline]
     pub(crate) fn transport_input(&mut self, cx: &mut Cx, frame: FrameId) {
         match &cx.wiring.frames.packet_mut(&frame).payload {
-            Payload::Tcp(_) => self.tcp_input(cx, frame),
+            Payload::Tcp(_) => self.tcp_input(cx, frame, NO_PASS),
             _ => self.other_transport_input(cx, frame),
         }
     }

@@ -9,6 +9,9 @@ use super::tunnel::Ends;
 use crate::addr::{Addr, Mac, Prefix};
 use sim_core::Duration;
 
+/// The pass of packets of which nothing is to be remembered.
+pub(crate) const NO_PASS: u32 = 0;
+
 /// An interface of a host: its place in the host's list. The loopback interface is number 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct InterfaceId(pub u16);
@@ -165,6 +168,8 @@ pub struct Interface {
     /// Is it administratively up (`ip link set X up`)?
     pub up: bool,
     pub(super) source_check: SourceCheck,
+    /// A number that no interface of the host had before anything changed: for whoever remembers what came in here.
+    pub(super) pass: u32,
     /// Is IPv4 forwarded that comes in here?
     pub(super) forwards: bool,
     /// What kind of device.
@@ -173,6 +178,8 @@ pub struct Interface {
     pub vlan: u16,
     /// The card it is a VLAN on (`host/vlan.rs`).
     pub lower: Option<InterfaceId>,
+    /// The largest packet its wire carries, in bytes.
+    pub(crate) carried: u32,
     /// Is the cable in? Only `arp_evict_nocarrier` looks at changes of it.
     pub carrier: bool,
     /// Does it speak ARP? False after `ip link set X arp off` (the NOARP flag) and for everything but Ethernet.
@@ -187,10 +194,14 @@ pub struct Interface {
     pub(super) speaks_v6: bool,
     /// `net.ipv4.neigh.<name>.*`
     pub neigh: NeighbourConf,
+    /// `net.ipv6.neigh.<name>.*`
+    pub neigh_v6: NeighbourConf,
     /// What a tunnel device expects of the packets it takes.
     pub ends: Ends,
     /// How long a confirmed neighbour stays REACHABLE: drawn from 0.5 to 1.5 × `base_reachable_time`.
     pub reachable_time: Duration,
+    /// The same for IPv6.
+    pub reachable_time_v6: Duration,
     pub(super) addresses: Vec<Address>,
 }
 

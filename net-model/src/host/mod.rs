@@ -17,6 +17,9 @@ pub mod exception;
 mod exit;
 mod explain;
 pub mod fib;
+mod flows;
+#[cfg(test)]
+mod flows_check;
 mod fragment;
 mod hooks;
 pub mod icmp;
@@ -49,13 +52,14 @@ mod surroundings;
 mod sync;
 pub mod sysctl;
 pub mod table;
+mod taker;
 #[cfg(test)]
 mod testing;
 pub mod tunnel;
 pub mod vlan;
 
 pub(crate) use account::describe;
-pub(crate) use exit::Leaver;
+pub(crate) use interface::NO_PASS;
 pub use interface::{InterfaceId, InterfaceKind};
 pub use node::{Cable, DEFAULT_TTL, Host};
 pub use stack::Stack;

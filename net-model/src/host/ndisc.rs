@@ -195,7 +195,7 @@ impl<H> Stack<H> {
         let known = self.neighbours.find(addr, iif);
         let make = || creates.then(|| self.neighbours.create(now, addr, iif, &thresholds)).flatten();
         let Some(id) = known.or_else(make) else { return (None, None) };
-        let policy = Policy::of(&self.interfaces[iif.index()], thresholds);
+        let policy = Policy::of(&self.interfaces[iif.index()], false, thresholds);
         let updated = self.neighbours.update(now, id, claim, &policy);
         let is_awaited = updated == Updated::Resolved && self.neighbours.get(id).is_awaited();
         (Some(updated), is_awaited.then_some(id))

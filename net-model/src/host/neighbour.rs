@@ -22,6 +22,11 @@ use std::collections::{BinaryHeap, VecDeque};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NeighbourId(pub(super) u32);
 
+impl NeighbourId {
+    /// No entry.
+    pub(crate) const NONE: NeighbourId = NeighbourId(u32::MAX);
+}
+
 /// An entry of the cache. `H` is what waits for the link address.
 #[derive(Clone, Debug)]
 #[repr(C)] // what every packet needs stands in front, in one cache line

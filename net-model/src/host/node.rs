@@ -1,6 +1,7 @@
 //! The host itself: its network layer, its director, its programs, and its cables.
 
 use super::arp::ArpSend;
+use super::flows::Flows;
 use super::interface::InterfaceId;
 use super::reassembly::Reassembly;
 use super::stack::{NeighbourAction, Stack};
@@ -36,11 +37,15 @@ pub struct Host {
     pub is_up: bool,
     /// The segment being sent confirms the neighbour it goes to.
     pub(crate) confirms: bool,
+    /// The packet at hand comes by lo: this host has sent it, and LOCAL_OUT has seen it.
+    pub(super) is_looping: bool,
     pub(crate) cables: Vec<Option<Cable>>,
     /// IPVS, once the host has been told to be a director.
     pub director: Option<Box<Director>>,
     /// The earliest event of the host's own timers.
     timer_posted: Time,
+    /// Flows that a director knows by heart.
+    pub(super) flows: Flows,
     /// Interfaces, addresses, routes, neighbours.
     pub stack: Stack<FrameId>,
     /// Server programs.
@@ -70,6 +75,7 @@ impl Host {
             name: name.to_owned(),
             stack,
             director: None,
+            flows: Flows::default(),
             servers: Vec::new(),
             clients: Vec::new(),
             is_up: true,
@@ -82,6 +88,7 @@ impl Host {
             reassembly: Reassembly::default(),
             timer_posted: Time::NEVER,
             confirms: false,
+            is_looping: false,
         }
     }
 
@@ -120,10 +127,16 @@ impl Host {
     /// The same where only the director can have set a timer.
     #[inline]
     pub(crate) fn arm_director(&mut self, cx: &mut Cx) {
-        let next = self.director.as_ref().and_then(|director| director.next_timer());
-        if next.is_some_and(|next| next < self.timer_posted) || self.stack.has_set_timer() {
+        if self.director_has_set_timer() {
             self.arm_timers(cx);
         }
+    }
+
+    /// Has the director set a timer (or the stack, for it) that has no event yet?
+    #[inline]
+    pub(super) fn director_has_set_timer(&mut self) -> bool {
+        self.director.as_ref().is_some_and(|director| director.due() < self.timer_posted)
+            || self.stack.has_set_timer()
     }
 
     /// The event of the host's own timers.

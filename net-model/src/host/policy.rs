@@ -1,4 +1,4 @@
-//! How a host treats its neighbours: `net.ipv4.neigh.*` as intervals and counts.
+//! How a host treats its neighbours: `net.ipv4.neigh.*` and `net.ipv6.neigh.*` as intervals and counts.
 
 use super::conf::{HostKey, NeighKey, NeighbourConf};
 use super::interface::{Interface, InterfaceId};
@@ -8,7 +8,7 @@ use sim_core::{Duration, Time};
 /// How often all interfaces draw anew how long a confirmation lasts.
 pub(super) const REDRAW_INTERVAL: Duration = Duration::from_secs(300);
 
-/// How the table is bounded: `net.ipv4.neigh.default.gc_thresh1..3`.
+/// How the table is bounded: `net.ipv4.neigh.default.gc_thresh1..3`, for both families together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Thresholds {
     pub(super) keep: usize,
@@ -25,10 +25,14 @@ pub(super) struct Policy<'a> {
 }
 
 impl<'a> Policy<'a> {
-    /// The policy of an interface of a host.
+    /// The policy of an interface of a host for neighbours of one family.
     #[inline]
-    pub(super) fn of(interface: &'a Interface, thresholds: Thresholds) -> Policy<'a> {
-        Policy { conf: &interface.neigh, reachable_time: interface.reachable_time, thresholds }
+    pub(super) fn of(interface: &'a Interface, is_v4: bool, thresholds: Thresholds) -> Policy<'a> {
+        let (conf, reachable_time) = match is_v4 {
+            true => (&interface.neigh, interface.reachable_time),
+            false => (&interface.neigh_v6, interface.reachable_time_v6),
+        };
+        Policy { conf, reachable_time, thresholds }
     }
 
     pub(super) fn retrans(&self) -> Duration {
@@ -79,13 +83,29 @@ impl<H> Stack<H> {
 
     /// Settles how long a confirmation lasts on an interface, until the kernel draws again.
     pub fn set_reachable_time(&mut self, id: InterfaceId, time: Duration) {
-        self.interfaces[id.index()].reachable_time = time;
+        let interface = &mut self.interfaces[id.index()];
+        (interface.reachable_time, interface.reachable_time_v6) = (time, time);
     }
 
+    /// One number is drawn for both families, which Linux draws apart.
     pub(super) fn draw_reachable_time(&mut self, id: InterfaceId) {
         let interface = &mut self.interfaces[id.index()];
-        let base = interface.neigh.get(NeighKey::BaseReachableTimeMs) as u64 * 1_000_000;
-        let drawn = if base == 0 { 0 } else { base / 2 + self.stream.below(base) };
-        interface.reachable_time = Duration::from_nanos(drawn);
+        let (base, base_v6) = (base_reachable_ns(&interface.neigh), base_reachable_ns(&interface.neigh_v6));
+        let drawn = if base == 0 { 0 } else { self.stream.below(base) };
+        let scaled = u128::from(drawn) * u128::from(base_v6) / u128::from(base.max(1));
+        interface.reachable_time = Duration::from_nanos(base / 2 + drawn);
+        interface.reachable_time_v6 = Duration::from_nanos(base_v6 / 2 + scaled as u64); // less than base_v6
     }
+
+    /// After a write to the base of IPv6.
+    pub(super) fn draw_reachable_time_v6(&mut self, id: InterfaceId) {
+        let interface = &mut self.interfaces[id.index()];
+        let base = base_reachable_ns(&interface.neigh_v6);
+        let drawn = if base == 0 { 0 } else { self.stream.below(base) };
+        interface.reachable_time_v6 = Duration::from_nanos(base / 2 + drawn);
+    }
+}
+
+fn base_reachable_ns(conf: &NeighbourConf) -> u64 {
+    conf.get(NeighKey::BaseReachableTimeMs) as u64 * 1_000_000
 }

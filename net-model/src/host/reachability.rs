@@ -350,6 +350,49 @@ mod tests {
         assert!((2.0..=2.07).contains(&since_first[2]) && (3.0..=3.10).contains(&since_first[3]));
     }
 
+    /// `net.ipv4.neigh.*` and `net.ipv6.neigh.*`: how often a neighbour is asked for, and when it is given up.
+    #[test]
+    fn each_family_has_its_own_settings() {
+        let given_up = |settings: &str, peer: &str| {
+            let mut host = host(&[("eth0", "10.0.0.11/24")]);
+            for setting in settings.split_whitespace() {
+                let (name, value) = setting.split_once('=').unwrap();
+                host.sysctl_set(name, value).unwrap();
+            }
+            let first = host.resolve(at(1.0), ETH0, addr(peer), None);
+            assert!(matches!(first, Resolution::Wait { ask: Some(_), .. }));
+            let (mut actions, mut asked) = (Vec::new(), 1);
+            while let Some(due) = host.next_timer() {
+                host.on_timer(due, &mut actions);
+                for action in actions.drain(..) {
+                    match action {
+                        NeighbourAction::Ask(_) => asked += 1,
+                        NeighbourAction::Failed(_) => return (asked, due.as_secs_f64() - 1.0),
+                    }
+                }
+            }
+            panic!("it is given up");
+        };
+        let (v4, v6) = ("10.0.0.50", "2001:db8::50");
+        for peer in [v4, v6] {
+            assert_eq!(given_up("", peer), (3, 3.0), "{peer}");
+        }
+        let once = "net.ipv6.neigh.eth0.mcast_solicit=1";
+        assert_eq!((given_up(once, v4), given_up(once, v6)), ((3, 3.0), (1, 1.0)));
+        let often = "net.ipv6.neigh.default.mcast_solicit=5 net.ipv6.neigh.default.retrans_time_ms=200";
+        assert_eq!((given_up(often, v4), given_up(often, v6)), ((3, 3.0), (5, 1.0)));
+        let old = "net.ipv4.neigh.eth0.mcast_solicit=2";
+        assert_eq!((given_up(old, v4), given_up(old, v6)), ((2, 2.0), (3, 3.0)));
+        // What was written to an interface stays, whatever `default` becomes.
+        let both = "net.ipv6.neigh.eth0.mcast_solicit=2 net.ipv6.neigh.default.mcast_solicit=7";
+        assert_eq!(given_up(both, v6), (2, 2.0));
+        let mut host = host(&[("eth0", "10.0.0.11/24")]);
+        host.sysctl_set("net.ipv6.neigh.eth0.base_reachable_time_ms", "2000").unwrap();
+        let eth0 = host.interface_at(ETH0);
+        assert!((1.0..3.0).contains(&eth0.reachable_time_v6.as_secs_f64()));
+        assert!((15.0..45.0).contains(&eth0.reachable_time.as_secs_f64()));
+    }
+
     /// [seen] In PROBE packets keep flowing, and a unicast answer makes the entry REACHABLE again.
     #[test]
     fn an_answer_to_a_probe_confirms() {

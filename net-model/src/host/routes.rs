@@ -139,7 +139,8 @@ impl<H> Stack<H> {
         let known = |table: u32| self.fib.table(table).and_then(|t| t.lookup(via));
         let own = if matches!(table, TABLE_LOCAL | TABLE_MAIN) { None } else { known(table) };
         let local = || known(TABLE_LOCAL).filter(|_| via.is_v4()).filter(leads);
-        let found = own.or_else(local).or_else(|| known(TABLE_MAIN)).or_else(|| self.fib.lookup(&Key::to(via)));
+        let found =
+            own.or_else(local).or_else(|| known(TABLE_MAIN)).or_else(|| self.fib.lookup(&Key::to(via)));
         let hop = found
             .filter(|r| match r.kind {
                 RouteKind::Unicast => r.scope >= Scope::Link,

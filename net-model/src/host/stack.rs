@@ -12,6 +12,7 @@ use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKi
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
+use super::node::DEFAULT_TTL;
 use super::policy::{Policy, REDRAW_INTERVAL};
 use super::reachability::Expired;
 pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
@@ -38,6 +39,8 @@ pub struct Stack<H> {
     pub(super) forwards_v6: bool,
     /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
     pub(super) forwards_by_path_mtu: bool,
+    /// `net.ipv4.ip_default_ttl`
+    default_ttl: u8,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
     pub(super) exceptions: Exceptions,
@@ -57,11 +60,14 @@ pub struct Stack<H> {
     pub(super) conf_v6_all: ConfV6,
     pub(super) conf_v6_default: ConfV6,
     pub(super) neigh_default: NeighbourConf,
+    pub(super) neigh_default_v6: NeighbourConf,
     pub(super) host: HostConf,
     pub(super) local_ports: (u16, u16),
     pub(super) stream: Stream,
     pub(super) hash_seed: u64,
     ip_id: u16,
+    /// The last number given to an interface as its pass.
+    passes: u32,
     pub(super) next_redraw: Time,
 }
 
@@ -91,13 +97,16 @@ impl<H> Stack<H> {
             conf_v6_all: ConfV6::all(),
             conf_v6_default: ConfV6::new(),
             neigh_default: NeighbourConf::new(),
+            neigh_default_v6: NeighbourConf::of_ipv6(),
             host: HostConf::new(),
             local_ports: (32768, 60999),
             forwards_v6: false,
             forwards_by_path_mtu: false,
+            default_ttl: DEFAULT_TTL,
             stream,
             hash_seed: 0,
             ip_id: 0,
+            passes: 0,
             next_redraw: Time::ZERO + REDRAW_INTERVAL,
         };
         stack.hash_seed = stack.stream.next_u64();
@@ -151,7 +160,7 @@ impl<H> Stack<H> {
 
     /// Changes whenever anything may change that `route_cache.rs` remembers.
     #[inline]
-    pub(super) fn epoch(&self) -> u32 {
+    pub(crate) fn epoch(&self) -> u32 {
         self.neighbours.epoch
     }
 
@@ -203,6 +212,18 @@ impl<H> Stack<H> {
         self.neighbours.known_mac(now, next_hop, oif, confirms)
     }
 
+    /// The time to live (hop limit) of the host's own packets of a family.
+    #[inline]
+    pub(crate) fn own_ttl(&self, is_v4: bool) -> u8 {
+        if is_v4 { self.default_ttl } else { DEFAULT_TTL }
+    }
+
+    /// Settings that packets look at have been written.
+    pub(super) fn note_host_settings(&mut self) {
+        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
+        self.default_ttl = self.host.get(HostKey::IpDefaultTtl) as u8; // 1 to 255
+    }
+
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:
     /// requests may announce it.
     pub fn resolve(
@@ -213,7 +234,7 @@ impl<H> Stack<H> {
         source: Option<Addr>,
     ) -> Resolution {
         let thresholds = self.thresholds();
-        let policy = Policy::of(&self.interfaces[oif.index()], thresholds);
+        let policy = Policy::of(&self.interfaces[oif.index()], next_hop.is_v4(), thresholds);
         if let Some(id) = self.neighbours.find(next_hop, oif)
             && let Some(mac) = self.neighbours.use_entry(now, id, &policy)
         {
@@ -233,7 +254,7 @@ impl<H> Stack<H> {
             return Resolution::Mac(mac);
         }
         let thresholds = self.thresholds();
-        let policy = Policy::of(&self.interfaces[oif.index()], thresholds);
+        let policy = Policy::of(&self.interfaces[oif.index()], next_hop.is_v4(), thresholds);
         match self.neighbours.resolve(now, oif, next_hop, source, &policy) {
             Lookup::Mac(mac) => Resolution::Mac(mac),
             Lookup::Wait { id, ask } => Resolution::Wait { id, ask: ask.and_then(|ask| self.solicit(&ask)) },
@@ -244,16 +265,19 @@ impl<H> Stack<H> {
     /// Lets an item wait for a link address. `source` is its source address, `truesize` the buffer memory it takes
     /// ([`truesize`]). What no longer fits into the queue (`unres_qlen_bytes`) is pushed to `dropped`, oldest first.
     pub fn hold(&mut self, id: NeighbourId, item: H, source: Addr, truesize: u32, dropped: &mut Vec<H>) {
-        let interface = self.neighbours.get(id).interface;
-        let limit = self.interfaces[interface.index()].neigh.get(NeighKey::UnresQlenBytes);
+        let neighbour = self.neighbours.get(id);
+        let interface = &self.interfaces[neighbour.interface.index()];
+        let policy = Policy::of(interface, neighbour.addr.is_v4(), self.thresholds());
+        let limit = policy.conf.get(NeighKey::UnresQlenBytes);
         self.neighbours.hold(id, item, source, truesize, limit as u32, dropped);
     }
 
     /// The next item that waited at a neighbour whose link address is now known, and that address.
     pub fn release(&mut self, now: Time, id: NeighbourId) -> Option<(H, Mac)> {
         let item = self.neighbours.pop_waiting(id)?;
-        let interface = self.neighbours.get(id).interface;
-        let policy = Policy::of(&self.interfaces[interface.index()], self.thresholds());
+        let neighbour = self.neighbours.get(id);
+        let interface = &self.interfaces[neighbour.interface.index()];
+        let policy = Policy::of(interface, neighbour.addr.is_v4(), self.thresholds());
         let mac = self.neighbours.use_entry(now, id, &policy);
         Some((item, mac.expect("items are released only to a known link address")))
     }
@@ -324,8 +348,9 @@ impl<H> Stack<H> {
         self.pursue_claims(now, out);
         let thresholds = self.thresholds();
         while let Some(id) = self.neighbours.pop_fired(now) {
-            let interface = &self.interfaces[self.neighbours.get(id).interface.index()];
-            let policy = Policy::of(interface, thresholds);
+            let neighbour = self.neighbours.get(id);
+            let interface = &self.interfaces[neighbour.interface.index()];
+            let policy = Policy::of(interface, neighbour.addr.is_v4(), thresholds);
             match self.neighbours.fire(now, id, &policy) {
                 Some(Expired::Ask(ask)) => out.extend(self.solicit(&ask).map(NeighbourAction::Ask)),
                 Some(Expired::Failed(id)) => out.push(NeighbourAction::Failed(id)),
@@ -348,8 +373,10 @@ impl<H> Stack<H> {
         for at in 0..self.interfaces.len() {
             let id = InterfaceId(at as u16);
             let (source_check, forwards) = (self.source_check(id), self.is_on(id, ConfKey::Forwarding));
+            self.passes = self.passes.wrapping_add(1).max(1);
             let interface = &mut self.interfaces[at];
-            (interface.source_check, interface.forwards) = (source_check, forwards);
+            (interface.source_check, interface.forwards, interface.pass) =
+                (source_check, forwards, self.passes);
         }
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::speakers).map(|a| a.addr).collect();

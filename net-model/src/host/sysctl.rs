@@ -61,6 +61,7 @@ enum Target {
     Conf(Place, ConfKey),
     ConfV6(Place, ConfKeyV6),
     Neigh(Place, NeighKey),
+    NeighV6(Place, NeighKey),
     LocalPorts,
     ForwardingV6,
 }
@@ -84,10 +85,11 @@ impl<H> Stack<H> {
             Target::Conf(place, key) => self.set_conf(place, key, number),
             Target::ConfV6(place, key) => self.set_conf_v6(place, key, number),
             Target::Neigh(place, key) => self.set_neigh(place, key, number),
+            Target::NeighV6(place, key) => self.set_neigh_v6(place, key, number),
             Target::ForwardingV6 => self.forwards_v6 = number != 0,
             Target::LocalPorts => {}
         }
-        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
+        self.note_host_settings();
         self.changed();
         Ok(())
     }
@@ -105,6 +107,8 @@ impl<H> Stack<H> {
             Target::ConfV6(Place::Interface(id), key) => self.interface_at(id).conf_v6.get(key),
             Target::Neigh(Place::Interface(id), key) => self.interface_at(id).neigh.get(key),
             Target::Neigh(Place::All | Place::Default, key) => self.neigh_default.get(key),
+            Target::NeighV6(Place::Interface(id), key) => self.interface_at(id).neigh_v6.get(key),
+            Target::NeighV6(Place::All | Place::Default, key) => self.neigh_default_v6.get(key),
             Target::ForwardingV6 => i64::from(self.forwards_v6),
         };
         Ok(value.to_string())
@@ -121,6 +125,10 @@ impl<H> Stack<H> {
             let key = ConfKeyV6::named(key).ok_or_else(unknown)?;
             return Ok(Target::ConfV6(self.place(place)?, key));
         }
+        if let Some(rest) = dotted.strip_prefix("net.ipv6.neigh.") {
+            let (place, key) = self.neigh_place(rest, &unknown)?;
+            return Ok(Target::NeighV6(place, key));
+        }
         let rest = dotted.strip_prefix("net.ipv4.").ok_or_else(unknown)?;
         match rest {
             "ip_forward" => return Ok(Target::Conf(Place::All, ConfKey::Forwarding)),
@@ -134,14 +142,22 @@ impl<H> Stack<H> {
             let key = ConfKey::named(key).ok_or_else(unknown)?;
             return Ok(Target::Conf(self.place(place)?, key));
         }
-        if let Some((place, key)) = rest.strip_prefix("neigh.").and_then(|rest| rest.rsplit_once('.')) {
-            let key = NeighKey::named(key).ok_or_else(unknown)?;
-            return Ok(Target::Neigh(
-                if place == "all" { return Err(unknown()) } else { self.place(place)? },
-                key,
-            ));
+        if let Some(rest) = rest.strip_prefix("neigh.") {
+            let (place, key) = self.neigh_place(rest, &unknown)?;
+            return Ok(Target::Neigh(place, key));
         }
         Err(unknown())
+    }
+
+    /// What `eth0.locktime` means; there is no `all`.
+    fn neigh_place(
+        &self,
+        rest: &str,
+        unknown: &dyn Fn() -> SysctlError,
+    ) -> Result<(Place, NeighKey), SysctlError> {
+        let (place, key) = rest.rsplit_once('.').filter(|(place, _)| *place != "all").ok_or_else(unknown)?;
+        let key = NeighKey::named(key).ok_or_else(unknown)?;
+        Ok((self.place(place)?, key))
     }
 
     fn place(&self, name: &str) -> Result<Place, SysctlError> {
@@ -205,6 +221,25 @@ impl<H> Stack<H> {
         }
     }
 
+    fn set_neigh_v6(&mut self, place: Place, key: NeighKey, value: i64) {
+        let is_meant = |id: InterfaceId| place == Place::Default || place == Place::Interface(id);
+        for at in 0..self.interfaces.len() {
+            let id = InterfaceId(at as u16);
+            let conf = &mut self.interfaces[at].neigh_v6;
+            match place {
+                Place::Interface(meant) if meant == id => conf.set(key, value),
+                Place::Default => conf.inherit(key, value),
+                Place::Interface(_) | Place::All => {}
+            }
+            if key == NeighKey::BaseReachableTimeMs && is_meant(id) {
+                self.draw_reachable_time_v6(id);
+            }
+        }
+        if place == Place::Default {
+            self.neigh_default_v6.set(key, value);
+        }
+    }
+
     /// The name that looks most like `name`, with the same place if that exists.
     fn nearest_name(&self, name: &str) -> String {
         let names = self.sysctl_names();
@@ -236,6 +271,11 @@ impl<H> Stack<H> {
                 NeighKey::ALL.iter().map(|key| format!("net.ipv4.neigh.{place}.{}", key.setting().name)),
             );
         }
+        for place in common[1..].iter().cloned().chain(interfaces()) {
+            names.extend(
+                NeighKey::ALL.iter().map(|key| format!("net.ipv6.neigh.{place}.{}", key.setting().name)),
+            );
+        }
         names
     }
 
@@ -245,6 +285,7 @@ impl<H> Stack<H> {
             Target::Host(key) => key.has_effect(),
             Target::Conf(_, key) => key.has_effect(),
             Target::ConfV6(_, key) => key.has_effect(),
+            Target::NeighV6(_, key) => key != NeighKey::Locktime,
             Target::Neigh(..) | Target::ForwardingV6 => true,
             Target::LocalPorts => false,
         })
@@ -256,7 +297,7 @@ impl<H> Stack<H> {
             Target::Host(key) => Some(key.setting()),
             Target::Conf(_, key) => Some(key.setting()),
             Target::ConfV6(_, key) => Some(key.setting()),
-            Target::Neigh(_, key) => Some(key.setting()),
+            Target::Neigh(_, key) | Target::NeighV6(_, key) => Some(key.setting()),
             Target::LocalPorts | Target::ForwardingV6 => None,
         })
     }
@@ -267,7 +308,7 @@ const fn range(target: Target) -> (i64, i64) {
         Target::Host(key) => key.setting(),
         Target::Conf(_, key) => key.setting(),
         Target::ConfV6(_, key) => key.setting(),
-        Target::Neigh(_, key) => key.setting(),
+        Target::Neigh(_, key) | Target::NeighV6(_, key) => key.setting(),
         Target::ForwardingV6 => return (0, 1),
         Target::LocalPorts => return (1, 65535),
     };
@@ -326,6 +367,9 @@ mod tests {
             ("net.ipv4.conf.all.send_redirects", "1"),
             ("net.ipv4.neigh.eth0.base_reachable_time_ms", "30000"),
             ("net.ipv4.neigh.default.gc_thresh3", "1024"),
+            ("net.ipv4.neigh.eth0.locktime", "100"),
+            ("net.ipv6.neigh.eth0.locktime", "0"),
+            ("net.ipv6.neigh.default.ucast_solicit", "3"),
             ("net.ipv4.route.min_pmtu", "552"),
             ("net.ipv4.icmp_ratemask", "6168"),
             ("net.ipv4.ip_local_port_range", "32768\t60999"),
@@ -359,6 +403,16 @@ mod tests {
             "there is no setting net.ipv4.conf.eth0.arp_ignor; the most similar is net.ipv4.conf.eth0.arp_ignore"
         );
         assert_eq!(text("net.ipv4.conf.eth7.arp_ignore", "1"), "there is no interface eth7");
+        assert_eq!(text("net.ipv6.neigh.eth7.ucast_solicit", "1"), "there is no interface eth7");
+        assert_eq!(
+            text("net.ipv6.neigh.eth0.ucast_solict", "1"),
+            "there is no setting net.ipv6.neigh.eth0.ucast_solict; the most similar is net.ipv6.neigh.eth0.ucast_solicit"
+        );
+        assert_eq!(
+            text("net.ipv6.neigh.default.gc_thresh3", "4096"),
+            "there is no setting net.ipv6.neigh.default.gc_thresh3; the most similar is net.ipv4.neigh.default.gc_thresh3",
+            "one table for both families"
+        );
         assert_eq!(text("net.ipv4.ip_forward", "yes"), "\"yes\" is not a number");
         assert_eq!(text("net.ipv4.conf.all.arp_announce", "3"), "the value must be from 0 to 2");
         assert_eq!(text("net.ipv4.ip_local_port_range", "9 5"), "the value must be from 1 to 65535");

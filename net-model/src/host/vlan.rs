@@ -71,9 +71,12 @@ impl<H> Stack<H> {
 }
 
 impl Host {
-    /// A frame that may carry a tag is at a card.
+    /// A frame that may carry a tag, or be larger than the card takes, is at it.
     pub(crate) fn card_input(&mut self, cx: &mut Cx, card: InterfaceId, frame: FrameId) {
         let arrived = cx.wiring.frames.get_mut(&frame);
+        if !arrived.fits(self.stack.interface_at(card).mtu) {
+            return cx.drop(Place::Host(self.id), frame, DropReason::FrameTooBig);
+        }
         if arrived.vlan == 0 {
             return self.input(cx, card, frame);
         }

@@ -29,7 +29,7 @@ impl Director {
         key: ServiceKey,
         config: &ServiceConfig,
     ) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         if self.services.id(key).is_some() {
             return Err(KernelError::ServiceExists);
         }
@@ -53,7 +53,7 @@ impl Director {
         key: ServiceKey,
         config: &ServiceConfig,
     ) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         let id = self.services.id(key).ok_or(KernelError::NoSuchService)?;
         let Director { services, destinations, .. } = self;
         let service = services.get_mut(id).ok_or(KernelError::NoSuchService)?;
@@ -73,7 +73,7 @@ impl Director {
     /// # Errors
     /// [`KernelError::NoSuchService`].
     pub fn delete_service(&mut self, now: Time, key: ServiceKey) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         let id = self.services.id(key).ok_or(KernelError::NoSuchService)?;
         let service = self.services.remove(id).ok_or(KernelError::NoSuchService)?;
         for destination in service.order {
@@ -104,7 +104,7 @@ impl Director {
         config: &DestinationConfig,
         host: &impl Surroundings,
     ) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         let id = self.services.id(service).ok_or(KernelError::ServiceNotDefined)?;
         check_figures(config)?;
         let is_unicast = is_usable_address(key.addr) && !host.is_broadcast(key.addr);
@@ -143,7 +143,7 @@ impl Director {
         key: DestinationKey,
         config: &DestinationConfig,
     ) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         let id = self.services.id(service).ok_or(KernelError::ServiceNotDefined)?;
         check_figures(config)?;
         self.check_families(service, key, config)?;
@@ -170,7 +170,7 @@ impl Director {
         service: ServiceKey,
         key: DestinationKey,
     ) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         let id = self.services.id(service).ok_or(KernelError::ServiceNotDefined)?;
         let destination = self.find_destination(id, key).ok_or(KernelError::NoSuchDestination)?;
         self.throw_away(now, destination);
@@ -191,7 +191,7 @@ impl Director {
     /// # Errors
     /// [`KernelError::NoSuchService`].
     pub fn zero(&mut self, now: Time, service: Option<ServiceKey>) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         let only = match service {
             Some(key) => Some(self.services.id(key).ok_or(KernelError::NoSuchService)?),
             None => {

@@ -8,7 +8,7 @@ use sim_core::{Duration, Time};
 
 /// The place of an entry in the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct Slot(u32);
+pub(crate) struct Slot(u32);
 
 impl Slot {
     /// No entry.
@@ -148,15 +148,19 @@ impl Connection {
 
 /// Protocol, addresses and ports of a packet, as IPVS looks at them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Tuple {
-    pub(super) protocol: u8,
-    pub(super) src: Addr,
-    pub(super) dst: Addr,
-    pub(super) sport: u16,
-    pub(super) dport: u16,
+pub(crate) struct Tuple {
+    pub(crate) protocol: u8,
+    pub(crate) src: Addr,
+    pub(crate) dst: Addr,
+    pub(crate) sport: u16,
+    pub(crate) dport: u16,
 }
 
 impl Tuple {
+    /// That of no packet.
+    pub(crate) const NONE: Tuple =
+        Tuple { protocol: 0, src: Addr::UNSPECIFIED_V4, dst: Addr::UNSPECIFIED_V4, sport: 0, dport: 0 };
+
     /// The tuple of a packet of a protocol that IPVS balances. AH and ESP follow the key exchange, UDP 500 to 500.
     #[inline(always)] // once a packet
     pub(super) fn of(packet: &Packet) -> Option<Tuple> {
@@ -173,7 +177,7 @@ impl Tuple {
 
     /// The tuple of a packet with a TCP segment.
     #[inline(always)] // once a packet
-    pub(super) fn of_segment(packet: &Packet, segment: &Segment) -> Tuple {
+    pub(crate) fn of_segment(packet: &Packet, segment: &Segment) -> Tuple {
         let (sport, dport) = (segment.sport, segment.dport);
         Tuple { protocol: proto::TCP, src: packet.src, dst: packet.dst, sport, dport }
     }

@@ -1,6 +1,6 @@
 //! Destinations: what schedulers see of them stays hot and contiguous, the rest lies beside it.
 
-use super::config::{DestinationConfig, DestinationKey, Forwarding, ServiceKey};
+use super::config::{DestinationConfig, DestinationKey, Forwarding, ServiceKey, Tunnel};
 use super::connection::flag;
 use super::estimator::Statistics;
 use super::kernel::Kernel;
@@ -56,6 +56,15 @@ impl Record {
         }
     }
 
+    /// The tunnel to it, if it is behind one.
+    #[inline]
+    pub(super) fn tunnel(&self) -> Tunnel {
+        match self.config.forwarding {
+            Forwarding::Tunnel(tunnel) => tunnel,
+            Forwarding::Masquerade | Forwarding::Route => Tunnel::IpIp,
+        }
+    }
+
     /// What has been counted since the last time.
     pub(super) fn unsettled(&self) -> Counters {
         self.statistics.live.minus(self.settled)
@@ -101,6 +110,12 @@ impl Destinations {
     #[inline]
     pub(super) fn find_mut(&mut self, id: DestinationId) -> Option<&mut Record> {
         self.records.get_mut(id.index())
+    }
+
+    /// The destination, if there is such a one and it is in service.
+    pub(super) fn at_work(&self, id: DestinationId) -> Option<&Record> {
+        self.pool.get(id.index()).filter(|figures| figures.available)?;
+        self.records.get(id.index())
     }
 
     /// Counts an event, if there is such a destination and it is in service.

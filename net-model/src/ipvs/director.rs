@@ -151,6 +151,12 @@ impl Director {
         Some(self.clock.due()).filter(|due| *due != Time::NEVER)
     }
 
+    /// The same, or never.
+    #[inline]
+    pub(crate) fn due(&self) -> Time {
+        self.clock.due()
+    }
+
     /// Runs everything that is due: expiry, estimator, trash, collectors, defences. Every other entry point does
     /// this first.
     #[inline]
@@ -158,6 +164,12 @@ impl Director {
         if self.clock.tell(now) {
             self.run_alarms(now);
         }
+    }
+
+    /// The same before a command, which may change where packets pass.
+    pub(super) fn changes(&mut self, now: Time) {
+        self.advance(now);
+        self.connections.changes();
     }
 
     #[inline(never)]

@@ -112,6 +112,7 @@ impl Director {
         let learnt = record.path_mtu.at(now);
         let known = learnt.or_else(|| host.route(to).map(|path| path.mtu));
         record.path_mtu = LearntMtu { bytes: error.icmp.info as u16, until: now + PATH_MTU_LIFE };
+        self.connections.changes();
         match known {
             Some(mtu) if inner.df || !inner.src.is_v4() => {
                 let mtu = mtu.saturating_sub(tunnel_overhead(tunnel, to));

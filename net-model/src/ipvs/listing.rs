@@ -16,6 +16,7 @@ impl Director {
     /// An unknown name or a value that the kernel refuses.
     pub fn sysctl_set(&mut self, name: &str, value: &str) -> Result<(), SysctlError> {
         self.settings.set(name, value)?;
+        self.connections.changes();
         self.judge_defences(self.clock.now());
         Ok(())
     }

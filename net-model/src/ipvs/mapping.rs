@@ -4,7 +4,7 @@
 //! connections. Each combination is kept once, as long as an entry uses it, and stays in the cache; the entry has its
 //! number.
 
-use super::connection::NO_DESTINATION;
+use super::connection::{NO_DESTINATION, flag};
 use crate::addr::Addr;
 use rustc_hash::FxHashMap;
 use schedulers::DestinationId;
@@ -26,6 +26,12 @@ impl Mapping {
     #[inline]
     pub(super) fn destination(&self) -> Option<DestinationId> {
         (self.destination != NO_DESTINATION).then_some(self.destination)
+    }
+
+    /// The source of the server's packets: masquerading servers answer as themselves, all others as the service.
+    #[inline(always)] // once a packet
+    pub(super) fn speaker(&self, method: u32) -> (Addr, u16) {
+        if method == flag::MASQUERADE { self.real } else { self.virtual_ }
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`Director`] is the table of contents of LVS: it follows a packet through the hooks. A host, a capture replay,
 //! a console and the tests are small drivers of it.
 
+mod by_heart;
 mod clock;
 mod command;
 pub mod config;
@@ -44,7 +45,9 @@ pub mod verdict;
 pub mod view;
 pub mod workload;
 
+pub(crate) use by_heart::Passage;
 pub use config::*;
+pub(crate) use connection::Tuple;
 pub use decision::{Candidate, Chooser, Decision, Refusal, ServiceRule};
 pub use director::Director;
 pub use kernel::Kernel;

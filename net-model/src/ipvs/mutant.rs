@@ -88,6 +88,14 @@ struct Truth {
     templates: Vec<(Slot, Time)>,
 }
 
+/// Does a mutant act in this thread?
+pub(super) fn acts() -> bool {
+    let acting = ACTING.take();
+    let acts = acting.is_some();
+    ACTING.set(acting);
+    acts
+}
+
 impl Director {
     /// LOCAL_IN as a mutant would have it; none if no mutant acts in this thread.
     pub(super) fn mutated(

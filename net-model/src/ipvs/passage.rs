@@ -101,7 +101,7 @@ impl Director {
 
     /// `backup_only`: a backup leaves clients' packets alone.
     #[inline]
-    fn stands_by(&self) -> bool {
+    pub(super) fn stands_by(&self) -> bool {
         self.settings.backup_only != 0 && self.sync.has_backup()
     }
 
@@ -119,11 +119,8 @@ impl Director {
         let Director { connections, destinations, .. } = self;
         let (connection, mapping) = connections.both_mut(slot);
         let effect = state::track(connection, signal, false, &self.timeouts, self.defences.secure_tcp());
-        if effect.shifts
-            && let Some(destination) = mapping.destination()
-        {
-            connection.flags ^= flag::INACTIVE;
-            destinations.shift(destination, connection.is(flag::INACTIVE));
+        if effect.shifts {
+            connection.shift(mapping, destinations);
         }
         let server = destinations.find_mut(mapping.destination).map(|server| {
             server.statistics.live.count_in(u64::from(packet.len));
@@ -266,11 +263,8 @@ impl Director {
         }
         destinations.count(mapping.destination, |counters| counters.count_out(u64::from(packet.len)));
         let effect = state::track(connection, signal, true, &self.timeouts, self.defences.secure_tcp());
-        if effect.shifts
-            && let Some(destination) = mapping.destination()
-        {
-            connection.flags ^= flag::INACTIVE;
-            destinations.shift(destination, connection.is(flag::INACTIVE));
+        if effect.shifts {
+            connection.shift(mapping, destinations);
         }
         connection.rearm(now, slot, &mut self.clock);
         if effect.assures {

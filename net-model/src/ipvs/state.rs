@@ -1,6 +1,8 @@
 //! What a packet does to its entry: state, activity, timeout.
 
 use super::connection::{Connection, flag};
+use super::destination::Destinations;
+use super::mapping::Mapping;
 use super::persistence::ASSURED;
 use super::tcp_state::{Kind, Sight};
 use super::{sctp_state, tcp_state};
@@ -95,6 +97,16 @@ pub(super) fn track(
             _ => from_server,
         };
     Effect { shifts, assures }
+}
+
+impl Connection {
+    /// It has become active or inactive: its destination counts it so.
+    pub(super) fn shift(&mut self, mapping: &Mapping, destinations: &mut Destinations) {
+        if let Some(destination) = mapping.destination() {
+            self.flags ^= flag::INACTIVE;
+            destinations.shift(destination, self.is(flag::INACTIVE));
+        }
+    }
 }
 
 /// The state of an entry, as listed.

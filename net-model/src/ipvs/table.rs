@@ -19,6 +19,8 @@ pub(super) struct Connections {
     pub(super) index: Index,
     /// Entries in the table.
     len: usize,
+    /// Counts what may alter where packets pass: commands, settings, an entry that steps in front of an older one.
+    pub(super) generation: u32,
     /// Entries whose client port is not known.
     portless: usize,
     /// Entries by the upper half of their client port. Clients' packets go to low ports and come from high ones: that
@@ -46,6 +48,7 @@ impl Connections {
             mappings: Mappings::new(),
             index: Index::new(),
             len: 0,
+            generation: 0,
             portless: 0,
             by_port: [0; 256],
             announced: Vec::new(),
@@ -142,8 +145,7 @@ impl Connections {
     /// The source of the packets of an entry's server.
     #[inline(always)]
     fn answers_as(&self, connection: &Connection) -> (Addr, u16) {
-        let mapping = self.mapping(connection);
-        if connection.method() == flag::MASQUERADE { mapping.real } else { mapping.virtual_ }
+        self.mapping(connection).speaker(connection.method())
     }
 
     /// The template of a client network, those of calls excepted.
@@ -205,6 +207,7 @@ impl Connections {
 
     /// Gives an entry another mapping.
     pub(super) fn remap(&mut self, slot: Slot, mapping: &Mapping) {
+        self.changes();
         let id = self.mappings.acquire(mapping);
         let before = std::mem::replace(&mut self.get_mut(slot).mapping, id);
         self.mappings.release(before);
@@ -270,6 +273,11 @@ impl Connections {
         self.announced[slot.index()] = announced;
     }
 
+    /// What was found once may have to be looked for again.
+    pub(super) fn changes(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
     /// Bytes of heap memory.
     pub(super) fn memory(&self) -> usize {
         self.entries.memory()
@@ -290,6 +298,7 @@ impl Connections {
         let older = match found {
             Some((place, newest)) => {
                 self.index.replace(place, value);
+                self.changes();
                 Slot::new(newest)
             }
             None => {
@@ -299,6 +308,9 @@ impl Connections {
         };
         self.len += 1;
         self.by_port[usize::from(port >> 8)] += 1;
+        if self.by_port[usize::from(port >> 8)] == 1 {
+            self.changes(); // what could be nobody's reply may be one now
+        }
         let connection = self.get_mut(slot);
         connection.older = older;
         connection.flags |= flag::HASHED;
@@ -361,7 +373,7 @@ impl Connection {
 
 /// Is this one of the entries with the key?
 #[inline(always)]
-fn has_key(c: &Connection, protocol: u8, client: Addr, port: u16) -> bool {
+pub(super) fn has_key(c: &Connection, protocol: u8, client: Addr, port: u16) -> bool {
     c.client_port == port && c.protocol == protocol && c.client == client
 }
 

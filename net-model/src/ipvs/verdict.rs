@@ -19,6 +19,10 @@ pub trait Surroundings {
     fn look(&self, addr: Addr) -> (bool, Option<Path>) {
         (self.is_local(addr), self.route(addr))
     }
+    /// The host's address towards `addr`, to which there is a route.
+    fn source(&self, addr: Addr) -> Addr {
+        self.route(addr).expect("the caller knows a route").source
+    }
 }
 
 /// A way out of the host.

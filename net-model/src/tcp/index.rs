@@ -10,8 +10,10 @@
 struct Line([u32; LINE + 1]);
 
 const LINE: usize = 15;
-/// The word that counts who went past.
-const PAST: usize = LINE;
+/// The last word counts: in its lowest bits the entries in use, above them who went past.
+const COUNTS: usize = LINE;
+const USED: u32 = 15;
+const ONE_PAST: u32 = 16;
 /// The index grows when lines have more entries than this on average.
 const FULL: usize = 12;
 /// An index of more lines than this, a megabyte, is large.
@@ -31,7 +33,13 @@ impl Line {
     /// How many places are in use: these are the first.
     #[inline(always)]
     fn used(&self) -> usize {
-        (self.places(0, u32::MAX) | 1 << LINE).trailing_zeros() as usize
+        (self.0[COUNTS] & USED) as usize
+    }
+
+    /// Has anything that belongs here or before gone past?
+    #[inline(always)]
+    fn has_past(&self) -> bool {
+        self.0[COUNTS] >= ONE_PAST
     }
 }
 
@@ -68,7 +76,7 @@ impl Index {
                 }
                 likely &= likely - 1;
             }
-            if line.0[PAST] == 0 {
+            if !line.has_past() {
                 return None;
             }
             at = self.after(at);
@@ -101,10 +109,11 @@ impl Index {
                 let last = line.used() - 1;
                 line.0[place.trailing_zeros() as usize] = line.0[last];
                 line.0[last] = 0;
+                line.0[COUNTS] -= 1;
                 break;
             }
-            assert!(line.0[PAST] > 0, "only what is in the index is removed");
-            line.0[PAST] -= 1;
+            assert!(line.has_past(), "only what is in the index is removed");
+            line.0[COUNTS] -= ONE_PAST;
             at = self.after(at);
         }
         self.len -= 1;
@@ -118,9 +127,11 @@ impl Index {
             let used = line.used();
             if used < LINE {
                 line.0[used] = entry;
+                line.0[COUNTS] += 1;
                 return;
             }
-            line.0[PAST] += 1;
+            assert!(line.0[COUNTS] < u32::MAX - ONE_PAST, "fewer than 2^28 records go past a line");
+            line.0[COUNTS] += ONE_PAST;
             at = self.after(at);
         }
     }

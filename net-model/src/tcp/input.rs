@@ -7,16 +7,16 @@ use super::timer::TIME_WAIT_US;
 use super::transfer::End;
 use crate::cx::Cx;
 use crate::frames::FrameId;
-use crate::host::Host;
+use crate::host::{Host, NO_PASS};
 use crate::outcome::Failure;
 use crate::packet::{Flags, Packet, Payload, Segment};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
 
 impl Host {
-    /// A TCP packet for one of this host's addresses.
+    /// A TCP packet for one of this host's addresses. If it has a pass, its socket remembers that.
     #[inline(never)]
-    pub(crate) fn tcp_input(&mut self, cx: &mut Cx, frame: FrameId) {
+    pub(crate) fn tcp_input(&mut self, cx: &mut Cx, frame: FrameId, pass: u32) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Payload::Tcp(segment) = packet.payload else {
             unreachable!("the caller dispatched on the protocol")
@@ -24,13 +24,24 @@ impl Host {
         let (addresses, ports) = ([packet.dst, packet.src], [segment.dport, segment.sport]);
         let likely = cx.exchanges.likely_sockets(packet.flow);
         match cx.sockets.find_likely(self.id, addresses, ports, likely) {
-            Some((id, state)) => self.socket_input(cx, id, state, frame, segment),
-            None => self.no_socket(cx, frame, segment),
+            Some((id, state)) => {
+                cx.sockets.admit(id, packet.flow, pass);
+                self.socket_input(cx, id, state, frame, segment);
+            }
+            None => self.no_socket(cx, frame, segment, pass),
         }
     }
 
-    #[inline(always)] // a part of tcp_input
-    fn socket_input(&mut self, cx: &mut Cx, id: SocketId, state: State, frame: FrameId, segment: Segment) {
+    /// A segment for a socket.
+    #[inline(always)] // a part of segment_input, and of tcp_input
+    pub(crate) fn socket_input(
+        &mut self,
+        cx: &mut Cx,
+        id: SocketId,
+        state: State,
+        frame: FrameId,
+        segment: Segment,
+    ) {
         if matches!(state, State::SynSent | State::SynReceived | State::TimeWait) {
             return self.in_passing_state(cx, id, state, frame, segment);
         }
@@ -55,10 +66,10 @@ impl Host {
     }
 
     /// Nobody owns the segment: a listener may take a SYN, everything else draws a reset.
-    fn no_socket(&mut self, cx: &mut Cx, frame: FrameId, segment: Segment) {
+    fn no_socket(&mut self, cx: &mut Cx, frame: FrameId, segment: Segment, pass: u32) {
         let is_open = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::ACK.with(Flags::RST));
         if let (true, Some(server)) = (is_open, self.listener(false, segment.dport)) {
-            return self.listen_input(cx, server, frame, segment);
+            return self.listen_input(cx, server, frame, segment, pass);
         }
         self.tell_stranger(cx, &frame);
         let packet = cx.wiring.frames.packet_mut(&frame).clone();
@@ -67,7 +78,7 @@ impl Host {
     }
 
     /// A SYN for a listening port. Linux drops it while the accept queue is full.
-    fn listen_input(&mut self, cx: &mut Cx, server: u32, frame: FrameId, segment: Segment) {
+    fn listen_input(&mut self, cx: &mut Cx, server: u32, frame: FrameId, segment: Segment, pass: u32) {
         if self.servers[server as usize].accept_queue_is_full() {
             self.servers[server as usize].overflowed += 1;
             return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
@@ -80,6 +91,8 @@ impl Host {
         let mss = self.mss_towards(remote.0);
         let id = cx.sockets.insert(&key, State::SynReceived, App::Server(server), flow);
         cx.exchanges.note_server(flow, id);
+        cx.sockets.admit(id, flow, pass);
+        self.find_way_out(cx, id, [local.0, remote.0]);
         let (socket, _) = cx.sockets.busy(id);
         socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
         socket.rcv_nxt = segment.seq.wrapping_add(1);
@@ -138,7 +151,7 @@ impl Host {
             && before(socket.rcv_nxt, segment.seq)
         {
             cx.sockets.remove(id);
-            self.no_socket(cx, frame, segment);
+            self.no_socket(cx, frame, segment, NO_PASS);
         } else {
             cx.deliver(frame);
             if segment.flags.has(Flags::FIN) || segment.len > 0 {

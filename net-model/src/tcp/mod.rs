@@ -11,11 +11,12 @@
 //! | `output` | which segments leave, and when |
 //! | `timer` | retransmission, delayed acknowledgement |
 //! | `alarm` | which sockets have to be looked at when |
+//! | `ways` | how the packets of sockets come in and leave |
 //! | `time_wait` | the queue of those in TIME_WAIT |
 //!
-//! Where this is coarser than Linux: the third duplicate acknowledgement sends again what is missing (Linux waits for a
-//! round trip and a quarter from the first, RACK), only segments without data acknowledge selectively, and the receive
-//! window is constant.
+//! Where this is coarser than Linux: the third duplicate acknowledgement sends again all that is missing from the hole on
+//! (Linux waits a quarter of a round trip from the first, and sends what is then late, RACK), only segments without data acknowledge selectively, and the receive
+//! window is constant. `docs/network.md` has the whole line, `scenarios/tests/tcp_line.rs` both sides of it.
 
 mod acknowledgement;
 mod alarm;
@@ -29,6 +30,7 @@ pub mod table;
 mod time_wait;
 pub mod timer;
 pub(crate) mod transfer;
+mod ways;
 
 pub use socket::{App, Socket, SocketId, State};
 pub use table::Sockets;

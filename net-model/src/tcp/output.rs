@@ -9,7 +9,7 @@ use super::transfer::{End, Transfer};
 use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::{FrameId, Frames};
-use crate::host::{DEFAULT_TTL, Host, Leaver};
+use crate::host::Host;
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
@@ -73,6 +73,7 @@ impl Host {
         let (socket, _) = cx.sockets.busy(id);
         socket.mss = mss;
         socket.begin_at(initial_sequence(local, remote, cx.now.as_nanos()));
+        self.find_way_out(cx, id, [local.0, remote.0]);
         self.watch(cx, id);
         self.send_syn(cx, id, Flags::SYN, mss);
         id
@@ -175,29 +176,46 @@ impl Host {
     #[inline(always)] // a copy for SYNs, one for all others
     fn send_shaped(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
         let Cx { now, agenda, wiring, recorder, sockets, .. } = cx;
-        let (socket, ends, next) = sockets.sender(id);
+        let (socket, ends, next, known) = sockets.sender(id);
         let len = shape.len(ends, say);
         self.confirms = socket.take_confirmation();
         let is_watched = recorder.follows(socket.flow) || cx.confirming.is_some();
-        let leaver = Leaver { to: ends[1], speaker: Some(ends[0]), mark: 0, len };
-        let way = if is_watched { None } else { self.own_way(*now, leaver) };
-        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape);
-        match way {
-            Some((mac, header)) => {
-                (*to, *from) = (mac, header.src);
-                let bytes = ETHERNET_OVERHEAD + u32::from(len);
-                wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
-                self.confirms = false;
-            }
-            None => self.send_built(cx, frame),
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        let next_hop = if is_watched { None } else { known.out(id, self.stack.epoch(), len) };
+        let Some(way) = next_hop.and_then(|next_hop| self.own_way(*now, next_hop)) else {
+            return self.send_looking(cx, id, say, shape);
+        };
+        let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape, ttl);
+        let (mac, header) = way;
+        (*to, *from) = (mac, header.src);
+        let bytes = ETHERNET_OVERHEAD + u32::from(len);
+        wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+        self.confirms = false;
+    }
+
+    /// The same if the socket does not know its way out by heart. The next segment may know it.
+    #[inline(never)]
+    fn send_looking(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) {
+        let (socket, ends, next, _) = cx.sockets.sender(id);
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        let frame = write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0;
+        self.send_built(cx, frame);
+        self.find_way_out(cx, id, ends);
+    }
+
+    /// A socket with these ends remembers the way out of what it sends, if the host knows it.
+    pub(super) fn find_way_out(&self, cx: &mut Cx, id: SocketId, ends: [Addr; 2]) {
+        if let Some((next_hop, mtu)) = self.known_way_out(ends) {
+            cx.sockets.learn_way_out(id, self.stack.epoch(), next_hop, mtu);
         }
     }
 
     /// Builds a segment where it will lie, for somebody who has something to add.
     pub(super) fn build_segment(&mut self, cx: &mut Cx, id: SocketId, say: Say, shape: &Shape) -> FrameId {
-        let (socket, ends, next) = cx.sockets.sender(id);
+        let (socket, ends, next, _) = cx.sockets.sender(id);
         self.confirms = socket.take_confirmation();
-        write(&mut cx.wiring.frames, socket, ends, next, say, shape).0
+        let ttl = self.stack.own_ttl(ends[0].is_v4());
+        write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0
     }
 
     /// Hands a segment of a socket to the network layer.
@@ -221,7 +239,8 @@ impl Host {
         let family = if packet.dst.is_v4() { 0 } else { size::V6 };
         let (frame, blank) = cx.wiring.frames.send_segment();
         (*blank.src, *blank.dst, *blank.flow) = (packet.dst, packet.src, packet.flow);
-        (*blank.len, *blank.id, *blank.ttl) = (size::RST + family, 0, DEFAULT_TTL);
+        (*blank.len, *blank.id) = (size::RST + family, 0);
+        *blank.ttl = self.stack.own_ttl(packet.dst.is_v4());
         *blank.segment = Segment {
             sport: segment.dport,
             dport: segment.sport,
@@ -244,10 +263,11 @@ fn write<'a>(
     next: u32,
     say: Say,
     shape: &Shape,
+    ttl: u8,
 ) -> (FrameId, [&'a mut Mac; 2]) {
     let (frame, blank) = frames.send_segment();
     (*blank.src, *blank.dst, *blank.flow) = (ends[0], ends[1], socket.flow);
-    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), DEFAULT_TTL);
+    (*blank.len, *blank.id, *blank.ttl) = (shape.len(ends, say), socket.next_id(), ttl);
     *blank.segment = Segment {
         sport: socket.lport,
         dport: socket.rport,
@@ -344,5 +364,6 @@ pub(crate) fn initial_sequence(local: (Addr, u16), remote: (Addr, u16), now_ns: 
     for word in [a, b, c, d, u64::from(local.1) << 16 | u64::from(remote.1)] {
         hash = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
-    (hash >> 32) as u32 ^ (hash as u32).wrapping_add((now_ns >> 6) as u32)
+    let start = (hash >> 32) as u32 ^ hash as u32;
+    start.wrapping_add((now_ns >> 6) as u32)
 }

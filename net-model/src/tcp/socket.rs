@@ -34,6 +34,24 @@ pub enum State {
     Udp,
 }
 
+impl State {
+    /// As `ss` and `netstat` print it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::SynSent => "SYN_SENT",
+            State::SynReceived => "SYN_RECV",
+            State::Established => "ESTABLISHED",
+            State::FinWait1 => "FIN_WAIT1",
+            State::FinWait2 => "FIN_WAIT2",
+            State::Closing => "CLOSING",
+            State::TimeWait => "TIME_WAIT",
+            State::CloseWait => "CLOSE_WAIT",
+            State::LastAck => "LAST_ACK",
+            State::Udp => "waits for an answer",
+        }
+    }
+}
+
 /// The program that owns a socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum App {

@@ -10,6 +10,7 @@ use super::short::{Short, Shorts};
 use super::socket::{App, NOBODY, Socket, SocketId, State};
 use super::time_wait::Queue;
 use super::transfer::{Rank, Transfer};
+use super::ways::{Way, Ways};
 use crate::addr::Addr;
 use crate::pool::{NONE, Pool};
 use sim_core::{Time, Timers};
@@ -70,10 +71,12 @@ impl ShortKey {
 /// All sockets of all hosts.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    pool: Pool<Socket>,
+    pub(super) pool: Pool<Socket>,
     transfers: Pool<Transfer>,
     index: Index,
     shorts: Shorts,
+    /// Ways in and out of hosts.
+    pub(super) ways: Ways,
     /// Those in TIME_WAIT.
     waiting: Queue,
     /// When transfers have to be looked at.
@@ -104,6 +107,7 @@ impl Sockets {
             + self.waiting.memory()
             + self.alarms.memory()
             + self.disorder.memory()
+            + self.ways.memory()
     }
 
     /// The socket.
@@ -148,10 +152,10 @@ impl Sockets {
         (self.shorts.addr(socket.local), socket.lport)
     }
 
-    /// A socket that sends a segment, which acknowledges everything received, its addresses (own one first), and the
-    /// next byte it sends.
+    /// A socket that sends a segment, which acknowledges everything received, its addresses (own one first), the next byte
+    /// it sends, and the way out that may be its own.
     #[inline(always)] // a part of send_segment
-    pub(super) fn sender(&mut self, id: SocketId) -> (&mut Socket, [Addr; 2], u32) {
+    pub(super) fn sender(&mut self, id: SocketId) -> (&mut Socket, [Addr; 2], u32, &Way) {
         let socket = self.pool.get_mut(id.0);
         let mut next = socket.snd_una;
         if let Some(transfer) = self.transfers.guess_mut(socket.rest)
@@ -161,7 +165,8 @@ impl Sockets {
             next = transfer.snd_nxt;
         }
         let ends = [self.shorts.addr(socket.local), self.shorts.addr(socket.remote)];
-        (socket, ends, next)
+        let way = self.ways.of(socket);
+        (socket, ends, next, way)
     }
 
     /// The address of the other end.
@@ -239,6 +244,7 @@ impl Sockets {
         let mut socket = Socket::new(key.host, local, remote, state);
         socket.flow = flow;
         socket.set_app(app);
+        self.ways.forget(&socket);
         let hash = ShortKey::of(&socket).hash();
         let slot = self.pool.insert(socket);
         let pool = &self.pool;

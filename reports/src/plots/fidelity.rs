@@ -52,7 +52,8 @@ pub fn balance(pairs: &[Pair], size: Size) -> Drawing {
     });
     Drawing {
         finding: format!("No server's share differs by more than {widest:.1} percentage points"),
-        reading: "Requests that each server took: in the simulation's own run (bars), on the kernel (dots).".into(),
+        reading: "Requests that each server took: in the simulation's own run (bars), on the kernel (dots)."
+            .into(),
         svg,
     }
 }
@@ -82,7 +83,8 @@ pub fn active(pairs: &[Pair], size: Size) -> Drawing {
 fn panels(pairs: &[&Pair], size: Size) -> Svg {
     let step = HEAD + PANEL + FOOT;
     let height = 18.0 + step * pairs.len() as f64 + FOOT_TITLE;
-    let mut panels: Vec<Panel> = pairs.iter().enumerate().map(|(at, pair)| panel(at, pair, step, size)).collect();
+    let mut panels: Vec<Panel> =
+        pairs.iter().enumerate().map(|(at, pair)| panel(at, pair, step, size)).collect();
     let left = panels.iter().map(|panel| panel.left).fold(0.0, f64::max);
     Svg::draw(size.width(), height, |canvas| {
         legend(canvas, left, 8.0);
@@ -90,8 +92,10 @@ fn panels(pairs: &[&Pair], size: Size) -> Svg {
             panel.left = left;
             let title = if at + 1 == pairs.len() { "time since the start" } else { "" };
             panel.draw_axes(canvas, title, &pair.name);
-            for (values, role, width) in [(&pair.active[0], SIMULATION, 5.0), (&pair.active[1], KERNEL, 1.4)] {
-                let points = pair.times.iter().zip(values).map(|(time, value)| panel.at((*time, *value as f64)));
+            for (values, role, width) in [(&pair.active[0], SIMULATION, 5.0), (&pair.active[1], KERNEL, 1.4)]
+            {
+                let points =
+                    pair.times.iter().zip(values).map(|(time, value)| panel.at((*time, *value as f64)));
                 canvas.path(&points.collect::<Vec<_>>(), role, width);
             }
         }
@@ -133,7 +137,9 @@ mod tests {
     fn pair(servers: usize, scale: u64) -> Pair {
         Pair {
             name: "five-uneven-servers".into(),
-            servers: (0..servers).map(|n| (format!("web{n}"), [scale * n as u64, scale * n as u64 + 1])).collect(),
+            servers: (0..servers)
+                .map(|n| (format!("web{n}"), [scale * n as u64, scale * n as u64 + 1]))
+                .collect(),
             times: vec![1.0, 2.0, 3.0],
             active: [vec![scale, 3, 4], vec![scale, 2, 4]],
         }
@@ -141,7 +147,9 @@ mod tests {
 
     #[test]
     fn both_pictures_stay_inside_whatever_is_drawn() {
-        for pairs in [vec![], vec![pair(0, 0)], vec![pair(1, 1)], vec![pair(5, 70_000), pair(2, 3), pair(40, 1)]] {
+        for pairs in
+            [vec![], vec![pair(0, 0)], vec![pair(1, 1)], vec![pair(5, 70_000), pair(2, 3), pair(40, 1)]]
+        {
             for size in [Size::Wide, Size::Narrow] {
                 for drawing in [balance(&pairs, size), active(&pairs, size)] {
                     let text = drawing.svg.standalone(&drawing.finding, &drawing.reading);

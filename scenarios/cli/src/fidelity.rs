@@ -115,7 +115,10 @@ mod tests {
         let results = read_results(&docs.join("fidelity.json")).expect("they are there");
         for (name, text) in files(&results, &[]) {
             let there = std::fs::read_to_string(docs.join(name)).unwrap_or_default();
-            assert!(there == text, "docs/{name} is older than its command: lvsim fidelity docs/fidelity.json");
+            assert!(
+                there == text,
+                "docs/{name} is older than its command: lvsim fidelity docs/fidelity.json"
+            );
         }
     }
 

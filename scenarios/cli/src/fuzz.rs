@@ -1,19 +1,23 @@
 //! `lvsim fuzz`: many random cases on a real kernel, beside the simulation.
 
 use crate::stop::Stop;
+use crate::stopwatch::Stopwatch;
 use crate::terminal::{is_watched, print};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
+use replay::backend::BackendError;
 use replay::campaign::record::{self, Recorder};
 use replay::campaign::trial::{Kernel as KernelWitness, Together, Trial, Witness};
-use replay::campaign::{Counterexample, Tally, files, run as campaign, script};
+use replay::campaign::{Counterexample, Tally, files, run as campaign, script, smallest as smaller};
 use replay::compare::Difference;
 use replay::vm::Machine;
 use replay::vm::kernel::{Kernel, cache, cached};
 use std::fmt::Write;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Draw random cases, play them on a real kernel and in the simulation, and compare.
 ///
@@ -57,6 +61,21 @@ pub(crate) struct Args {
     /// The folder of its modules: lib/modules/VERSION
     #[arg(long, value_name = "DIR", requires = "kernel_image")]
     modules: Option<PathBuf>,
+    /// Play all cases, whatever differs, and make nothing smaller
+    #[arg(long)]
+    keep_going: bool,
+    /// Make the first counterexample smaller for at most this long; 0: leave it as it was drawn
+    #[arg(long, default_value_t = 900, value_name = "SECONDS")]
+    shrink: u64,
+    /// So many virtual machines at the same time, each with a part of a batch
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    jobs: u8,
+    /// The processor time that a boot may take; more is an error. By default several times of what its cases need
+    #[arg(long, value_name = "SECONDS")]
+    limit: Option<u64>,
+    /// Keep the account of the campaign in this file (JSON), anew after each batch
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Say nothing if nothing differs
     #[arg(short, long)]
     quiet: bool,
@@ -93,61 +112,164 @@ fn judge(args: &Args) -> Result<ExitCode> {
         Backend::Recorded => recorded(args)?,
         Backend::Simulated => play(args, &mut Together, &stop)?,
         Backend::Vm => {
-            let mut machine = machine(args)?;
+            let mut machine = machine(args, &stop)?;
             let name = "a kernel in a virtual machine".to_owned();
             let mut witness = KernelWitness { backend: &mut machine, name, batch: args.batch.into() };
             play(args, &mut witness, &stop)?
         }
     };
-    let Some((trial, differences)) = found else { return Ok(ExitCode::SUCCESS) };
-    let about = about(&trial, &differences);
-    print(&about)?;
-    let file = keep(&args.out, &trial, &about)?;
-    crate::terminal::tell(format_args!("written: {} and its script beside it", file.display()));
-    Ok(ExitCode::from(1))
+    Ok(ExitCode::from(u8::from(found)))
 }
 
-/// Plays the cases; the smallest counterexample, if there is one.
-fn play(args: &Args, witness: &mut dyn Witness, stop: &Stop) -> Result<Option<(Trial, Vec<Difference>)>> {
+/// Plays the cases; true if one differs.
+fn play(args: &Args, witness: &mut dyn Witness, stop: &Stop) -> Result<bool> {
     let bar = if args.quiet || !is_watched() { ProgressBar::hidden() } else { ProgressBar::new(args.cases) };
     let style = ProgressStyle::with_template("{bar:40} {pos} of {len} cases, {eta} to go");
     bar.set_style(style.expect("the template is constant"));
-    let mut progress = |tally: &Tally| {
-        bar.set_position(tally.cases + tally.unsettled);
-        !stop.is_wanted()
+    let mut account = Account::begin(args);
+    let mut trouble = None;
+    let mut judged = |tally: &Tally, different: Vec<Counterexample>| {
+        bar.set_position(tally.next - args.first);
+        let kept = bar.suspend(|| account.add(args, tally, different));
+        let is_good = kept.map_err(|error| trouble = Some(error)).is_ok();
+        is_good && !stop.is_wanted() && (args.keep_going || account.found.is_empty())
     };
     let numbers = args.first..args.first.saturating_add(args.cases);
-    let mut recorder = Recorder { witness, records: Vec::new() };
-    let result = campaign(args.seed, numbers, &mut recorder, &mut progress);
-    bar.finish_and_clear();
-    if let Some(file) = &args.record {
-        let text = record::write(&recorder.records);
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    let stopped = stop.is_wanted();
-    let (tally, found) = match result {
-        Err(_) if stopped => bail!("stopped"),
-        result => result.map_err(|error| anyhow!(error))?,
+    let result = match &args.record {
+        None => campaign(args.seed, numbers, witness, &mut judged),
+        Some(file) => {
+            let mut out = File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
+            let path = file.display().to_string();
+            let mut recorder = Recorder { witness, out: &mut out, path };
+            campaign(args.seed, numbers, &mut recorder, &mut judged)
+        }
     };
-    report(args, &tally)?;
-    if stopped && found.is_none() {
-        bail!("stopped: {} of {} cases were played", tally.cases, args.cases);
+    bar.finish_and_clear();
+    trouble.map_or(Ok(()), Err)?;
+    let next = account.tally.next;
+    let again = format!("`--seed {} --first {next}` goes on", args.seed);
+    if let Err(error) = &result {
+        account.tell(args)?;
+        match error {
+            BackendError::Interrupted => bail!("stopped before case {next}: {again}"),
+            error => bail!("at the cases from {next} on: {error}"),
+        }
     }
-    Ok(found.map(|Counterexample { trial, differences, .. }| (trial, differences)))
+    account.tell(args)?;
+    if let Some(first) = account.found.into_iter().next() {
+        if !args.keep_going {
+            tell_smallest(args, first, witness, stop)?;
+        }
+        return Ok(true);
+    }
+    if stop.is_wanted() {
+        bail!("stopped before case {next}: {again}");
+    }
+    Ok(false)
+}
+
+/// Makes a counterexample small, tells it and keeps it.
+fn tell_smallest(args: &Args, first: Counterexample, witness: &mut dyn Witness, stop: &Stop) -> Result<()> {
+    let stopwatch = Stopwatch::start();
+    let mut smallest = first.clone();
+    if args.shrink > 0 {
+        let bar =
+            if args.quiet || !is_watched() { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        let ended = smaller(first, witness, &mut |found| {
+            let case = &found.trial.case;
+            let (steps, servers) = (case.steps.len(), case.servers.len());
+            bar.set_message(format!("making it small: {steps} steps, {servers} servers"));
+            bar.tick();
+            smallest = found.clone();
+            !stop.is_wanted() && stopwatch.elapsed().as_secs() < args.shrink
+        });
+        bar.finish_and_clear();
+        match ended {
+            Ok(found) => smallest = found,
+            Err(BackendError::Interrupted) => {}
+            Err(error) => crate::terminal::tell(format_args!("it could not be made smaller: {error}")),
+        }
+    }
+    tell_case(args, &smallest.trial, &smallest.differences)
+}
+
+/// Tells a case that differs, and keeps it.
+fn tell_case(args: &Args, trial: &Trial, differences: &[Difference]) -> Result<()> {
+    let about = about(trial, differences);
+    print(&about)?;
+    let file = keep(&args.out, trial, &about)?;
+    crate::terminal::tell(format_args!("written: {} and its script beside it", file.display()));
+    Ok(())
+}
+
+/// What a campaign has to tell.
+struct Account {
+    stopwatch: Stopwatch,
+    tally: Tally,
+    found: Vec<Counterexample>,
+}
+
+impl Account {
+    fn begin(args: &Args) -> Account {
+        let tally = Tally { next: args.first, ..Tally::default() };
+        Account { stopwatch: Stopwatch::start(), tally, found: Vec::new() }
+    }
+
+    /// A batch was judged: what differs is told at once, and the account is kept.
+    fn add(&mut self, args: &Args, tally: &Tally, different: Vec<Counterexample>) -> Result<()> {
+        self.tally = *tally;
+        for one in &different {
+            if args.keep_going {
+                tell_case(args, &one.trial, &one.differences)?;
+            } else {
+                let (name, count) = (&one.trial.case.name, one.differences.len());
+                crate::terminal::tell(format_args!("{name}: {count} differences"));
+            }
+        }
+        self.found.extend(different);
+        let Some(file) = &args.report else { return Ok(()) };
+        let names: Vec<&str> = self.found.iter().map(|one| &*one.trial.case.name).collect();
+        let typed: Vec<String> = std::env::args().skip(1).collect();
+        let report = serde_json::json!({
+            "command": format!("lvsim {}", typed.join(" ")),
+            "seed": args.seed,
+            "first": args.first,
+            "tally": self.tally,
+            "different": names,
+            "seconds": self.stopwatch.elapsed().as_secs(),
+        });
+        let text = serde_json::to_string_pretty(&report)? + "\n";
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn tell(&self, args: &Args) -> Result<()> {
+        report(args, &self.tally)
+    }
 }
 
 /// Holds the simulation against a recording.
-fn recorded(args: &Args) -> Result<Option<(Trial, Vec<Difference>)>> {
+fn recorded(args: &Args) -> Result<bool> {
     let file = args.transcript.as_deref().context("`--backend recorded` needs `--transcript FILE`")?;
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let records = record::read(&text).map_err(|(line, why)| anyhow!("{}:{line}: {why}", file.display()))?;
+    let records = record::read(&text).map_err(|(line, why)| {
+        let cure = "this wants what `lvsim fuzz --record FILE` has written";
+        anyhow!("{}:{line}: {why}; {cure}", file.display())
+    })?;
+    let cure = "there is no case in it; `lvsim fuzz --record FILE` writes them";
+    ensure!(!records.is_empty(), "{}: {cure}", file.display());
     let (tally, first) = record::check(&records);
     report(args, &tally)?;
-    Ok(first.and_then(|(index, differences)| Some((Trial::new(&records[index].case)?, differences))))
+    if let Some((index, differences)) = &first
+        && let Some(trial) = Trial::new(&records[*index].case)
+    {
+        tell_case(args, &trial, differences)?;
+    }
+    Ok(first.is_some())
 }
 
 fn report(args: &Args, tally: &Tally) -> Result<()> {
-    let Tally { cases, exchanges, decisions, listings, commands, different, unsettled } = tally;
+    let Tally { cases, exchanges, decisions, listings, commands, different, unsettled, unrepeated, .. } =
+        tally;
     if args.quiet && *different == 0 {
         return Ok(());
     }
@@ -159,16 +281,21 @@ fn report(args: &Args, tally: &Tally) -> Result<()> {
         let _ =
             write!(text, "; {unsettled} cases depended on the phase of kernel timers and were not judged");
     }
+    if *unrepeated > 0 {
+        let _ = write!(text, "; {unrepeated} answers were left out: the kernel does not repeat them itself");
+    }
     print(&text)
 }
 
 /// The virtual machine that was asked for.
-fn machine(args: &Args) -> Result<Machine> {
+fn machine(args: &Args, stop: &Stop) -> Result<Machine> {
     let own = args.kernel_image.clone().zip(args.modules.clone());
     let own = own.map(|(image, modules)| Kernel { image, modules });
     let kernel = own.or_else(|| cached(&cache())).unwrap_or_default();
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    Ok(Machine::new(kernel, program))
+    let limit = args.limit.map(Duration::from_secs);
+    let (at_once, interrupted) = (args.jobs.into(), stop.flag());
+    Ok(Machine { at_once, limit, interrupted, ..Machine::new(kernel, program) })
 }
 
 /// What a counterexample shows, in words.

@@ -22,6 +22,11 @@ impl Stop {
         Ok(Stop(flag))
     }
 
+    /// The flag itself, for whoever waits for something else.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// Was it asked for?
     pub(crate) fn is_wanted(&self) -> bool {
         self.0.load(Ordering::SeqCst)

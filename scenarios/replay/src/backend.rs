@@ -34,6 +34,9 @@ pub enum BackendError {
         /// The end of what its console printed.
         console: String,
     },
+    /// The user does not want to wait for it any more.
+    #[error("interrupted")]
+    Interrupted,
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File {
@@ -42,6 +45,13 @@ pub enum BackendError {
         /// Why.
         error: std::io::Error,
     },
+}
+
+impl BackendError {
+    /// An agent that does not answer, with the end of what its console printed.
+    pub(crate) fn silent(why: String, console: &str) -> BackendError {
+        BackendError::Silent { why, console: last_lines(console) }
+    }
 }
 
 /// Transcripts that were written earlier, of the same jobs.
@@ -56,7 +66,7 @@ impl Backend for Recorded {
 
 /// What an agent has answered about so many jobs.
 pub(crate) fn answered(bytes: &[u8], console: &str) -> Result<Vec<Done>, BackendError> {
-    let silent = |why: String| BackendError::Silent { why, console: last_lines(console) };
+    let silent = |why: String| BackendError::silent(why, console);
     let (mut all, mut captures) = (Vec::new(), Vec::new());
     for (kind, contents) in channel::receive(bytes).map_err(|error| silent(error.to_string()))? {
         match kind {

@@ -5,6 +5,7 @@
 //! arrive nearly at once may be another?
 
 use crate::feed::Fed;
+use crate::history::{self, Made};
 use crate::job::Job;
 use crate::rehearse::SNAPSHOT;
 use crate::transcript::{Answer, Outcome, Transcript};
@@ -56,6 +57,10 @@ pub fn compare(
     let mut comparison = Comparison::default();
     for director in fed {
         comparison.packets += director.packets;
+        if director.is_busy {
+            comparison.own_run(job, simulated, seen, director.director);
+            continue;
+        }
         comparison.decisions(job, seen, director);
         comparison.listings(seen, director);
     }
@@ -70,6 +75,20 @@ pub fn unsettled(first: &Transcript, second: &Transcript) -> BTreeSet<usize> {
     pairs.filter(|(_, (a, b))| a.end != b.end).map(|(index, _)| index).collect()
 }
 
+/// What two kernels did with the same job, beside each other. Connections may go elsewhere because packets came in
+/// another order: whether a kernel decided wrongly is told by its own comparison with the simulation.
+pub fn parted(one: &Transcript, other: &Transcript) -> String {
+    let pairs = || one.attempts.iter().zip(&other.attempts);
+    let elsewhere = pairs().filter(|(a, b)| a.server != b.server).count();
+    let otherwise = pairs().filter(|(a, b)| a.end != b.end).count();
+    format!(
+        "{} and {}: of {} connections {elsewhere} went to another server, {otherwise} ended otherwise",
+        one.by,
+        other.by,
+        one.attempts.len()
+    )
+}
+
 impl Comparison {
     /// Each decision of a fed director against the server that took the connection on the kernel.
     fn decisions(&mut self, job: &Job, seen: &Transcript, fed: &Fed) {
@@ -77,6 +96,7 @@ impl Comparison {
         for (index, attempt) in job.attempts.iter().enumerate() {
             attempts.entry((attempt.udp, attempt.local, attempt.remote)).or_default().push_back(index);
         }
+        let mut made: Vec<Made<'_>> = Vec::with_capacity(fed.decisions.len());
         for (decision, host) in &fed.decisions {
             let key = (decision.protocol == 17, socket(decision.client), socket(decision.target));
             let Some(index) = attempts.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
@@ -85,8 +105,12 @@ impl Comparison {
                 continue;
             };
             self.decisions += 1;
+            made.push((decision, *host, job.servers[server].host));
             if *host != Some(job.servers[server].host) {
-                let text = decision_text(job, index, decision, *host, job.servers[server].host);
+                let mut text = decision_text(job, index, decision, *host, job.servers[server].host);
+                if self.differences.is_empty() {
+                    text += &history::before(job, seen, fed.director, &made);
+                }
                 self.differences.push(Difference { at: decision.time.as_nanos(), text });
             }
         }
@@ -94,11 +118,32 @@ impl Comparison {
 
     fn listings(&mut self, seen: &Transcript, fed: &Fed) {
         for (number, answer) in &fed.answers {
-            self.listings += 1;
-            if let Some(text) = listing_difference(answer, &seen.answers[*number]) {
-                let host = answer.host.as_deref().unwrap_or("-");
-                let text = format!("{host}# {}   (- simulation, + kernel)\n{text}", answer.command);
-                self.differences.push(Difference { at: answer.at, text });
+            self.listing(answer, &seen.answers[*number]);
+        }
+    }
+
+    fn listing(&mut self, simulation: &Answer, kernel: &Answer) {
+        self.listings += 1;
+        if let Some(text) = listing_difference(simulation, kernel) {
+            let host = simulation.host.as_deref().unwrap_or("-");
+            let text = format!("{host}# {}   (- simulation, + kernel)\n{text}", simulation.command);
+            self.differences.push(Difference { at: simulation.at, text });
+        }
+    }
+
+    /// A director that could not be fed: the servers and listings of the simulation's own run against the kernel's.
+    fn own_run(&mut self, job: &Job, simulated: &Transcript, seen: &Transcript, director: usize) {
+        let host = Some(&job.hosts[director]);
+        for (simulation, kernel) in simulated.answers.iter().zip(&seen.answers) {
+            if simulation.host.as_ref() == host {
+                self.listing(simulation, kernel);
+            }
+        }
+        for (index, (a, b)) in simulated.attempts.iter().zip(&seen.attempts).enumerate() {
+            self.decisions += usize::from(b.server.is_some());
+            if b.server.is_some() && a.server != b.server {
+                let text = outcome_text(job, index, a, b);
+                self.differences.push(Difference { at: job.attempts[index].at, text });
             }
         }
     }
@@ -118,16 +163,8 @@ impl Comparison {
             self.outcomes += 1;
             self.moved += usize::from(a.server != b.server);
             if a.end != b.end {
-                let attempt = &job.attempts[index];
-                let text = format!(
-                    "connection {} from {} to {}\n  simulation: {}\n  kernel:     {}",
-                    index + 1,
-                    attempt.local,
-                    attempt.remote,
-                    outcome(job, a),
-                    outcome(job, b)
-                );
-                self.differences.push(Difference { at: attempt.at, text });
+                let text = outcome_text(job, index, a, b);
+                self.differences.push(Difference { at: job.attempts[index].at, text });
             }
         }
     }
@@ -144,6 +181,19 @@ impl Comparison {
             self.outcomes
         )
     }
+}
+
+/// How an attempt went on both sides.
+fn outcome_text(job: &Job, index: usize, simulation: &Outcome, kernel: &Outcome) -> String {
+    let attempt = &job.attempts[index];
+    format!(
+        "connection {} from {} to {}\n  simulation: {}\n  kernel:     {}",
+        index + 1,
+        attempt.local,
+        attempt.remote,
+        outcome(job, simulation),
+        outcome(job, kernel)
+    )
 }
 
 /// Who chose whom, and what the simulated director had to choose from.
@@ -236,6 +286,25 @@ fn without_expiry(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transcript::End;
+
+    #[test]
+    fn two_kernels_beside_each_other() {
+        let account = |by: &str, server, end| Transcript {
+            by: by.into(),
+            attempts: vec![
+                Outcome { server: Some(0), end: End::Answered, ended: None },
+                Outcome { server, end, ended: None },
+            ],
+            ..Transcript::default()
+        };
+        let one = account("Linux 6.1", Some(0), End::Answered);
+        let other = account("Linux 6.12", None, End::Refused);
+        assert_eq!(
+            parted(&one, &other),
+            "Linux 6.1 and Linux 6.12: of 2 connections 1 went to another server, 1 ended otherwise"
+        );
+    }
 
     fn said(command: &str, stdout: &str) -> Answer {
         Answer { command: command.into(), stdout: stdout.into(), ..Answer::default() }

@@ -118,11 +118,7 @@ impl Results {
                 sum(|e| e.outcomes as u64),
                 "refused instead of answered, and so on",
             ),
-            (
-                "packets that directors got",
-                sum(|e| e.packets),
-                "(the questions to the three rows above)",
-            ),
+            ("packets that directors got", sum(|e| e.packets), "(the questions to the three rows above)"),
         ];
         for (what, count, differs) in rows {
             let _ = writeln!(text, "| {what} | {count} | {differs} |");
@@ -197,7 +193,10 @@ impl Entry {
             parts.push(format!("{} decisions: no server took the connection", grouped(self.untaken as u64)));
         }
         if self.unsettled > 0 {
-            parts.push(format!("{} outcomes: the kernel does not repeat them", grouped(self.unsettled as u64)));
+            parts.push(format!(
+                "{} outcomes: the kernel does not repeat them",
+                grouped(self.unsettled as u64)
+            ));
         }
         if self.slower > 1 {
             parts.push(format!("played {} times slower", self.slower));
@@ -214,7 +213,8 @@ impl Active {
         let mut active = Active::default();
         let looks = job.looks.iter().zip(&simulated.answers).zip(&seen.answers);
         for ((look, simulation), kernel) in looks.filter(|(_, kernel)| kernel.command == SNAPSHOT) {
-            let (at, counts) = (look.at as f64 / 1e9, [simulation, kernel].map(|said| in_table(&said.stdout)));
+            let (at, counts) =
+                (look.at as f64 / 1e9, [simulation, kernel].map(|said| in_table(&said.stdout)));
             if active.times.last() == Some(&at) {
                 // Another director at the same instant.
                 *active.simulation.last_mut().expect("it has one") += counts[0];

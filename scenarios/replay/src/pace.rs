@@ -144,7 +144,9 @@ events:
 ";
 
     fn scenario() -> Scenario {
-        scenarios::load::load_text("pace.yaml", "pace", TEXT, std::path::Path::new(".")).expect("it is a scenario").scenario
+        scenarios::load::load_text("pace.yaml", "pace", TEXT, std::path::Path::new("."))
+            .expect("it is a scenario")
+            .scenario
     }
 
     #[test]
@@ -177,7 +179,8 @@ events:
             (0.1..9.0, 0.1..2.0).prop_map(|(median, sigma)| Dist::LogNormal { median, sigma }),
             (0.1..9.0, 1.1..3.0).prop_map(|(min, shape)| Dist::Pareto { min, shape, max: min * 100.0 }),
             (0.1..9.0, 0.5..3.0).prop_map(|(scale, shape)| Dist::Weibull { scale, shape }),
-            (0.1..0.9, 0.1..9.0).prop_map(|(p, mean)| Dist::HyperExponential(vec![(p, mean), (1.0 - p, 1.0)])),
+            (0.1..0.9, 0.1..9.0)
+                .prop_map(|(p, mean)| Dist::HyperExponential(vec![(p, mean), (1.0 - p, 1.0)])),
             proptest::collection::vec(0.1..9.0, 1..5).prop_map(|values| Dist::Empirical(values.into())),
         ]
     }

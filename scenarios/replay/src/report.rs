@@ -33,7 +33,10 @@ impl Verdict {
         };
         let mut text = format!("{name}: {} ({by}, {seconds:.1} s)\n", comparison.sentence());
         if *slower > 1 {
-            let _ = writeln!(text, "  played {slower} times slower: in its own time it is too fast for the virtual machine");
+            let _ = writeln!(
+                text,
+                "  played {slower} times slower: in its own time it is too fast for the virtual machine"
+            );
         }
         if comparison.moved > 0 {
             let _ = writeln!(
@@ -140,8 +143,13 @@ mod tests {
         let text = "connection 7 <a & b>\n  simulation: web1".into();
         let differs =
             Comparison { differences: vec![Difference { at: 1_500_000_000, text }], ..same.clone() };
-        let verdict =
-            |name: &str, result| Verdict { name: name.into(), result, by: "Linux 6.1".into(), slower: 1, seconds: 2.5 };
+        let verdict = |name: &str, result| Verdict {
+            name: name.into(),
+            result,
+            by: "Linux 6.1".into(),
+            slower: 1,
+            seconds: 2.5,
+        };
         [
             verdict("quickstart", Ok(same)),
             verdict("nat", Ok(differs)),

@@ -3,7 +3,7 @@
 use net_model::ipvs::mutant::{Mutant, acting};
 use replay::backend::BackendError;
 use replay::campaign::trial::{Trial, Witness};
-use replay::campaign::{Counterexample, run};
+use replay::campaign::{Counterexample, Tally, run, smallest};
 use replay::transcript::Transcript;
 use std::fmt::Write;
 
@@ -26,8 +26,14 @@ impl Witness for Wrong {
 }
 
 fn caught(mutant: Mutant) -> Counterexample {
-    let (tally, found) = run(1, 0..400, &mut Wrong(mutant), &mut |_| true).expect("simulations testify");
-    found.unwrap_or_else(|| panic!("{} passes as right: {tally:?}", mutant.title()))
+    let (mut witness, mut first) = (Wrong(mutant), None);
+    let mut judged = |_: &Tally, different: Vec<Counterexample>| {
+        first = different.into_iter().next();
+        first.is_none()
+    };
+    let tally = run(1, 0..400, &mut witness, &mut judged).expect("simulations testify");
+    let first = first.unwrap_or_else(|| panic!("{} passes as right: {tally:?}", mutant.title()));
+    smallest(first, &mut witness, &mut |_| true).expect("simulations testify")
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Shell<'_> {
                         return Err(kernel(AdminError::MtuTooLarge));
                     }
                     LinkChange::Up(up) => self.network.set_interface_up(self.host, dev, up),
-                    LinkChange::Mtu(mtu) => stack.set_mtu(dev, mtu),
+                    LinkChange::Mtu(mtu) => self.network.set_mtu(self.host, dev, mtu),
                     LinkChange::Mac(mac) => {
                         let change = stack.set_mac(dev, mac);
                         self.network.announce(self.host, &change.announce);

@@ -1,7 +1,7 @@
 //! What the native text of a host says, as far as checks need it.
 
 use crate::console::Command;
-use crate::console::ip::{IpCommand, RouteKind, RouteSpec};
+use crate::console::ip::{IpCommand, LinkChange, RouteKind, RouteSpec};
 use crate::console::ipvsadm::Request;
 use crate::console::names::Names;
 use crate::native::read;
@@ -33,6 +33,8 @@ pub(super) struct Facts {
     pub(super) permanent: Vec<(Span, Addr)>,
     /// UDP ports where tunnels end.
     pub(super) tunnel_ports: Vec<u16>,
+    /// MTUs that interfaces were given.
+    pub(super) mtus: Vec<(Span, String, u32)>,
     /// Devices that came with modules; they are down.
     pub(super) loaded: Vec<&'static str>,
     /// Other commands change addresses or routes: only a run will tell.
@@ -107,6 +109,9 @@ impl Facts {
                 }
             }
             IpCommand::FouAdd(port, _) => self.tunnel_ports.push(*port),
+            IpCommand::LinkSet(dev, LinkChange::Mtu(mtu)) => {
+                self.mtus.push((line.span, dev.to_string(), *mtu))
+            }
             IpCommand::LinkLoad(name, _) => self.loaded.push(name),
             // Whatever else changes addresses, links or neighbours is beyond these checks.
             _ => self.is_opaque = true,

@@ -1,6 +1,6 @@
 //! The hosts of a cluster: what each forwarding method needs on the director, the real servers, router and client.
 
-use super::plan::{Group, Plan};
+use super::plan::{Group, Plan, Tunnel};
 use crate::schema::{Method, ProtocolText, ServiceText};
 use crate::source::Span;
 use crate::tree::{Node, Value};
@@ -124,7 +124,8 @@ fn virtual_address(plan: &Plan<'_>, span: Span, vip: Addr) -> Node {
 /// The rules as `ipvsadm -S -n` would print them.
 fn rules(plan: &Plan<'_>) -> String {
     let mut rules = String::new();
-    let method = plan.method.flag();
+    let options = if plan.method == Method::Tun { plan.tunnel.options() } else { String::new() };
+    let method = format!("{}{options}", plan.method.flag());
     for service in &plan.cluster.services.0 {
         let key = format!(
             "{} {}",
@@ -199,23 +200,36 @@ fn real_server(plan: &Plan<'_>, group: &Group) -> Node {
         }
         Method::Tun => {
             let tunnel = Node::mapping(span).with("address", one_or_more(span, vips()));
-            let device = if plan.home().addr().is_v4() { "tunl0" } else { "ip6tnl0" };
+            let device = plan.tunnel.device();
             let note =
                 format!("the inner packet is for the virtual address; {device} also takes the outer one off");
             interfaces.push(device, tunnel.note(&note));
             host.push("interfaces", interfaces);
-            let note = "packets come out of the tunnel from sources whose way back is eth0:\n\
-                        strict reverse-path filtering would drop them (the larger of `all` and tunl0 counts)";
-            let filters = Node::mapping(span)
-                .with("net.ipv4.conf.all.rp_filter", text(plan, &0).note(note))
-                .with("net.ipv4.conf.tunl0.rp_filter", text(plan, &0));
-            let filters = if device == "tunl0" { filters } else { Node::mapping(span) };
-            arp_settings(plan, &mut host, filters);
+            arp_settings(plan, &mut host, way_back_filters(plan, span));
             let gateway = plan.router_inner.or(plan.router);
             default_route(plan, &mut host, gateway, "answers go to the client directly");
+            if let Tunnel::Gue { port } = plan.tunnel {
+                let note = "tunnels in UDP end at this port; what is in them goes to tunl0";
+                host.push("commands", text(plan, &format!("ip fou add port {port} gue")).note(note));
+            }
         }
     }
     host.with("server", server(plan, group))
+}
+
+/// The settings without which a real server drops what comes out of its tunnel (IPv6 has no such filter).
+fn way_back_filters(plan: &Plan<'_>, span: Span) -> Node {
+    if !plan.lan.addr().is_v4() {
+        return Node::mapping(span);
+    }
+    let device = plan.tunnel.device();
+    let note = format!(
+        "packets come out of the tunnel from sources whose way back is eth0:\n\
+         strict reverse-path filtering would drop them (the larger of `all` and {device} counts)"
+    );
+    Node::mapping(span)
+        .with("net.ipv4.conf.all.rp_filter", text(plan, &0).note(&note))
+        .with(&format!("net.ipv4.conf.{device}.rp_filter"), text(plan, &0))
 }
 
 /// Keeps real servers from answering, and from speaking, for the virtual address.

@@ -6,7 +6,9 @@ use crate::names::NamePattern;
 use crate::native::unknown_scheduler;
 use crate::problem::Problem;
 use crate::resolve::MAX_HOSTS;
-use crate::schema::{ArpStyle, ClientSide, ClientText, Cluster, Method, RealServersText, ServiceText};
+use crate::schema::{
+    ArpStyle, ClientSide, ClientText, Cluster, Method, RealServersText, ServiceText, TunnelText,
+};
 use crate::source::Span;
 use crate::tree::Node;
 use net_model::addr::{Addr, Prefix};
@@ -29,6 +31,7 @@ pub(super) struct Plan<'a> {
     /// The cluster as it was written, for the parts that are passed on word by word.
     pub(super) node: &'a Node,
     pub(super) method: Method,
+    pub(super) tunnel: Tunnel,
     pub(super) scheduler: Option<String>,
     pub(super) arp: ArpStyle,
     pub(super) lan: Prefix,
@@ -45,6 +48,52 @@ pub(super) struct Plan<'a> {
     pub(super) groups: Vec<Group>,
     /// Prefixes that client groups use as sources.
     pub(super) sources: Vec<Prefix>,
+}
+
+/// What the tunnels are made of, if there are any.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tunnel {
+    Ipip,
+    Ipip6,
+    Gre,
+    Gue {
+        /// The UDP port at which they end.
+        port: u16,
+    },
+}
+
+impl Tunnel {
+    /// The port of tunnels in UDP where the cluster does not say (the one assigned to GUE).
+    const GUE_PORT: u16 = 6080;
+
+    fn of(cluster: &Cluster, is_v4: bool) -> Tunnel {
+        match cluster.tunnel.map_or_else(Default::default, |tunnel| tunnel.value) {
+            TunnelText::Ipip if is_v4 => Tunnel::Ipip,
+            TunnelText::Ipip => Tunnel::Ipip6,
+            TunnelText::Gre => Tunnel::Gre,
+            TunnelText::Gue => {
+                Tunnel::Gue { port: cluster.tunnel_port.map_or(Tunnel::GUE_PORT, |port| port.value) }
+            }
+        }
+    }
+
+    /// The device of a real server that gets what comes out of it.
+    pub(super) const fn device(self) -> &'static str {
+        match self {
+            Tunnel::Ipip | Tunnel::Gue { .. } => "tunl0",
+            Tunnel::Ipip6 => "ip6tnl0",
+            Tunnel::Gre => "gre0",
+        }
+    }
+
+    /// The options of ipvsadm behind `-i`.
+    pub(super) fn options(self) -> String {
+        match self {
+            Tunnel::Ipip | Tunnel::Ipip6 => String::new(),
+            Tunnel::Gre => " --tun-type gre".to_owned(),
+            Tunnel::Gue { port } => format!(" --tun-type gue --tun-port {port}"),
+        }
+    }
 }
 
 /// Real servers with consecutive addresses.
@@ -68,6 +117,7 @@ impl<'a> Plan<'a> {
         check_parts(&cluster, method, problems);
         let lan = network_of(&cluster);
         check_families(&cluster, lan, problems);
+        check_tunnel(&cluster, lan.addr().is_v4(), problems);
         let inner = cluster.server_network.as_ref().map(|network| match network.prefix {
             Some(prefix) => prefix.value.0,
             None if lan.addr().is_v4() => prefix("192.168.10.0/24"),
@@ -98,10 +148,12 @@ impl<'a> Plan<'a> {
         let groups = groups(&cluster.servers, home, &mut taken, problems);
         let arp = cluster.arp.map_or_else(Default::default, |arp| arp.value);
         let scheduler = changes.scheduler.clone();
+        let tunnel = Tunnel::of(&cluster, lan.addr().is_v4());
         (problems.len() == before).then_some(Plan {
             cluster,
             node,
             method,
+            tunnel,
             scheduler,
             arp,
             lan,
@@ -287,5 +339,31 @@ fn check_families(cluster: &Spanned<Cluster>, lan: Prefix, problems: &mut Vec<Pr
             format!("the virtual address {} is of another family than the network {lan}", vip.value.0);
         let help = "give `vips` and `network: {prefix: …}` of one family; mixed clusters need the long form";
         problems.push(Problem::error(vip.span, message).help(help));
+    }
+}
+
+/// What is said about tunnels must belong to the tunnels there are.
+fn check_tunnel(cluster: &Spanned<Cluster>, is_v4: bool, problems: &mut Vec<Problem>) {
+    let mut error =
+        |span: Span, message: &str, help: &str| problems.push(Problem::error(span, message).help(help));
+    let kind = cluster.tunnel.map_or_else(Default::default, |tunnel| tunnel.value);
+    if let Some(tunnel) = cluster.tunnel {
+        if cluster.forwarding.value != Method::Tun {
+            let help = "write `forwarding: tun`, or remove `tunnel`";
+            error(tunnel.span, "only `forwarding: tun` has tunnels", help);
+        } else if kind != TunnelText::Ipip && !is_v4 {
+            let help = "remove `tunnel` (IPv6 in IPv6 is what is left), or give IPv4 addresses";
+            error(tunnel.span, "the shorthand makes tunnels of GRE and GUE for IPv4 only", help);
+        }
+    }
+    match cluster.tunnel_port {
+        Some(port) if kind != TunnelText::Gue => {
+            let help = "remove `tunnel_port`, or write `tunnel: gue`";
+            error(port.span, "only tunnels of GUE end at a port", help);
+        }
+        Some(port) if port.value == 0 => {
+            error(port.span, "port 0 is no port", "the usual one is 6080");
+        }
+        Some(_) | None => {}
     }
 }

@@ -217,6 +217,105 @@ fn tunnels_across_a_router() {
     );
 }
 
+/// The lines that differ between the ways to make a tunnel.
+#[test]
+fn tunnels_of_gre_and_gue() {
+    let table = [
+        (
+            "tunnel: ipip",
+            vec!["-r 10.0.0.11:80 -i -w 2", "tunl0: {address: 10.0.0.100/32}"],
+            vec!["net.ipv4.conf.tunl0.rp_filter: 0"],
+        ),
+        (
+            "tunnel: gre",
+            vec!["-r 10.0.0.11:80 -i --tun-type gre -w 2", "gre0: {address: 10.0.0.100/32}"],
+            vec!["net.ipv4.conf.gre0.rp_filter: 0", "(the larger of `all` and gre0 counts)"],
+        ),
+        (
+            "tunnel: gue",
+            vec!["-r 10.0.0.11:80 -i --tun-type gue --tun-port 6080 -w 2", "ip fou add port 6080 gue"],
+            vec!["tunl0: {address: 10.0.0.100/32}", "net.ipv4.conf.tunl0.rp_filter: 0"],
+        ),
+        (
+            "tunnel: gue\n  tunnel_port: 5555",
+            vec!["-i --tun-type gue --tun-port 5555", "commands: ip fou add port 5555 gue"],
+            vec!["net.ipv4.conf.all.rp_filter: 0"],
+        ),
+    ];
+    for (tunnel, on_the_director, on_the_real_servers) in table {
+        let text = cluster(&format!("  forwarding: tun\n  {tunnel}\n"));
+        let long = written_out(&text);
+        for part in on_the_director.iter().chain(&on_the_real_servers) {
+            assert!(long.contains(part), "{tunnel}: {part}\n{long}");
+        }
+        let scenario = load_text("t", "t", &text, Path::new("")).unwrap().scenario;
+        let outcome = crate::run::run(&scenario).unwrap().outcome;
+        assert!(outcome.clients[0].succeeded > 3, "{tunnel} carries the requests");
+        assert_eq!(outcome.clients[0].succeeded, outcome.clients[0].started, "{tunnel}");
+    }
+    let methods = Changes { scheduler: None, forwarding: Some(Method::Dr) };
+    let text = cluster("  forwarding: tun\n  tunnel: gre\n");
+    let long = load_text("t", "t", &text, Path::new("")).unwrap().expanded(&methods).unwrap();
+    assert!(!long.contains("gre"), "a variant without tunnels has none of it\n{long}");
+}
+
+#[test]
+fn tunnels_that_cannot_be() {
+    let ipv6 = "duration: 1s\ncluster:\n  forwarding: tun\n  tunnel: gre\n  vips: 2001:db8::100\n  services: {port: 80}\n  servers: {\"web[1-2]\": {}}\n";
+    let table = [
+        (
+            cluster("  forwarding: dr\n  tunnel: gre\n"),
+            expect![[r#"
+                error: only `forwarding: tun` has tunnels
+                 --> t.yaml:8:11
+                  |
+                8 |   tunnel: gre
+                  |           ^^^
+                  |
+                  = help: write `forwarding: tun`, or remove `tunnel`"#]],
+        ),
+        (
+            cluster("  forwarding: tun\n  tunnel: gre\n  tunnel_port: 6080\n"),
+            expect![[r#"
+                error: only tunnels of GUE end at a port
+                 --> t.yaml:9:16
+                  |
+                9 |   tunnel_port: 6080
+                  |                ^^^^
+                  |
+                  = help: remove `tunnel_port`, or write `tunnel: gue`"#]],
+        ),
+        (
+            cluster("  forwarding: tun\n  tunnel: gue\n  tunnel_port: 0\n"),
+            expect![[r#"
+                error: port 0 is no port
+                 --> t.yaml:9:16
+                  |
+                9 |   tunnel_port: 0
+                  |                ^
+                  |
+                  = help: the usual one is 6080"#]],
+        ),
+        (
+            ipv6.to_owned(),
+            expect![[r#"
+                error: the shorthand makes tunnels of GRE and GUE for IPv4 only
+                 --> t.yaml:4:11
+                  |
+                4 |   tunnel: gre
+                  |           ^^^
+                  |
+                  = help: remove `tunnel` (IPv6 in IPv6 is what is left), or give IPv4 addresses"#]],
+        ),
+    ];
+    for (text, told) in table {
+        let Err(problems) = load_text("t.yaml", "t", &text, Path::new("")) else {
+            panic!("refused:\n{text}")
+        };
+        told.assert_eq(problems.to_string().trim_end());
+    }
+}
+
 #[test]
 fn what_the_file_says_itself_is_laid_over() {
     let text = cluster("  forwarding: nat\n") + "hosts:\n  web2: {routes: default via 10.0.0.254}\n";

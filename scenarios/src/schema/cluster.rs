@@ -13,6 +13,10 @@ use serde::Deserialize;
 pub struct Cluster {
     /// How requests reach the real servers.
     pub forwarding: Spanned<Method>,
+    /// What the tunnels are made of (`forwarding: tun`, IPv4): `ipip` if left out, `gre`, or `gue` (in UDP).
+    pub tunnel: Option<Spanned<TunnelText>>,
+    /// The UDP port at which tunnels of GUE end (`--tun-port`), 6080 if left out.
+    pub tunnel_port: Option<Spanned<u16>>,
     /// Virtual addresses.
     pub vips: List<Spanned<Ip>>,
     /// Virtual services.
@@ -81,6 +85,19 @@ impl Method {
             Method::Tun => "-i",
         }
     }
+}
+
+/// What carries a packet to its real server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TunnelText {
+    /// IP in IP: 20 bytes in front of every packet, 40 in IPv6.
+    #[default]
+    Ipip,
+    /// Generic routing encapsulation: 24 bytes.
+    Gre,
+    /// Generic UDP encapsulation: 32 bytes, and a port that routers can tell connections apart by.
+    Gue,
 }
 
 /// A virtual service.

@@ -9,6 +9,7 @@ mod nat;
 mod tunnel;
 
 pub(super) use nat::{translate_icmp_reply, translate_reply};
+pub(super) use tunnel::wrap;
 
 use super::config;
 use super::connection::flag;
@@ -19,7 +20,7 @@ use super::verdict::{IcmpError, Path, Surroundings, Verdict};
 use crate::addr::Addr;
 use crate::packet::{Packet, Payload};
 use crate::verdict::DropReason;
-use config::{Forwarding, Tunnel};
+use config::Tunnel;
 use sim_core::Time;
 
 /// What packets are forwarded with.
@@ -77,10 +78,7 @@ impl<H: Surroundings> Forwarder<'_, H> {
     }
 
     fn tunnel(&self) -> Tunnel {
-        match self.server.map(|server| server.config.forwarding) {
-            Some(Forwarding::Tunnel(tunnel)) => tunnel,
-            Some(Forwarding::Masquerade | Forwarding::Route) | None => Tunnel::IpIp,
-        }
+        self.server.map_or(Tunnel::IpIp, Record::tunnel)
     }
 }
 

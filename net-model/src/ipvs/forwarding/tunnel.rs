@@ -15,18 +15,30 @@ pub(super) fn send(packet: &mut Packet, way: Way, tunnel: Tunnel, hook: Hook, pm
         Ok(path) => path,
         Err(verdict) => return verdict,
     };
-    let df = packet.df && pmtu_disc && way.to.is_v4();
+    wrap(packet, [path.source, way.to], tunnel, overhead, pmtu_disc);
+    Verdict::Send { to: way.to }
+}
+
+/// Puts a packet that fits into a tunnel between these ends.
+#[inline(always)] // once a packet
+pub(in super::super) fn wrap(
+    packet: &mut Packet,
+    [src, dst]: [Addr; 2],
+    tunnel: Tunnel,
+    overhead: u16,
+    pmtu_disc: bool,
+) {
+    let df = packet.df && pmtu_disc && dst.is_v4();
     packet.outer = Some(Outer {
-        src: path.source,
-        dst: way.to,
+        src,
+        dst,
         kind: encapsulation(tunnel, packet),
         overhead,
-        id: if df || !way.to.is_v4() { 0 } else { identification(packet) },
+        id: if df || !dst.is_v4() { 0 } else { identification(packet) },
         df,
         ttl: packet.ttl,
         tos: outer_tos(packet.tos),
     });
-    Verdict::Send { to: way.to }
 }
 
 /// An arbitrary identification for the outer header of a packet that may be cut: fragments are put together by it.

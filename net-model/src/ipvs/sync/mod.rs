@@ -67,7 +67,7 @@ impl Director {
     /// # Errors
     /// [`KernelError::DaemonRunning`].
     pub fn start_daemon(&mut self, now: Time, config: DaemonConfig) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         if self.daemons().any(|daemon| daemon.role == config.role) {
             return Err(KernelError::DaemonRunning);
         }
@@ -91,7 +91,7 @@ impl Director {
     /// # Errors
     /// [`KernelError::NoDaemon`].
     pub fn stop_daemon(&mut self, now: Time, role: DaemonRole) -> Result<(), KernelError> {
-        self.advance(now);
+        self.changes(now);
         let stopped = match role {
             DaemonRole::Master => self.sync.master.take().is_some(),
             DaemonRole::Backup => self.sync.backup.take().is_some(),

@@ -83,6 +83,10 @@ impl<'a> Clients<'a> {
         spaces.enter(Some(attempt.host)).map_err(|_| Errno::NODEV)?;
         let fd = socket(attempt.local, attempt.udp)?;
         sockopt::set_socket_reuseaddr(&fd, true)?;
+        if attempt.local.is_ipv6() {
+            // Addresses that a local route makes the host's own may be bound to without further ado in IPv4 alone.
+            sockopt::set_ip_freebind(&fd, true)?;
+        }
         bind(&fd, &attempt.local)?;
         match connect(&fd, &attempt.remote) {
             Ok(()) | Err(Errno::INPROGRESS) => {}

@@ -16,6 +16,8 @@ pub(crate) const MODULES: &str = "/modules";
 pub(crate) const JOBS: &str = "/jobs.json";
 /// The word on the guest's command line that has it do its jobs as `--backend kernel` would.
 pub(crate) const THROUGH_THIS_KERNEL: &str = "lvsim.through_this_kernel";
+/// The word that says after how many (virtual) seconds the guest has hung.
+pub(crate) const SECONDS: &str = "lvsim.seconds";
 /// The argument with which a program becomes the agent beside the kernel of this host.
 pub(crate) const AGENT: &str = "--agent-of-lvsim";
 /// The port through which the guest answers.
@@ -83,10 +85,21 @@ fn prepare() -> Result<(), String> {
 fn answer() -> Result<(), String> {
     let text = std::fs::read(JOBS).map_err(|e| format!("{JOBS}: {e}"))?;
     let words = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    let seconds = words.split_whitespace().find_map(|word| word.strip_prefix(SECONDS)?.strip_prefix('='));
+    if let Some(seconds) = seconds.and_then(|seconds| seconds.parse().ok()) {
+        std::thread::spawn(move || switch_off_after(seconds));
+    }
     if words.split_whitespace().any(|word| word == THROUGH_THIS_KERNEL) {
         return self_test::answer(&text, port()?);
     }
     work(&text, port()?)
+}
+
+/// Switches the machine off if it works for longer than its jobs can take: somebody waits for what never comes.
+fn switch_off_after(seconds: u64) {
+    std::thread::sleep(std::time::Duration::from_secs(seconds));
+    eprintln!("lvsim: {seconds} seconds of the guest's time have passed, and its jobs are not done");
+    let _ = rustix::system::reboot(rustix::system::RebootCommand::PowerOff);
 }
 
 /// Does the jobs of a text, and answers.

@@ -1,14 +1,17 @@
 //! A case: a small cluster, and what its operators and clients do to it.
 //!
 //! There is one network. The director (10.0.0.1) owns two virtual addresses, server *n* is 10.0.0.10 + *n*, and one host
-//! (10.0.0.254) is the way to all clients, 10.9.0.0/16. Whatever a case says in Linux's own words stays text, so that it
+//! (10.0.0.254) is the way to all clients, 10.9.0.0/16. With IPv6, everything is there a second time: 2001:db8::1,
+//! 2001:db8::1*n*, 2001:db8::254, and 2001:db8:9::/48. Whatever a case says in Linux's own words stays text, so that it
 //! is the same in the scenario, on the kernel and in the script.
 
 use crate::job::Close;
 use serde::{Deserialize, Serialize};
 
 /// The virtual addresses.
-pub const VIPS: [&str; 2] = ["10.0.0.100", "10.0.0.101"];
+pub const VIPS: [&str; 4] = ["10.0.0.100", "10.0.0.101", "2001:db8::100", "2001:db8::101"];
+/// From this index on they are of IPv6.
+pub const V6_FROM: usize = 2;
 
 /// The ports on which servers listen over TCP, and over UDP.
 pub const TCP_PORTS: [u16; 2] = [80, 8080];
@@ -18,13 +21,16 @@ pub const UDP_PORTS: [u16; 1] = [53];
 /// Milliseconds of a server beyond which its client is a patient one.
 pub const SHORT: u64 = 500;
 /// Milliseconds after which clients give up: hasty ones before the first retransmission, patient ones late.
-pub const PATIENCE: [u64; 2] = [900, 70_000];
+pub const PATIENCE: [u64; 2] = [900, 20_000];
 
 /// A small cluster and what happens to it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Case {
     /// What it is called: the scenario's name, and that of its files.
     pub name: String,
+    /// The hosts also speak IPv6.
+    #[serde(default)]
+    pub ipv6: bool,
     /// The real servers, in order of their numbers.
     pub servers: Vec<Server>,
     /// Lines that set the director up: `sysctl`, `iptables`, `ipvsadm`.
@@ -36,7 +42,7 @@ pub struct Case {
 /// A real server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Server {
-    /// From 1.
+    /// From 1; 0 is the director itself.
     pub number: u8,
     /// How the director reaches it.
     pub method: Method,
@@ -55,6 +61,8 @@ pub enum Method {
     Route,
     /// A tunnel, `-i`.
     Tunnel,
+    /// None: the server is the director itself.
+    Local,
 }
 
 /// Something that happens.
@@ -80,7 +88,7 @@ pub enum Act {
 pub struct Ask {
     /// UDP, or else TCP.
     pub udp: bool,
-    /// The client: 10.9.`network`.`host`, and its port.
+    /// The client: 10.9.`network`.`host` or 2001:db8:9:`network`::`host`, and its port.
     pub client: (u8, u8, u16),
     /// Index into [`VIPS`], and the port.
     pub target: (usize, u16),
@@ -97,32 +105,49 @@ impl Method {
     pub fn option(self) -> &'static str {
         match self {
             Method::Nat => "-m",
-            Method::Route => "-g",
+            Method::Route | Method::Local => "-g",
             Method::Tunnel => "-i",
         }
     }
 }
 
 impl Server {
+    /// The name of its host.
+    pub fn host(&self) -> String {
+        match self.method {
+            Method::Local => "director".into(),
+            Method::Nat | Method::Route | Method::Tunnel => format!("server{}", self.number),
+        }
+    }
+
     /// Its address.
-    pub fn address(&self) -> String {
-        format!("10.0.0.{}", 10 + self.number)
+    pub fn address(&self, ipv6: bool) -> String {
+        let last = if self.method == Method::Local { 1 } else { 10 + self.number };
+        if ipv6 { format!("2001:db8::{last}") } else { format!("10.0.0.{last}") }
     }
 
     /// Is it the one that a line of ipvsadm names?
     pub fn is_named(&self, line: &str) -> bool {
-        let address = self.address();
-        let is_it = |word: &str| {
-            word.strip_prefix(&address).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-        };
-        line.split_whitespace().any(is_it)
+        let named = line.split_whitespace().skip_while(|word| *word != "-r").nth(1);
+        named.is_some_and(|word| {
+            [false, true].iter().any(|ipv6| {
+                let address = self.address(*ipv6);
+                word == address || word == format!("{address}:8080") || word == format!("[{address}]:8080")
+            })
+        })
     }
 }
 
 impl Ask {
     /// The client's address.
     pub fn address(&self) -> String {
-        format!("10.9.{}.{}", self.client.0, self.client.1)
+        let (network, host, _) = self.client;
+        if self.is_v6() { format!("2001:db8:9:{network}::{host}") } else { format!("10.9.{network}.{host}") }
+    }
+
+    /// Does it speak IPv6?
+    pub fn is_v6(&self) -> bool {
+        self.target.0 >= V6_FROM
     }
 
     /// Is the client a patient one?

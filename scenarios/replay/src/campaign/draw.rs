@@ -1,93 +1,18 @@
 //! Draws cases: random, but such as operators make. Pure: the seed and the number say everything.
 
 use super::case::{Act, Ask, Case, Method, SHORT, Server, Step};
+use super::menu::{
+    ARP_OF_DIRECTOR, ARP_WITH_VIP, ARP_WITHOUT_VIP, CLOSES, LOOKS, NETMASKS, PERSISTENCE, PREFIXES,
+    SCHEDULERS, SERVICES, SETTINGS, Service, TIMEOUTS, WEIGHTS,
+};
 use crate::job::Close;
 use sim_core::Stream;
-
-/// Schedulers of Debian's kernel, with the flags they know.
-const SCHEDULERS: [(&str, &[&str]); 13] = [
-    ("rr", &[]),
-    ("wrr", &[]),
-    ("lc", &[]),
-    ("wlc", &[]),
-    ("sed", &[]),
-    ("nq", &[]),
-    ("fo", &[]),
-    ("ovf", &[]),
-    ("dh", &[]),
-    ("lblc", &[]),
-    ("lblcr", &[]),
-    ("sh", &["sh-fallback", "sh-port", "sh-fallback,sh-port"]),
-    ("mh", &["mh-fallback", "mh-port", "mh-fallback,mh-port"]),
-];
-
-/// Weights, the usual ones most often.
-const WEIGHTS: [i32; 16] = [1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 5, 10, 100, 0, 0, 65_535];
-
-/// Who closes, the usual ones most often.
-const CLOSES: [Close; 8] = [
-    Close::Server,
-    Close::Server,
-    Close::Client,
-    Close::Reset,
-    Close::Reset,
-    Close::Nobody,
-    Close::Nobody,
-    Close::Nobody,
-];
-
-/// Settings of the director that change what it decides, with values that they take.
-const SETTINGS: [(&str, &[&str]); 5] = [
-    ("conn_reuse_mode", &["0", "1", "2", "3"]),
-    ("expire_nodest_conn", &["0", "1"]),
-    ("expire_quiescent_template", &["0", "1"]),
-    ("sloppy_tcp", &["0", "1"]),
-    ("secure_tcp", &["0", "3"]),
-];
-
-/// The commands that look at the director.
-const LOOKS: [&str; 3] = ["ipvsadm -Ln", "ipvsadm -Lnc", "ipvsadm -Ln --stats --exact"];
 
 /// The distance of two steps, in milliseconds: a multiple of this, so that one is over before the next begins.
 const BEAT: u64 = 100;
 
 /// Steps begin when the hosts have settled.
 const BEGIN: u64 = 1_000;
-
-/// A virtual service that a case may have.
-#[derive(Clone, Copy, Debug)]
-struct Service {
-    /// What identifies it on the command line.
-    id: &'static str,
-    /// Its port, 0 for all.
-    port: u16,
-    /// What clients ask for: UDP or not, virtual address, port.
-    asked: &'static [(bool, usize, u16)],
-    /// It must be persistent.
-    persistent: bool,
-}
-
-const SERVICES: [Service; 6] = [
-    Service { id: "-t 10.0.0.100:80", port: 80, asked: &[(false, 0, 80)], persistent: false },
-    Service { id: "-u 10.0.0.100:53", port: 53, asked: &[(true, 0, 53)], persistent: false },
-    Service { id: "-t 10.0.0.100:0", port: 0, asked: &[(false, 0, 8080), (false, 0, 80)], persistent: true },
-    Service {
-        id: "-f 1",
-        port: 0,
-        asked: &[(false, 1, 80), (true, 1, 53), (false, 0, 80)],
-        persistent: false,
-    },
-    Service { id: "-t 10.0.0.101:80", port: 80, asked: &[(false, 1, 80)], persistent: false },
-    Service { id: "-u 10.0.0.101:53", port: 53, asked: &[(true, 1, 53)], persistent: false },
-];
-
-/// What the firewall may mark.
-const MARKS: [&str; 4] = [
-    "-d 10.0.0.101",
-    "-d 10.0.0.101 -p tcp --dport 80",
-    "-d 10.0.0.101 -p udp --dport 53",
-    "-p tcp --dport 80",
-];
 
 /// The case with this number.
 pub fn draw(seed: u64, number: u64, attempt: u64) -> Case {
@@ -97,8 +22,10 @@ pub fn draw(seed: u64, number: u64, attempt: u64) -> Case {
     };
     let mut drawer = Drawer {
         stream: Stream::new(seed, &name),
-        case: Case { name, servers: Vec::new(), director: Vec::new(), steps: Vec::new() },
+        case: Case { name, ..Case::default() },
+        menu: Vec::new(),
         services: Vec::new(),
+        is_slow: false,
         clients: Vec::new(),
         now: BEGIN,
         next_port: 2_000,
@@ -119,7 +46,11 @@ struct Live {
 struct Drawer {
     stream: Stream,
     case: Case,
+    /// The services that the case may have.
+    menu: Vec<Service>,
     services: Vec<Live>,
+    /// The usual timeouts are left as they are, and pauses are long enough for them.
+    is_slow: bool,
     /// Client addresses.
     clients: Vec<(u8, u8)>,
     now: u64,
@@ -135,32 +66,19 @@ impl Drawer {
 
     /// Servers, services, settings, clients.
     fn cluster(&mut self) {
-        // Most clusters are of one kind.
-        let usual = self.one(&[Method::Nat, Method::Route, Method::Tunnel]);
-        let mixed = self.stream.chance(0.3);
-        for number in 1..=1 + self.stream.below(5) as u8 {
-            let method = if mixed { self.one(&[Method::Nat, Method::Route, Method::Tunnel]) } else { usual };
-            let arp = match method {
-                Method::Nat => self.one(&[(0, 0), (0, 0), (0, 0), (1, 0), (1, 2), (2, 1)]),
-                Method::Route | Method::Tunnel => self.one(&[(1, 2), (1, 2), (1, 2), (1, 2), (1, 1), (2, 2)]),
-            };
-            let listens = self.stream.chance(0.9);
-            self.case.servers.push(Server { number, method, listens, arp });
-        }
-        for (name, values) in SETTINGS {
-            if self.stream.chance(0.12) {
-                let value = self.one(values);
-                self.case.director.push(format!("sysctl -w net.ipv4.vs.{name}={value}"));
-            }
-        }
-        let mut menu = SERVICES.to_vec();
+        self.case.ipv6 = self.stream.chance(0.4);
+        self.menu = SERVICES.to_vec();
+        let only_v6 = self.case.ipv6 && self.stream.chance(0.6);
+        self.menu.retain(|service| if service.is_v6() { self.case.ipv6 } else { !only_v6 });
+        self.servers();
+        self.settings();
+        let mut menu = self.menu.clone();
         for _ in 0..self.one(&[1, 1, 1, 2, 2, 3]) {
             let service = menu.swap_remove(self.stream.below(menu.len() as u64) as usize);
-            if service.id.starts_with("-f") {
-                let what = self.one(&MARKS);
-                self.case
-                    .director
-                    .push(format!("iptables -t mangle -A PREROUTING {what} -j MARK --set-mark 1"));
+            if service.is_marked() {
+                let rules = service.rules();
+                let rule = rules[self.stream.below(rules.len() as u64) as usize].clone();
+                self.case.director.push(rule);
             }
             let lines = self.service(service);
             self.case.director.extend(lines);
@@ -169,6 +87,50 @@ impl Drawer {
             let client = (self.stream.below(2) as u8, 10 + self.stream.below(20) as u8);
             self.clients.push(client);
         }
+    }
+
+    /// Most clusters are of one kind.
+    fn servers(&mut self) {
+        let methods = [Method::Nat, Method::Route, Method::Tunnel];
+        let (usual, mixed) = (self.one(&methods), self.stream.chance(0.3));
+        if self.stream.chance(0.15) {
+            self.case.servers.push(Server { number: 0, method: Method::Local, listens: true, arp: (0, 0) });
+        }
+        for number in 1..=1 + self.stream.below(5) as u8 {
+            let method = if mixed { self.one(&methods) } else { usual };
+            let arp = match method {
+                Method::Nat | Method::Local => self.one(&ARP_WITHOUT_VIP),
+                Method::Route | Method::Tunnel => self.one(&ARP_WITH_VIP),
+            };
+            let listens = self.stream.chance(0.9);
+            self.case.servers.push(Server { number, method, listens, arp });
+        }
+    }
+
+    /// Timeouts, ARP and IPVS settings of the director.
+    fn settings(&mut self) {
+        self.is_slow = self.stream.chance(0.06);
+        if !self.is_slow && self.stream.chance(0.8) {
+            let line = self.timeouts();
+            self.case.director.push(line);
+        }
+        if self.stream.chance(0.1) {
+            let (ignore, announce) = self.one(&ARP_OF_DIRECTOR);
+            for (name, value) in [("arp_ignore", ignore), ("arp_announce", announce)] {
+                self.case.director.push(format!("sysctl -w net.ipv4.conf.all.{name}={value}"));
+            }
+        }
+        for (name, values) in SETTINGS {
+            if self.stream.chance(0.12) {
+                let value = self.one(values);
+                self.case.director.push(format!("sysctl -w net.ipv4.vs.{name}={value}"));
+            }
+        }
+    }
+
+    fn timeouts(&mut self) -> String {
+        let [tcp, fin, udp] = TIMEOUTS.map(|seconds| self.one(seconds));
+        format!("ipvsadm --set {tcp} {fin} {udp}")
     }
 
     /// The lines that make a service and give it most of the servers.
@@ -195,12 +157,13 @@ impl Drawer {
             text += &format!(" -b {}", self.one(flags));
         }
         if service.persistent || self.stream.chance(0.3) {
-            text += &format!(" -p {}", self.one(&[30, 60, 120, 300, 360]));
+            text += &format!(" -p {}", self.one(&PERSISTENCE));
             if self.stream.chance(0.4) {
-                text += &format!(" -M {}", self.one(&["255.255.255.0", "255.255.0.0"]));
+                let mask = if service.is_v6() { self.one(&PREFIXES) } else { self.one(&NETMASKS) };
+                text += &format!(" -M {mask}");
             }
         }
-        if service.id.starts_with("-u") && self.stream.chance(0.15) {
+        if service.has_datagrams() && self.stream.chance(0.15) {
             text += " -o";
         }
         text
@@ -208,7 +171,12 @@ impl Drawer {
 
     /// Forwarding method, weight, thresholds.
     fn server_options(&mut self, server: Server) -> String {
-        let mut text = format!("{} -w {}", server.method.option(), self.one(&WEIGHTS));
+        let method = match server.method {
+            // Whatever is said about a server on the director itself: it is a local one.
+            Method::Local => self.one(&["-g", "-g", "-i", "-m"]),
+            Method::Nat | Method::Route | Method::Tunnel => server.method.option(),
+        };
+        let mut text = format!("{method} -w {}", self.one(&WEIGHTS));
         if self.stream.chance(0.25) {
             let upper = 1 + self.stream.below(6);
             text += &format!(" -x {upper}");
@@ -221,7 +189,7 @@ impl Drawer {
 
     /// What happens, step by step.
     fn life(&mut self) {
-        for _ in 0..36 + self.stream.below(32) {
+        for _ in 0..40 + self.stream.below(32) {
             self.now += self.pause();
             match self.stream.below(100) {
                 0..=79 => self.ask(),
@@ -245,9 +213,10 @@ impl Drawer {
         let beats = match self.stream.below(100) {
             0..=64 => 1,
             65..=84 => 2 + self.stream.below(20),
-            85..=93 => self.one(&[130, 350, 500, 640]),
-            94..=96 => self.one(&[700, 1_000, 1_270]),
-            _ => self.one(&[1_300, 2_000, 3_200, 3_400]),
+            85..=94 => self.one(&[23, 35, 50, 64]),
+            95..=98 => self.one(&[85, 127, 190]),
+            _ if self.is_slow => self.one(&[650, 1_300, 3_200]),
+            _ => self.one(&[310, 390, 650]),
         };
         beats * BEAT
     }
@@ -260,9 +229,9 @@ impl Drawer {
         // Mostly for a service that exists.
         let asked: Vec<(bool, usize, u16)> = match self.stream.chance(0.95) {
             true => self.services.iter().flat_map(|live| live.service.asked).copied().collect(),
-            false => SERVICES.iter().flat_map(|service| service.asked).copied().collect(),
+            false => self.menu.iter().flat_map(|service| service.asked).copied().collect(),
         };
-        let asked = if asked.is_empty() { SERVICES[0].asked.to_vec() } else { asked };
+        let asked = if asked.is_empty() { self.menu[0].asked.to_vec() } else { asked };
         let (udp, vip, port) = self.one(&asked);
         let client = self.client(udp);
         let mut ask = Ask {
@@ -279,7 +248,7 @@ impl Drawer {
         } else {
             ask.close = self.one(&CLOSES);
             if ask.close != Close::Nobody && self.stream.chance(0.15) {
-                ask.hold = SHORT + 1 + 1_000 * (1 + self.stream.below(60));
+                ask.hold = SHORT + 1 + 1_000 * (1 + self.stream.below(9));
             } else if matches!(ask.close, Close::Server | Close::Reset) {
                 self.free.push((self.now + 1_000, udp, client));
             }
@@ -334,9 +303,8 @@ impl Drawer {
                 self.run(format!("ipvsadm -E {} {options}", service.id));
             }
             17 => {
-                let timeouts = [self.one(&[0, 600]), self.one(&[0, 30, 60]), self.one(&[0, 60, 200])];
-                let [tcp, fin, udp] = timeouts;
-                self.run(format!("ipvsadm --set {tcp} {fin} {udp}"));
+                let line = self.timeouts();
+                self.run(line);
             }
             18 => self.run(format!("ipvsadm -Z {}", service.id)),
             _ => {
@@ -349,13 +317,17 @@ impl Drawer {
 
     /// A service goes, or one comes (back).
     fn come_or_go(&mut self) {
+        if !self.services.is_empty() && self.stream.chance(0.1) {
+            self.services.clear();
+            return self.run("ipvsadm -C".into());
+        }
         if !self.services.is_empty() && self.stream.chance(0.5) {
             let at = self.stream.below(self.services.len() as u64) as usize;
             let gone = self.services.swap_remove(at);
             return self.run(format!("ipvsadm -D {}", gone.service.id));
         }
         let exists = |service: &Service| self.services.iter().any(|live| live.service.id == service.id);
-        let absent: Vec<Service> = SERVICES.iter().filter(|service| !exists(service)).copied().collect();
+        let absent: Vec<Service> = self.menu.iter().filter(|service| !exists(service)).copied().collect();
         let service = self.one(&absent);
         for line in self.service(service) {
             self.run(line);
@@ -372,14 +344,18 @@ fn add(service: Service, server: Server, options: &str) -> String {
 /// A line about a server of a service. A masqueraded server may have another port than the service.
 fn named(action: &str, service: Service, server: Server, options: &str) -> String {
     let other = service.port == 80 && server.method == Method::Nat && server.number.is_multiple_of(2);
-    let port = if other { ":8080" } else { "" };
-    format!("ipvsadm {action} {} -r {}{port} {options}", service.id, server.address())
+    let address = server.address(service.is_v6());
+    let to = match (other, service.is_v6()) {
+        (true, true) => format!("[{address}]:8080"),
+        (true, false) => format!("{address}:8080"),
+        (false, _) => address,
+    };
+    format!("ipvsadm {action} {} -r {to} {options}", service.id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::case::VIPS;
 
     #[test]
     fn a_number_is_a_case_and_neighbours_differ() {
@@ -387,14 +363,6 @@ mod tests {
         assert_ne!(draw(1, 7, 0).steps, draw(1, 8, 0).steps);
         assert_ne!(draw(1, 7, 0).steps, draw(2, 7, 0).steps);
         assert_ne!(draw(1, 7, 0).steps, draw(1, 7, 1).steps);
-    }
-
-    #[test]
-    fn the_services_are_at_the_virtual_addresses() {
-        for service in SERVICES.iter().filter(|service| !service.id.starts_with("-f")) {
-            let (_, vip, _) = service.asked[0];
-            assert!(service.id.contains(VIPS[vip]), "{}", service.id);
-        }
     }
 
     #[test]
@@ -406,55 +374,116 @@ mod tests {
         }
     }
 
-    /// Everything that a campaign promises to vary turns up in a few hundred cases.
+    /// In how many percent of 2,000 cases there is a command line of the director with all these words in it.
+    fn percent(cases: &[Case], has: impl Fn(&Case, &str) -> bool) -> usize {
+        let in_case = |case: &&Case| {
+            let runs = case.runs().map(|(_, line)| line.as_str());
+            case.director.iter().map(String::as_str).chain(runs).any(|line| has(case, line))
+        };
+        cases.iter().filter(in_case).count() * 100 / cases.len()
+    }
+
+    fn two_thousand() -> Vec<Case> {
+        (0..2_000).map(|number| draw(1, number, 0)).collect()
+    }
+
+    /// Everything that a campaign promises to vary is in a good part of its cases.
     #[test]
-    fn nothing_is_left_out() {
-        let cases: Vec<Case> = (0..300).map(|number| draw(1, number, 0)).collect();
-        let mut lines: Vec<String> = cases.iter().flat_map(|case| case.director.clone()).collect();
-        lines.extend(cases.iter().flat_map(|case| case.runs().map(|(_, line)| line.clone())));
-        let is_there = |word: &str| lines.iter().any(|line| line.contains(word));
+    fn every_option_is_drawn_often() {
+        let cases = two_thousand();
+        let mut wanted: Vec<(String, usize)> = Vec::new();
         for (name, flags) in SCHEDULERS {
-            assert!(is_there(&format!("-s {name}")), "{name}");
-            assert!(flags.iter().all(|flag| is_there(flag)), "{name}");
+            wanted.push((format!("-s {name}"), 10));
+            wanted.extend(flags.iter().map(|flag| (format!("-b {flag}"), 1)));
         }
-        for word in [
+        let often = [
+            "ipvsadm -a",
+            "ipvsadm -d",
+            "ipvsadm -e",
+            "ipvsadm -A",
+            "-t ",
+            "-u ",
             "-m",
             "-g",
             "-i",
             "-w 0",
+            "-x ",
+            "-y ",
+            "-p ",
+            "-M 255.255",
+            "ipvsadm -Ln",
+            "ipvsadm --set",
+            "2001:db8::",
+            "10.0.0.",
+        ];
+        wanted.extend(often.map(|word| (word.to_owned(), 15)));
+        let sometimes = [
             "-w 65535",
-            "-x",
-            "-y",
-            "-p",
-            "-M",
+            "ipvsadm -D",
+            "ipvsadm -E",
+            "ipvsadm -Z",
             "-o",
-            "-a",
-            "-e",
-            "-d",
-            "-D",
-            "-E",
-            "--set",
-            "-Z",
-            "MARK",
-            "-u",
-            "-f 1",
+            "-f 1 ",
+            "-f 2 -6",
+            "iptables",
+            "ip6tables",
             "-t 10.0.0.100:0",
-        ] {
-            assert!(is_there(&format!(" {word}")), "{word}");
+            "-t [2001:db8::100]:0",
+            "-r 10.0.0.1 ",
+            "-r 2001:db8::1 ",
+            "-M 64",
+            ":8080",
+            "conf.all.arp_ignore",
+            "conf.all.arp_announce",
+        ];
+        wanted.extend(sometimes.map(|word| (word.to_owned(), 3)));
+        wanted.extend(SETTINGS.map(|(name, _)| (name.to_owned(), 10)));
+        wanted.push(("ipvsadm -C".into(), 1));
+        for (word, at_least) in wanted {
+            let share = percent(&cases, |_, line| format!("{line} ").contains(&word));
+            assert!(share >= at_least, "{word}: {share} % of the cases");
         }
-        assert!(SETTINGS.iter().all(|(name, _)| is_there(name)));
-        let asks: Vec<Ask> = cases.iter().flat_map(|case| case.asks().map(|(_, ask)| ask.clone())).collect();
-        assert!(asks.iter().any(Ask::is_patient) && asks.iter().any(|ask| ask.udp));
+    }
+
+    #[test]
+    fn every_forwarding_method_meets_both_families() {
+        let cases = two_thousand();
+        for method in [Method::Nat, Method::Route, Method::Tunnel, Method::Local] {
+            for v6 in [false, true] {
+                let share = percent(&cases, |case, line| {
+                    let is_service = line.contains(" -t ") || line.contains(" -u ") || line.contains(" -f ");
+                    let mut of_it = case.servers.iter().filter(|server| server.method == method);
+                    is_service
+                        && line.contains("2001:db8::") == v6
+                        && of_it.any(|server| server.is_named(line))
+                });
+                assert!(share >= 3, "{method:?}, IPv6 {v6}: {share} % of the cases");
+            }
+        }
+    }
+
+    #[test]
+    fn clients_do_everything() {
+        let cases = two_thousand();
+        let share = |is_it: &dyn Fn(&Case) -> bool| cases.iter().filter(|case| is_it(case)).count() / 20;
+        assert!(share(&|case| case.asks().any(|(_, ask)| ask.udp)) >= 40, "datagrams");
+        assert!(share(&|case| case.asks().any(|(_, ask)| !ask.udp)) >= 60, "connections");
+        assert!(share(&|case| case.asks().any(|(_, ask)| ask.is_patient())) >= 50, "long answers");
+        for close in CLOSES {
+            assert!(share(&|case| case.asks().any(|(_, ask)| ask.close == close)) >= 50, "{close:?}");
+        }
         let again = |case: &Case| {
-            let mut ends: Vec<_> = case.asks().map(|(_, ask)| (ask.udp, ask.client)).collect();
+            let mut ends: Vec<_> = case.asks().map(|(_, ask)| (ask.udp, ask.client, ask.target)).collect();
             let all = ends.len();
             ends.sort_unstable();
             ends.dedup();
             ends.len() < all
         };
-        assert!(cases.iter().filter(|case| again(case)).count() > 50, "ports are used again");
-        let arps: std::collections::BTreeSet<_> =
-            cases.iter().flat_map(|case| &case.servers).map(|server| server.arp).collect();
-        assert!(arps.len() >= 5, "{arps:?}");
+        assert!(share(&again) >= 50, "ports are used again");
+        for arp in ARP_WITH_VIP.iter().chain(&ARP_WITHOUT_VIP) {
+            assert!(share(&|case| case.servers.iter().any(|server| server.arp == *arp)) >= 5, "{arp:?}");
+        }
+        let minutes = cases.iter().map(Case::last).sum::<u64>() / cases.len() as u64 / 60_000;
+        assert!(minutes < 3, "cases of {minutes} minutes are dear");
     }
 }

@@ -3,7 +3,7 @@
 //! Several cases fit into one scenario in memory, each with a network of its own and hosts of its own names
 //! (`c0-director`, `c1-director` …): so one boot of a kernel plays many.
 
-use super::case::{Ask, Case, Method, PATIENCE, Server, TCP_PORTS, UDP_PORTS, VIPS};
+use super::case::{Ask, Case, Method, PATIENCE, Server, TCP_PORTS, UDP_PORTS, V6_FROM, VIPS};
 use crate::job::Close;
 use net_model::spec::{Arrivals, TraceRow};
 use scenarios::load::load_text;
@@ -119,14 +119,11 @@ impl Writer {
     }
 
     fn case(&mut self, case: &Case) {
-        self.networks += "  lan: {prefix: 10.0.0.0/24}\n";
+        self.networks += if case.ipv6 { "  lan: {}\n" } else { "  lan: {prefix: 10.0.0.0/24}\n" };
         self.director(case);
-        case.servers.iter().for_each(|server| self.server(server));
-        let _ = write!(
-            self.hosts,
-            "\n  client:\n    interfaces: {{eth0: {{network: lan, address: 10.0.0.254/24}}}}\n    \
-             routes: local 10.9.0.0/16 dev lo\n"
-        );
+        let others = case.servers.iter().filter(|server| server.method != Method::Local);
+        others.for_each(|server| self.server(server, case.ipv6));
+        self.client(case);
         self.group(case, "hasty", false);
         self.group(case, "patient", true);
         self.events.extend(
@@ -136,50 +133,108 @@ impl Writer {
     }
 
     fn director(&mut self, case: &Case) {
-        let vips = VIPS.map(|vip| format!("{vip}/32")).join(", ");
+        let vips = VIPS[..V6_FROM].iter().map(|vip| format!(", {vip}/32")).collect::<String>();
+        let own = if case.ipv6 { "10.0.0.1/24, 2001:db8::1/64" } else { "10.0.0.1/24" };
         let _ = write!(
             self.hosts,
-            "\n  director:\n    interfaces: {{eth0: {{network: lan, address: [10.0.0.1/24, {vips}]}}}}\n    \
-             routes: default via 10.0.0.254\n    sysctls:\n      net.ipv4.ip_forward: 1\n      \
-             net.ipv4.conf.all.send_redirects: 0\n      net.ipv4.conf.eth0.send_redirects: 0\n"
+            "\n  director:\n    interfaces: {{eth0: {{network: lan, address: [{own}{vips}]}}}}\n"
         );
-        if !case.director.is_empty() {
-            self.hosts += "    commands: |\n";
-            case.director.iter().for_each(|line| {
-                let _ = writeln!(self.hosts, "      {line}");
+        self.routes(&["default via 10.0.0.254", "default via 2001:db8::254"], case.ipv6);
+        self.hosts += "    sysctls:\n      net.ipv4.ip_forward: 1\n      net.ipv4.conf.all.send_redirects: 0\n      \
+                       net.ipv4.conf.eth0.send_redirects: 0\n";
+        if case.ipv6 {
+            self.hosts += "      net.ipv6.conf.all.forwarding: 1\n";
+        }
+        self.hosts += "    commands: |\n";
+        if case.ipv6 {
+            // Deprecated: nobody speaks with them of his own accord, tunnels neither.
+            VIPS[V6_FROM..].iter().for_each(|vip| {
+                let _ = writeln!(self.hosts, "      ip -6 addr add {vip}/128 dev eth0 nodad preferred_lft 0");
             });
+        }
+        case.director.iter().for_each(|line| {
+            let _ = writeln!(self.hosts, "      {line}");
+        });
+        if !case.ipv6 && case.director.is_empty() {
+            self.hosts += "      ip link set lo up\n";
+        }
+        if case.servers.iter().any(|server| server.method == Method::Local && server.listens) {
+            self.listens();
         }
     }
 
-    fn server(&mut self, server: &Server) {
-        let Server { number, method, listens, arp: (ignore, announce) } = *server;
-        let vips = VIPS.map(|vip| format!("{vip}/32")).join(", ");
-        let own = match method {
-            Method::Nat => String::new(),
-            Method::Route => format!("      lo: {{address: [{vips}]}}\n"),
-            Method::Tunnel => format!("      tunl0: {{address: [{vips}]}}\n"),
+    fn server(&mut self, server: &Server, ipv6: bool) {
+        let Server { method, listens, arp: (ignore, announce), .. } = *server;
+        let device = match method {
+            Method::Nat | Method::Local => None,
+            Method::Route => Some(["lo", "lo"]),
+            Method::Tunnel => Some(["tunl0", "ip6tnl0"]),
         };
-        let unfiltered = match method {
-            Method::Tunnel => {
-                "      net.ipv4.conf.all.rp_filter: 0\n      net.ipv4.conf.tunl0.rp_filter: 0\n"
-            }
-            Method::Nat | Method::Route => "",
-        };
-        let gateway = if method == Method::Nat { "10.0.0.1" } else { "10.0.0.254" };
+        let mut addresses = format!("{}/24", server.address(false));
+        if ipv6 {
+            let _ = write!(addresses, ", {}/64", server.address(true));
+        }
         let _ = write!(
             self.hosts,
-            "\n  server{number}:\n    interfaces:\n      eth0: {{network: lan, address: {}/24}}\n{own}    \
-             routes: default via {gateway}\n    sysctls:\n{unfiltered}      net.ipv4.conf.all.arp_ignore: {ignore}\n      \
-             net.ipv4.conf.all.arp_announce: {announce}\n",
-            server.address()
+            "\n  {}:\n    interfaces:\n      eth0: {{network: lan, address: [{addresses}]}}\n",
+            server.host()
         );
-        if listens {
-            let _ = write!(
-                self.hosts,
-                "    server:\n      - {{ports: {TCP_PORTS:?}, workers: 64}}\n      \
-                 - {{ports: {UDP_PORTS:?}, protocol: udp, workers: 64}}\n"
-            );
+        if let Some([device, _]) = device {
+            let vips = VIPS[..V6_FROM].iter().map(|vip| format!("{vip}/32")).collect::<Vec<_>>().join(", ");
+            let _ = writeln!(self.hosts, "      {device}: {{address: [{vips}]}}");
         }
+        let gateways = match method {
+            Method::Nat => ["default via 10.0.0.1", "default via 2001:db8::1"],
+            Method::Route | Method::Tunnel | Method::Local => {
+                ["default via 10.0.0.254", "default via 2001:db8::254"]
+            }
+        };
+        self.routes(&gateways, ipv6);
+        self.hosts += "    sysctls:\n";
+        if method == Method::Tunnel {
+            self.hosts += "      net.ipv4.conf.all.rp_filter: 0\n      net.ipv4.conf.tunl0.rp_filter: 0\n";
+        }
+        let _ = write!(
+            self.hosts,
+            "      net.ipv4.conf.all.arp_ignore: {ignore}\n      net.ipv4.conf.all.arp_announce: {announce}\n"
+        );
+        if let (Some([_, device]), true) = (device, ipv6) {
+            self.hosts += "    commands: |\n";
+            if device == "ip6tnl0" {
+                self.hosts += "      modprobe ip6_tunnel\n      ip link set ip6tnl0 up\n";
+            }
+            VIPS[V6_FROM..].iter().for_each(|vip| {
+                let _ = writeln!(self.hosts, "      ip -6 addr add {vip}/128 dev {device} nodad");
+            });
+        }
+        if listens {
+            self.listens();
+        }
+    }
+
+    fn client(&mut self, case: &Case) {
+        let own = if case.ipv6 { "10.0.0.254/24, 2001:db8::254/64" } else { "10.0.0.254/24" };
+        let _ =
+            write!(self.hosts, "\n  client:\n    interfaces: {{eth0: {{network: lan, address: [{own}]}}}}\n");
+        self.routes(&["local 10.9.0.0/16 dev lo", "local 2001:db8:9::/48 dev lo"], case.ipv6);
+    }
+
+    /// A host's routes of both families.
+    fn routes(&mut self, routes: &[&str; 2], ipv6: bool) {
+        let [four, six] = routes;
+        let _ = match ipv6 {
+            true => writeln!(self.hosts, "    routes: |\n      {four}\n      {six}"),
+            false => writeln!(self.hosts, "    routes: {four}"),
+        };
+    }
+
+    /// The server programs of a host.
+    fn listens(&mut self) {
+        let _ = write!(
+            self.hosts,
+            "    server:\n      - {{ports: {TCP_PORTS:?}, workers: 64}}\n      \
+             - {{ports: {UDP_PORTS:?}, protocol: udp, workers: 64}}\n"
+        );
     }
 
     /// The clients of one kind, if there are any.

@@ -4,11 +4,12 @@
 //! put on [trial](trial::Trial): the simulation plays it, a [witness](trial::Witness) plays it (a kernel, a recording, a
 //! deliberately wrong simulator), and what they say about it must agree: who served each exchange and how it ended, what
 //! every command printed, the director's tables at the end. Cases in which something depends on when exactly a kernel
-//! timer fires are drawn anew. The first counterexample is [made small](shrink::shrink).
+//! timer fires are drawn anew, and what a witness itself does not repeat is left out. A counterexample is [made small](smallest).
 
 pub mod case;
 pub mod draw;
 pub mod files;
+mod menu;
 pub mod record;
 pub mod script;
 pub mod shrink;
@@ -18,6 +19,7 @@ use crate::backend::BackendError;
 use crate::compare::Difference;
 use case::Case;
 use rayon::prelude::*;
+use serde::Serialize;
 use std::ops::Range;
 use trial::{Findings, Trial, Witness};
 
@@ -25,7 +27,7 @@ use trial::{Findings, Trial, Witness};
 const ATTEMPTS: u64 = 12;
 
 /// What has been compared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Tally {
     /// Cases.
     pub cases: u64,
@@ -41,6 +43,10 @@ pub struct Tally {
     pub different: u64,
     /// Cases that were not judged: no draw of them was independent of the phase of timers.
     pub unsettled: u64,
+    /// Fates and listings that were left out, because the witness itself does not repeat them.
+    pub unrepeated: usize,
+    /// The number of the first case that was not played.
+    pub next: u64,
 }
 
 impl Tally {
@@ -52,6 +58,7 @@ impl Tally {
         self.listings += findings.listings;
         self.commands += trial.case.commands();
         self.different += u64::from(!findings.differences.is_empty());
+        self.unrepeated += findings.unrepeated;
     }
 }
 
@@ -60,7 +67,7 @@ impl Tally {
 pub struct Counterexample {
     /// Its number.
     pub number: u64,
-    /// The case as small as it gets, with the simulation's account of it.
+    /// The case, with the simulation's account of it.
     pub trial: Trial,
     /// What differs, in order of time.
     pub differences: Vec<Difference>,
@@ -72,72 +79,88 @@ pub fn settled(seed: u64, number: u64) -> Option<Trial> {
     draws.into_iter().find(|trial| !trial.is_unsettled())
 }
 
-/// Plays cases until one differs, or all have been played; `progress` hears of each batch and may stop the campaign.
+/// Plays cases, batch by batch. After each batch `judged` hears of everything so far, and of the cases of that batch
+/// that differ; it says whether the campaign goes on.
 ///
 /// # Errors
-/// The witness could not testify.
+/// The witness could not testify. What `judged` has heard of stays true.
 pub fn run(
     seed: u64,
     numbers: Range<u64>,
     witness: &mut dyn Witness,
-    progress: &mut dyn FnMut(&Tally) -> bool,
-) -> Result<(Tally, Option<Counterexample>), BackendError> {
-    let mut tally = Tally::default();
-    let mut next = numbers.start;
-    while next < numbers.end {
-        let until = (next + witness.batch() as u64).min(numbers.end);
+    judged: &mut dyn FnMut(&Tally, Vec<Counterexample>) -> bool,
+) -> Result<Tally, BackendError> {
+    let mut tally = Tally { next: numbers.start, ..Tally::default() };
+    while tally.next < numbers.end {
+        let until = (tally.next + witness.batch() as u64).min(numbers.end);
         let drawn: Vec<(u64, Option<Trial>)> =
-            (next..until).into_par_iter().map(|number| (number, settled(seed, number))).collect();
-        next = until;
-        tally.unsettled += drawn.iter().filter(|(_, trial)| trial.is_none()).count() as u64;
+            (tally.next..until).into_par_iter().map(|number| (number, settled(seed, number))).collect();
+        let unsettled = drawn.iter().filter(|(_, trial)| trial.is_none()).count() as u64;
         let (numbers, trials): (Vec<u64>, Vec<Trial>) =
             drawn.into_iter().filter_map(|(number, trial)| Some((number, trial?))).unzip();
-        let testimonies = if trials.is_empty() { Vec::new() } else { witness.testify(&trials)? };
-        for ((number, trial), testimony) in numbers.into_iter().zip(trials).zip(testimonies) {
-            let findings = trial.compare(&testimony);
+        let all = compare(&trials, witness)?;
+        let mut different = Vec::new();
+        for ((number, trial), findings) in numbers.into_iter().zip(trials).zip(all) {
             tally.add(&trial, &findings);
             if !findings.differences.is_empty() {
-                let smallest = smaller(number, trial, findings.differences, witness)?;
-                return Ok((tally, Some(smallest)));
+                different.push(Counterexample { number, trial, differences: findings.differences });
             }
         }
-        if !progress(&tally) {
+        tally.unsettled += unsettled;
+        tally.next = until;
+        if !judged(&tally, different) {
             break;
         }
     }
-    Ok((tally, None))
+    Ok(tally)
 }
 
-/// The smallest case that still differs.
-fn smaller(
-    number: u64,
-    trial: Trial,
-    differences: Vec<Difference>,
+/// What a witness says about cases, held against the simulation. Of a case that differs it is asked a second time: what
+/// it does not repeat proves nothing.
+fn compare(trials: &[Trial], witness: &mut dyn Witness) -> Result<Vec<Findings>, BackendError> {
+    if trials.is_empty() {
+        return Ok(Vec::new());
+    }
+    let testimonies = witness.testify(trials)?;
+    let mut all: Vec<Findings> =
+        trials.iter().zip(&testimonies).map(|(trial, testimony)| trial.compare(testimony, None)).collect();
+    let doubtful: Vec<usize> = (0..all.len()).filter(|at| !all[*at].differences.is_empty()).collect();
+    let again: Vec<Trial> = doubtful.iter().map(|at| trials[*at].clone()).collect();
+    for (at, second) in doubtful.into_iter().zip(witness.testify_again(&again)?) {
+        all[at] = trials[at].compare(&testimonies[at], Some(&second));
+    }
+    Ok(all)
+}
+
+/// The smallest case that still shows a difference. `tried` hears of each round of candidates, with the smallest so far,
+/// and says whether to go on.
+///
+/// # Errors
+/// The witness could not testify.
+pub fn smallest(
+    mut found: Counterexample,
     witness: &mut dyn Witness,
+    tried: &mut dyn FnMut(&Counterexample) -> bool,
 ) -> Result<Counterexample, BackendError> {
-    let mut found = (trial, differences);
     let mut trouble = None;
-    let batch = witness.batch();
-    let case = found.0.case.clone();
+    let mut is_over = false;
+    let (case, batch) = (found.trial.case.clone(), witness.batch());
     shrink::shrink(case, batch, &mut |candidates: &[Case]| {
-        if trouble.is_some() {
+        if is_over || trouble.is_some() {
             return None;
         }
-        match first_different(candidates, witness) {
-            Ok(different) => different.map(|(at, trial, differences)| {
-                found = (trial, differences);
-                at
-            }),
-            Err(error) => {
-                trouble = Some(error);
-                None
-            }
-        }
+        let different = first_different(candidates, witness).unwrap_or_else(|error| {
+            trouble = Some(error);
+            None
+        });
+        let at = different.map(|(at, trial, differences)| {
+            found = Counterexample { number: found.number, trial, differences };
+            at
+        });
+        is_over = !tried(&found);
+        at
     });
-    match trouble {
-        Some(error) => Err(error),
-        None => Ok(Counterexample { number, trial: found.0, differences: found.1 }),
-    }
+    trouble.map_or(Ok(found), Err)
 }
 
 /// The first of these cases that differs, and proves something.
@@ -151,13 +174,9 @@ fn first_different(
         .filter_map(|(at, case)| Some((at, Trial::new(case).filter(|trial| !trial.is_unsettled())?)))
         .collect();
     let (places, trials): (Vec<usize>, Vec<Trial>) = trials.into_iter().unzip();
-    if trials.is_empty() {
-        return Ok(None);
-    }
-    let testimonies = witness.testify(&trials)?;
-    let judged = places.into_iter().zip(trials).zip(testimonies);
-    Ok(judged.into_iter().find_map(|((at, trial), testimony)| {
-        let differences = trial.differences(&testimony);
-        (!differences.is_empty()).then_some((at, trial, differences))
+    let all = compare(&trials, witness)?;
+    let judged = places.into_iter().zip(trials).zip(all);
+    Ok(judged.into_iter().find_map(|((at, trial), findings)| {
+        (!findings.differences.is_empty()).then_some((at, trial, findings.differences))
     }))
 }

@@ -9,6 +9,7 @@ use crate::backend::BackendError;
 use crate::compare::Difference;
 use crate::transcript::Transcript;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 
 /// A case and what a witness said about it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -45,7 +46,7 @@ pub fn check(records: &[Record]) -> (Tally, Option<(usize, Vec<Difference>)>) {
             tally.unsettled += 1;
             continue;
         };
-        let findings = trial.compare(testimony);
+        let findings = trial.compare(testimony, None);
         tally.add(&trial, &findings);
         if !findings.differences.is_empty() && first.is_none() {
             first = Some((index, findings.differences));
@@ -54,12 +55,14 @@ pub fn check(records: &[Record]) -> (Tally, Option<(usize, Vec<Difference>)>) {
     (tally, first)
 }
 
-/// A witness of whom everything is written down.
+/// A witness of whom everything is written down, as soon as it was said.
 pub struct Recorder<'a> {
     /// The witness.
     pub witness: &'a mut dyn Witness,
-    /// What it has said so far.
-    pub records: Vec<Record>,
+    /// Where to.
+    pub out: &'a mut dyn Write,
+    /// What that is called, should it refuse.
+    pub path: String,
 }
 
 impl Witness for Recorder<'_> {
@@ -77,8 +80,14 @@ impl Witness for Recorder<'_> {
             .iter()
             .zip(&testimonies)
             .map(|(trial, testimony)| Record { case: trial.case.clone(), testimony: testimony.clone() });
-        self.records.extend(records);
+        let text = write(&records.collect::<Vec<_>>());
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        written.map_err(|error| BackendError::File { path: self.path.clone(), error })?;
         Ok(testimonies)
+    }
+
+    fn testify_again(&mut self, trials: &[Trial]) -> Result<Vec<Transcript>, BackendError> {
+        self.witness.testify_again(trials)
     }
 }
 
@@ -90,11 +99,12 @@ mod tests {
 
     #[test]
     fn what_was_recorded_can_be_checked_later() {
-        let mut recorder = Recorder { witness: &mut Together, records: Vec::new() };
-        let (tally, _) = run(6, 0..4, &mut recorder, &mut |_| true).expect("simulations testify");
-        let mut records = read(&write(&recorder.records)).expect("they were just written");
-        assert_eq!(records, recorder.records);
-        assert_eq!(check(&records), (tally, None));
+        let mut out = Vec::new();
+        let mut recorder = Recorder { witness: &mut Together, out: &mut out, path: "memory".into() };
+        let tally = run(6, 0..4, &mut recorder, &mut |_, _| true).expect("simulations testify");
+        let mut records = read(std::str::from_utf8(&out).expect("JSON is text")).expect("just written");
+        assert_eq!(write(&records).as_bytes(), out);
+        assert_eq!(check(&records), (Tally { next: 0, ..tally }, None));
         let end = &mut records[1].testimony.attempts[3].end;
         *end = crate::transcript::End::Reset;
         let (tally, first) = check(&records);

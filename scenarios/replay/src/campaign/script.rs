@@ -1,7 +1,7 @@
 //! A case as a shell script, for any Linux machine with ip_vs: what builds the network, then commands and traffic in
 //! their order, then the director's tables.
 
-use super::case::{Act, Ask, Case, Server, TCP_PORTS, UDP_PORTS, VIPS};
+use super::case::{Act, Ask, Case, Method, Server, TCP_PORTS, UDP_PORTS, V6_FROM, VIPS};
 use super::trial::Trial;
 use crate::job::{Close, Command};
 use crate::script::line;
@@ -27,7 +27,10 @@ pub fn script(trial: &Trial, about: &str) -> String {
         let _ = writeln!(text, "{}", line(command));
     }
     text += "\n# who asks a server hears its name\n";
-    case.servers.iter().filter(|server| server.listens).for_each(|server| listen(&mut text, *server));
+    case.servers
+        .iter()
+        .filter(|server| server.listens)
+        .for_each(|server| listen(&mut text, *server, case.ipv6));
     text += "sleep 1\n";
     steps(&mut text, case);
     text += "\nsleep 3\nip netns exec director ipvsadm -Ln --stats\nip netns exec director ipvsadm -Lnc\n\
@@ -35,24 +38,38 @@ pub fn script(trial: &Trial, about: &str) -> String {
     text
 }
 
-fn listen(text: &mut String, server: Server) {
-    let host = format!("server{}", server.number);
+fn listen(text: &mut String, server: Server, ipv6: bool) {
+    let host = server.host();
     for port in TCP_PORTS {
+        // One for both families, if there are two.
+        let kind = if ipv6 { "TCP6-LISTEN" } else { "TCP-LISTEN" };
+        let both = if ipv6 { ",ipv6only=0" } else { "" };
         let _ = writeln!(
             text,
-            "ip netns exec {host} socat TCP-LISTEN:{port},reuseaddr,fork SYSTEM:'echo {host}; sleep 1000' &"
+            "ip netns exec {host} socat {kind}:{port},reuseaddr,fork{both} SYSTEM:'echo {host}; sleep 1000' &"
         );
     }
     // Who is bound to the address that was asked answers from it.
-    let own = server.address();
-    let addresses =
-        VIPS.iter().copied().filter(|_| server.method != super::case::Method::Nat).chain([own.as_str()]);
-    for (address, port) in addresses.flat_map(|address| UDP_PORTS.map(|port| (address, port))) {
-        let _ = writeln!(
-            text,
-            "ip netns exec {host} socat UDP-RECVFROM:{port},bind={address},fork SYSTEM:'echo {host}' &"
-        );
+    for family in [false, true].into_iter().filter(|family| !family || ipv6) {
+        let kind = if family { "UDP6-RECVFROM" } else { "UDP-RECVFROM" };
+        let own = server.address(family);
+        let vips = if family { &VIPS[V6_FROM..] } else { &VIPS[..V6_FROM] };
+        let vips = vips.iter().copied().filter(|_| server.method != Method::Nat);
+        for (address, port) in
+            vips.chain([own.as_str()]).flat_map(|address| UDP_PORTS.map(|port| (address, port)))
+        {
+            let _ = writeln!(
+                text,
+                "ip netns exec {host} socat {kind}:{port},bind={},fork SYSTEM:'echo {host}' &",
+                bracketed(address)
+            );
+        }
     }
+}
+
+/// An address as socat wants it before a port.
+fn bracketed(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.into() }
 }
 
 fn steps(text: &mut String, case: &Case) {
@@ -75,15 +92,16 @@ fn steps(text: &mut String, case: &Case) {
 /// An exchange: it prints who served it. One that stays open does so to the end of the script.
 fn asks(text: &mut String, ask: &Ask) {
     let Ask { udp, client: (_, _, port), target: (vip, to), close, .. } = ask;
-    let (address, vip) = (ask.address(), VIPS[*vip]);
+    let (address, vip) = (bracketed(&ask.address()), bracketed(VIPS[*vip]));
+    let six = if ask.is_v6() { "6" } else { "" };
     let (protocol, option) = if *udp { ("udp", "-T1") } else { ("tcp", "") };
     let how = match *close {
         Close::Reset => ",linger=0",
         Close::Server | Close::Client | Close::Nobody => "",
     };
     let connect = match udp {
-        true => format!("UDP:{vip}:{to},bind={address}:{port}"),
-        false => format!("TCP:{vip}:{to},bind={address}:{port},reuseaddr{how}"),
+        true => format!("UDP{six}:{vip}:{to},bind={address}:{port}"),
+        false => format!("TCP{six}:{vip}:{to},bind={address}:{port},reuseaddr{how}"),
     };
     let _ = write!(text, "echo '{address}:{port} asks {protocol} {vip}:{to}'; ");
     let socat = format!("ip netns exec client socat {option} - {connect}").replace("  ", " ");

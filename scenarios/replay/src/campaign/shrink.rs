@@ -1,7 +1,7 @@
 //! Makes a case small: fewer steps, servers and commands, plainer options and exchanges, shorter pauses, as long as it
 //! still shows what it is to show.
 
-use super::case::{Act, Ask, Case, SHORT, Step};
+use super::case::{Act, Ask, Case, Method, SHORT, Step, V6_FROM};
 use crate::job::Close;
 
 /// Shrinks a case. `find` plays candidates and says which of them is the first that still shows it, if any does; it gets
@@ -35,7 +35,7 @@ pub fn shrink(mut case: Case, batch: usize, find: &mut dyn FnMut(&[Case]) -> Opt
 /// The `n`-th way to make a case a bit smaller; none behind the last.
 type Pass = fn(&Case, usize) -> Option<Case>;
 
-const PASSES: [Pass; 12] = [
+const PASSES: [Pass; 14] = [
     |case, n| without_steps(case, n, 16),
     |case, n| without_steps(case, n, 4),
     |case, n| without_steps(case, n, 1),
@@ -47,6 +47,8 @@ const PASSES: [Pass; 12] = [
     plainer_ask,
     as_datagram,
     shorter_pause,
+    as_ipv4,
+    without_ipv6,
     renumbered,
 ];
 
@@ -178,8 +180,12 @@ fn plainer_ask(case: &Case, n: usize) -> Option<Case> {
 
 /// A service, and what clients ask of it, as UDP: a datagram is one packet.
 fn as_datagram(case: &Case, n: usize) -> Option<Case> {
-    const PAIRS: [(&str, &str, usize); 2] =
-        [("-t 10.0.0.100:80", "-u 10.0.0.100:53", 0), ("-t 10.0.0.101:80", "-u 10.0.0.101:53", 1)];
+    const PAIRS: [(&str, &str, usize); 4] = [
+        ("-t 10.0.0.100:80", "-u 10.0.0.100:53", 0),
+        ("-t 10.0.0.101:80", "-u 10.0.0.101:53", 1),
+        ("-t [2001:db8::100]:80", "-u [2001:db8::100]:53", 2),
+        ("-t [2001:db8::101]:80", "-u [2001:db8::101]:53", 3),
+    ];
     let (tcp, udp, vip) = *PAIRS.get(n)?;
     let mut other = case.clone();
     let runs = other.steps.iter_mut().filter_map(|step| match &mut step.act {
@@ -187,7 +193,9 @@ fn as_datagram(case: &Case, n: usize) -> Option<Case> {
         Act::Ask(_) => None,
     });
     for line in other.director.iter_mut().chain(runs) {
-        *line = line.replace(tcp, udp).replace(":8080 ", " ");
+        if line.contains(tcp) {
+            *line = without_ports(&line.replace(tcp, udp));
+        }
     }
     for Step { act, .. } in &mut other.steps {
         if let Act::Ask(ask) = act
@@ -197,6 +205,55 @@ fn as_datagram(case: &Case, n: usize) -> Option<Case> {
         }
     }
     (other != *case).then_some(other).or_else(|| as_datagram(case, n + 1))
+}
+
+/// The servers of a line without ports of their own.
+fn without_ports(line: &str) -> String {
+    let plain = |word: &str| match word.strip_suffix(":8080") {
+        Some(address) => address.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        None => word.to_owned(),
+    };
+    line.split(' ').map(plain).collect::<Vec<_>>().join(" ")
+}
+
+/// The services of IPv6 as those of IPv4, if there are only such.
+fn as_ipv4(case: &Case, n: usize) -> Option<Case> {
+    let lines = || case.director.iter().chain(case.runs().map(|(_, line)| line));
+    let is_v4 = |line: &String| line.starts_with("iptables") || line.contains(" 10.0.0.");
+    let is_v6 = case.ipv6 && case.asks().all(|(_, ask)| ask.is_v6()) && !lines().any(is_v4);
+    if n > 0 || !is_v6 {
+        return None;
+    }
+    let four = |line: &str| {
+        let words = line.replace("ip6tables", "iptables").replace("--set-mark 2", "--set-mark 1");
+        let words = words.replace("-f 2 -6", "-f 1").replace("[2001:db8::", "2001:db8::").replace("]:", ":");
+        ["64", "120"].iter().fold(words.replace("2001:db8::", "10.0.0."), |line, length| {
+            line.replace(&format!("-M {length}"), "-M 255.255.255.0")
+        })
+    };
+    let mut other = Case { ipv6: false, ..case.clone() };
+    other.director.iter_mut().for_each(|line| *line = four(line).replace("-M 48", "-M 255.255.0.0"));
+    for Step { act, .. } in &mut other.steps {
+        match act {
+            Act::Run(line) => *line = four(line).replace("-M 48", "-M 255.255.0.0"),
+            Act::Ask(ask) => ask.target.0 -= V6_FROM,
+        }
+    }
+    Some(other)
+}
+
+/// Hosts that speak IPv4 alone.
+fn without_ipv6(case: &Case, n: usize) -> Option<Case> {
+    let is_needed = case.asks().any(|(_, ask)| ask.is_v6());
+    (n == 0 && case.ipv6 && !is_needed).then(|| {
+        let mut fewer = Case { ipv6: false, ..case.clone() };
+        let is_v6 = |line: &str| {
+            line.contains("2001:db8::") || line.contains("-f 2 -6") || line.contains("ip6tables")
+        };
+        fewer.director.retain(|line| !is_v6(line));
+        fewer.steps.retain(|step| !matches!(&step.act, Act::Run(line) if is_v6(line)));
+        fewer
+    })
 }
 
 /// A pause cut down, and everything after it sooner.
@@ -213,14 +270,19 @@ fn shorter_pause(case: &Case, n: usize) -> Option<Case> {
 /// Servers and clients with the smallest numbers.
 fn renumbered(case: &Case, n: usize) -> Option<Case> {
     let server = *case.servers.get(n)?;
+    if server.method == Method::Local {
+        return renumbered(case, n + 1);
+    }
     let free = (1..server.number).find(|number| case.servers.iter().all(|other| other.number != *number));
     let Some(number) = free else { return renumbered(case, n + 1) };
     let mut other = case.clone();
     other.servers[n].number = number;
-    let (old, new) = (server.address(), other.servers[n].address());
+    let renamed = other.servers[n];
     let rename = |line: &mut String| {
         if server.is_named(line) {
-            *line = line.replace(&format!("-r {old}"), &format!("-r {new}"));
+            for ipv6 in [false, true] {
+                *line = line.replace(&server.address(ipv6), &renamed.address(ipv6));
+            }
         }
     };
     other.director.iter_mut().for_each(rename);

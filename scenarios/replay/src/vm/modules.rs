@@ -10,18 +10,6 @@ use std::path::{Path, PathBuf};
 const ALWAYS: [&str; 7] =
     ["virtio_pci", "virtio_console", "bridge", "veth", "sch_netem", "ip_vs", "nf_conntrack"];
 
-/// What iptables and ip6tables rules are made of.
-const TABLES: [&str; 9] = [
-    "iptable_filter",
-    "iptable_mangle",
-    "ip6table_filter",
-    "ip6table_mangle",
-    "ipt_REJECT",
-    "ip6t_REJECT",
-    "xt_mark",
-    "xt_tcpudp",
-    "xt_multiport",
-];
 /// Words of `ip` commands, and the modules they need.
 const DEVICES: [(&str, &str); 7] = [
     ("dummy", "dummy"),
@@ -60,7 +48,8 @@ fn wanted(jobs: &[Job]) -> Vec<String> {
         };
         match words[0].rsplit('/').next().unwrap_or_default() {
             "ipvsadm" => wanted.extend(schedulers(words)),
-            "iptables" | "ip6tables" => wanted.extend(TABLES.map(Into::into)),
+            "iptables" => wanted.extend(tables("iptable", "ipt_REJECT")),
+            "ip6tables" => wanted.extend(tables("ip6table", "ip6t_REJECT")),
             "arptables" => wanted.extend(["arptable_filter", "arpt_mangle"].map(Into::into)),
             "ip" => wanted.extend(devices(words)),
             _ => {}
@@ -69,6 +58,13 @@ fn wanted(jobs: &[Job]) -> Vec<String> {
     wanted.sort_unstable();
     wanted.dedup();
     wanted
+}
+
+/// What the rules of a family are made of.
+fn tables(family: &str, reject: &str) -> Vec<String> {
+    let own = ["filter", "mangle"].map(|table| format!("{family}_{table}"));
+    let common = [reject, "xt_mark", "xt_tcpudp", "xt_multiport"].map(Into::into);
+    own.into_iter().chain(common).collect()
 }
 
 /// The modules of devices that an `ip` command makes.

@@ -22,6 +22,7 @@ def short(l):
     body = re.sub(r', options \[mss 1440,sackOK,TS val \d+ ecr \d+,nop,wscale 6\]', '', body)
     body = re.sub(r', options \[mss (\d+),sackOK,TS val \d+ ecr \d+,nop,wscale 6\]', r', opt mss \1,sackOK,TS,wscale 6', body)
     body = re.sub(r', options \[nop,nop,TS val \d+ ecr \d+\]', '', body)
+    body = re.sub(r', options \[nop,nop,TS val \d+ ecr \d+,nop,nop,(sack [^\]]*)\]', r',\1', body)
     body = re.sub(r', length 0$', '', body)
     body = re.sub(r': HTTP.*$', '', body)
     return f'{t(at)} {head}{body}'

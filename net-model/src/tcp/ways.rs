@@ -1,0 +1,123 @@
+//! The ways of sockets: what Linux keeps at a socket of the way its packets come in (`sk_rx_dst`, by "early demux") and
+//! of the way they leave (`sk_dst_cache`).
+//!
+//! A packet in has found its socket, and the tables have said that it may come in by this interface; a packet out has
+//! found its next hop. Until something changes in the tables of the host, the next ones need not ask. What is remembered
+//! stands in a few lines of memory that all sockets share, found by the tag of the connection's packets: there may be
+//! millions of sockets, but those on whose connections something happens at the same time are few.
+
+use super::short::Short;
+use super::socket::{Socket, SocketId, State};
+use super::table::Sockets;
+use crate::host::neighbour::NeighbourId;
+use crate::packet::{Packet, Segment};
+
+/// How many lines there are. Tags of exchanges are used again, the last one first.
+const LINES: usize = 4096;
+
+/// The lines.
+#[derive(Debug)]
+pub(super) struct Ways {
+    lines: Vec<Way>,
+}
+
+/// In and out of the host of a socket.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(32))] // two of them in a cache line: those of a connection's two ends
+pub(super) struct Way {
+    /// The socket; its tag leads here.
+    socket: u32,
+    /// The interface and the state of its host for which the socket's packets may come in; 0 for none.
+    pass: u32,
+    /// The state of the host for which the way out holds; 0 for none.
+    epoch: u32,
+    next_hop: NeighbourId,
+    /// The largest packet that takes it.
+    mtu: u16,
+}
+
+impl Way {
+    const NONE: Way = Way { socket: u32::MAX, pass: 0, epoch: 0, next_hop: NeighbourId::NONE, mtu: 0 };
+
+    /// Where a packet of `len` bytes leaves that the socket sends, in this state of its host.
+    #[inline(always)] // once a packet
+    pub(super) fn out(&self, id: SocketId, epoch: u32, len: u16) -> Option<NeighbourId> {
+        (self.socket == id.0 && self.epoch == epoch && len <= self.mtu).then_some(self.next_hop)
+    }
+}
+
+impl Default for Ways {
+    fn default() -> Ways {
+        Ways { lines: vec![Way::NONE; LINES] }
+    }
+}
+
+impl Ways {
+    /// The place of a socket or packet with this tag; the ends of a connection are told apart by their ports.
+    #[inline(always)] // twice a packet
+    fn place(tag: u32, own: u16, other: u16) -> usize {
+        (tag as usize * 2 + usize::from(own < other)) % LINES
+    }
+
+    /// The line of a socket, or of another one with the same place.
+    #[inline(always)] // once a packet
+    pub(super) fn of(&self, socket: &Socket) -> &Way {
+        &self.lines[Ways::place(socket.flow, socket.lport, socket.rport)]
+    }
+
+    fn of_mut(&mut self, socket: &Socket, id: u32) -> &mut Way {
+        let way = &mut self.lines[Ways::place(socket.flow, socket.lport, socket.rport)];
+        if way.socket != id {
+            *way = Way { socket: id, ..Way::NONE };
+        }
+        way
+    }
+
+    /// A slot has a new socket: what was known of the old one is worth nothing.
+    pub(super) fn forget(&mut self, socket: &Socket) {
+        self.lines[Ways::place(socket.flow, socket.lport, socket.rport)] = Way::NONE;
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        self.lines.capacity() * size_of::<Way>()
+    }
+}
+
+impl Sockets {
+    /// The socket of a segment that came in with this pass, and its state, if one like it was admitted before.
+    #[inline(always)] // once a packet
+    pub(crate) fn admitted(
+        &self,
+        host: u32,
+        packet: &Packet,
+        segment: &Segment,
+        pass: u32,
+    ) -> Option<(SocketId, State)> {
+        let way = self.ways.lines.get(Ways::place(packet.flow, segment.dport, segment.sport))?;
+        if way.pass != pass {
+            return None;
+        }
+        let socket = self.pool.guess(way.socket)?;
+        let is_it = socket.flow == packet.flow
+            && (socket.lport, socket.rport) == (segment.dport, segment.sport)
+            && Short::of(packet.dst) == Some(socket.local)
+            && Short::of(packet.src) == Some(socket.remote)
+            && u32::from(socket.host) == host
+            && socket.state != State::Udp;
+        is_it.then_some((SocketId(way.socket), socket.state))
+    }
+
+    /// The tables have let in a segment with this tag for a socket: others may come in, too.
+    pub(super) fn admit(&mut self, id: SocketId, tag: u32, pass: u32) {
+        let socket = self.pool.get(id.0);
+        if socket.flow == tag && pass != 0 {
+            self.ways.of_mut(socket, id.0).pass = pass;
+        }
+    }
+
+    /// The way out by which a socket has just sent: that of the next ones up to `mtu` bytes.
+    pub(super) fn learn_way_out(&mut self, id: SocketId, epoch: u32, next_hop: NeighbourId, mtu: u16) {
+        let way = self.ways.of_mut(self.pool.get(id.0), id.0);
+        (way.epoch, way.next_hop, way.mtu) = (epoch, next_hop, mtu);
+    }
+}

@@ -45,7 +45,7 @@ pub struct Cx {
 
 impl Cx {
     /// The frame reached the program (or the protocol) it was for.
-    #[inline]
+    #[inline(always)] // once a packet
     pub fn deliver(&mut self, frame: FrameId) {
         self.recorder.delivered += 1;
         self.wiring.frames.end(frame);

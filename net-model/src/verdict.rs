@@ -54,6 +54,7 @@ drop_reasons! {
     InterfaceDown, "interface-down", "The interface is down.", "ip link set DEV up";
     FilterDrop, "filter-drop", "A packet filter rule dropped the packet.", "Look at the host's iptables rules.";
     FilterReject, "filter-reject", "A packet filter rule refused the packet and told its sender.", "Look at the host's iptables rules (-j REJECT).";
+    RedirectWithoutAddress, "redirect-without-address", "A rule redirects the packet to the interface it came in on, which has no address.", "Give the interface an address (ip addr add ADDR/32 dev tunl0): REDIRECT sends packets to the first one there.";
     ArpFilterDrop, "arptables-drop", "An arptables rule dropped the ARP packet.", "Look at the host's arptables rules.";
     MartianSource, "martian-source", "The source address cannot come from there (it is the host's own address, or not a unicast address).", "A director that is also the real servers' gateway needs accept_local=1 under direct routing; otherwise look for an address configured twice.";
     MartianDestination, "martian-destination", "The destination address is not one that can be routed.", "Look for 0.0.0.0 or 127.0.0.0/8 on the wire.";

@@ -262,18 +262,16 @@ impl Wiring {
         let arrived = self.frames.get(&frame);
         let (src, dst, tag, flow) = (arrived.src, arrived.dst, arrived.vlan, arrived.flow());
         let switch = &mut self.switches[number as usize];
-        let Some(vlan) = switch.vlan_of(port, tag) else {
-            let (refused, reason) = (self.frames.get(&frame), DropReason::VlanRefused);
-            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
-            return self.frames.end(frame);
+        let vlan = match switch.vlan_of(port, tag).ok_or(DropReason::VlanRefused) {
+            Ok(vlan) if switch.passes(arrived) => vlan,
+            refused => {
+                let reason = refused.err().unwrap_or(DropReason::FrameTooBig);
+                recorder.note_drop(now, Place::Switch(number), &frame, arrived, reason);
+                return self.frames.end(frame);
+            }
         };
         if switch.learn(now, port, vlan, src) {
             self.redirect(now, number, vlan, src, agenda);
-        }
-        if !self.switches[number as usize].passes(self.frames.get(&frame)) {
-            let (refused, reason) = (self.frames.get(&frame), DropReason::FrameTooBig);
-            recorder.note_drop(now, Place::Switch(number), &frame, refused, reason);
-            return self.frames.end(frame);
         }
         match self.switches[number as usize].decide(now, port, vlan, dst) {
             Decision::Forward(out) => {

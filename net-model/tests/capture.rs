@@ -86,6 +86,26 @@ fn three_hosts(port: u16) -> (Network, [(HostId, InterfaceId); 3]) {
     (net, hosts)
 }
 
+/// Whoever listens changes nothing, and who does not listen pays nothing: a link that leads to a tapped interface is of
+/// another kind, so that the arrival of a frame asks no question about captures.
+#[test]
+fn listening_changes_nothing() {
+    let history = |listeners: &[usize]| {
+        let (mut net, hosts) = three_hosts(80);
+        listeners.iter().for_each(|at| drop(net.tap(hosts[*at].0, hosts[*at].1)));
+        net.run_until(at_ns(2_000_000_000));
+        let outcome = net.outcome();
+        (net.take_captured().len(), (outcome.fingerprint, outcome.events, outcome.hops))
+    };
+    let (unseen, alone) = history(&[]);
+    assert_eq!(unseen, 0);
+    for listeners in [&[0][..], &[2], &[0, 1, 2]] {
+        let (seen, history) = history(listeners);
+        assert!(seen > 0, "{listeners:?}");
+        assert_eq!(history, alone, "{listeners:?}");
+    }
+}
+
 /// Time in ns, direction, and what it is.
 fn line(seen: &Captured) -> String {
     let what = match &seen.frame.body {

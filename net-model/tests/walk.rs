@@ -57,10 +57,10 @@ fn the_filter_sees_what_a_host_sends() {
     assert!(reaches(&mut net, a, addr(2), 1));
     let icmp = Match { what: Condition::Protocol(1), holds: true };
     let rule = FilterRule { matches: vec![icmp], target: Target::Drop };
-    net.host_mut(a).stack.netfilter.chain_mut(Chain::Output).push(rule);
+    net.host_mut(a).stack.netfilter.chain_mut(net_model::addr::Family::V4, Chain::Output).push(rule);
     net.settle(a);
     assert!(!reaches(&mut net, a, addr(2), 2));
-    net.host_mut(a).stack.netfilter.chain_mut(Chain::Output).clear();
+    net.host_mut(a).stack.netfilter.chain_mut(net_model::addr::Family::V4, Chain::Output).clear();
     net.settle(a);
     assert!(reaches(&mut net, a, addr(2), 3));
 }

@@ -162,8 +162,12 @@ fn paint_hop(canvas: &mut Canvas<'_>, (from, to): (f64, f64), y: f64, hop: &Hop,
         canvas.line((end - direction * 7.0, y + wing), (end, y), role, 1.6);
     }
     let (words, why) = match &hop.dropped {
-        // The arrow itself is where the reason would stand.
-        Some(why) if to < from => (format!("✕ {why}"), None),
+        // The arrow itself is where the reason would stand, or the edge of the picture.
+        Some(why) if to < from || text_width(&format!("✕ {why}")) > canvas.width() - to - 12.0 => {
+            let both = format!("{} ✕ {why}", hop.label);
+            let fits = both.chars().count() <= most;
+            (if fits { both } else { format!("✕ {why}") }, None)
+        }
         why => (hop.label.clone(), why.as_ref()),
     };
     let words = clipped(&words, most.max(4));

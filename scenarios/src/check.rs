@@ -1,6 +1,7 @@
 //! Does the scenario make sense? Names, addresses, reachability, expectations; and what LVS needs (`lvs.rs`).
 
 mod facts;
+mod firewall;
 mod lvs;
 mod owners;
 mod ways;

@@ -55,7 +55,7 @@ const fn dropped(reason: DropReason) -> Packets {
 }
 
 #[rustfmt::skip] // a table
-const CATALOGUE: [Entry; 28] = [
+const CATALOGUE: [Entry; 31] = [
     Entry { recordings: &["01-dr-ok"], scenario: "dr-arp-on-eth0", finding: HEALTHY,
         packets: FirstExchange, explanation: "is on lo, and its addresses count on every interface" },
     Entry { recordings: &["02-nat-ok"], scenario: "nat-three-servers", finding: HEALTHY,
@@ -137,6 +137,13 @@ const CATALOGUE: [Entry; 28] = [
         packets: dropped(DropReason::NoRoute), explanation: "ip route add default via GATEWAY" },
     Entry { recordings: &["24-arptables-recipe"], scenario: "dr-arptables", finding: HEALTHY,
         packets: Arp, explanation: "an arptables rule drops it" },
+    Entry { recordings: &["42-dr-redirect"], scenario: "dr-redirect", finding: HEALTHY,
+        packets: FirstExchange, explanation: "a redirected connection: its destination is 10.0.0.12:8080 instead of 10.0.0.100:80" },
+    Entry { recordings: &["43-nat-conntrack"], scenario: "nat-conntrack", finding: HEALTHY,
+        packets: FirstExchange, explanation: "its source is now the service" },
+    Entry { recordings: &["44-dr-conntrack"], scenario: "dr-stateful-director",
+        finding: Says("director drops the last packets of each connection: the state of a FIN is INVALID there"),
+        packets: dropped(DropReason::FilterDrop), explanation: "rule 2 of INPUT drops it (its state is INVALID)" },
 ];
 
 /// IPv6: neighbour discovery is about the address it asks for.
@@ -146,7 +153,7 @@ const IPV6: [Entry; 13] = [
         packets: Asked("2001:db8::100"), explanation: "does not answer: 2001:db8::100 is on lo, and IPv6 answers for addresses of eth0 only" },
     Entry { recordings: &["27-ipv6-nat-ok", "27a-ipv6-nat-one-net"], scenario: "ipv6-nat", finding: HEALTHY,
         packets: FirstExchange, explanation: "its source is now the service" },
-    Entry { recordings: &["28-ipv6-tun-ok"], scenario: "ipv6-tun", finding: HEALTHY,
+    Entry { recordings: &["28-ipv6-tun-ok", "37-ipv6-tun-mtu"], scenario: "ipv6-tun", finding: HEALTHY,
         packets: FirstExchange, explanation: "in on ip6tnl0, which took it out of its tunnel" },
     Entry { recordings: &["28a-ipv6-tun-vip-speaks"], scenario: "ipv6-tun-vip-speaks",
         finding: Says("director speaks with the virtual address 2001:db8::100"),

@@ -162,10 +162,11 @@ fn rules_of_the_firewalls() {
         "arptables -A OUTPUT -s 10.0.0.100 -j mangle --mangle-ip-s 10.0.0.1",
         "arptables -D INPUT -d 10.0.0.100 -j DROP",
     ]);
+    use net_model::addr::Family;
     use net_model::host::mark::Chain;
     let stack = &box_.network.host(box_.hosts[0]).stack;
-    assert_eq!(stack.netfilter.chain(Chain::ManglePrerouting).len(), 1);
-    assert_eq!(stack.netfilter.chain(Chain::Input).len(), 1);
+    assert_eq!(stack.netfilter.chain(Family::V4, Chain::ManglePrerouting).len(), 1);
+    assert_eq!(stack.netfilter.chain(Family::V4, Chain::Input).len(), 1);
     assert_eq!((stack.arptables.input.len(), stack.arptables.output.len()), (0, 1));
     let said =
         run(&mut box_, &["iptables -D INPUT -s 1.2.3.4 -j DROP", "iptables -D INPUT 7", "iptables -F"]);
@@ -174,7 +175,7 @@ fn rules_of_the_firewalls() {
         iptables: Index of deletion too big. [the chain has 1 rules]
     "#]]
     .assert_eq(&said.join("\n"));
-    assert!(box_.network.host(box_.hosts[0]).stack.netfilter.chain(Chain::Input).is_empty());
+    assert!(box_.network.host(box_.hosts[0]).stack.netfilter.chain(Family::V4, Chain::Input).is_empty());
 }
 
 #[test]

@@ -161,6 +161,9 @@ fn rule(stream: &mut Stream, addr: Addr) -> String {
         "iptables -A OUTPUT -j DROP -d",
         "iptables -t mangle -A PREROUTING -j MARK --set-mark 1 -d",
         "iptables -A INPUT -p udp -j DROP -s",
+        "iptables -A INPUT -m state --state INVALID -j DROP -s",
+        "iptables -t nat -A PREROUTING -p tcp -j REDIRECT --to-ports 80 -d",
+        "iptables -t nat -A OUTPUT -p udp -j REDIRECT -d",
     ];
     format!("{} {addr}", one(stream, &rules))
 }

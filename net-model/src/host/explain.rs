@@ -146,9 +146,12 @@ impl Host {
     ) {
         self.tell(cx, Stage::Mark, frame, |frame| {
             let Body::Ip(packet) = &frame.body else { unreachable!("iptables sees no ARP") };
-            match self.stack.netfilter.dropping_rule(chain, Passing { packet, iif, oif }) {
-                Some(number) => format!("rule {number} of {} drops it", chain.name()),
-                None => format!("no rule of {} takes it, and the policy is DROP", chain.name()),
+            let netfilter = &self.stack.netfilter;
+            let state = netfilter.state_for(packet.routed_src().family(), chain);
+            let state = state.map_or(String::new(), |state| format!(" (its state is {})", state.name()));
+            match netfilter.dropping_rule(chain, Passing { packet, iif, oif }) {
+                Some(number) => format!("rule {number} of {} drops it{state}", chain.name()),
+                None => format!("no rule of {} takes it{state}, and the policy is DROP", chain.name()),
             }
         });
     }

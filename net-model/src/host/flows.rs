@@ -7,10 +7,12 @@
 //! change with each packet is looked at each time: the neighbour, the entry, the alarms of the director. A packet that
 //! finds no line, or one that does not hold, takes the long way, which decides the same.
 
+use super::input::plain;
 use super::interface::InterfaceId;
 use super::neighbour::NeighbourId;
 use super::node::Host;
 use super::route_input::Known;
+use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::{Passage, Tuple};
@@ -34,37 +36,43 @@ pub(crate) struct Flows {
 
 /// One direction of a flow.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 struct Line {
-    tuple: Tuple,
-    /// The state of the host's tables for which this holds; 0 for none.
-    epoch: u32,
-    /// Through the director.
-    passage: Passage,
-    /// Out of the host: the next hop. Its entry exists while the epoch lasts.
-    next_hop: NeighbourId,
+    src: Addr,
+    dst: Addr,
+    sport: u16,
+    dport: u16,
     /// The interface by which its packets come in.
     iif: InterfaceId,
     /// The largest packet that takes the way.
     mtu: u16,
+    /// The state of the host's tables for which this holds; 0 for none.
+    epoch: u32,
+    /// Out of the host: the next hop. Its entry exists while the epoch lasts.
+    next_hop: NeighbourId,
+    /// Through the director.
+    passage: Passage,
 }
 
 const _: () = assert!(size_of::<Line>() == 64, "a packet asks for one cache line");
 
 impl Flows {
     const EMPTY: Line = Line {
-        tuple: Tuple::NONE,
-        epoch: 0,
-        passage: Passage::NONE,
-        next_hop: NeighbourId(0),
+        src: Addr::UNSPECIFIED_V4,
+        dst: Addr::UNSPECIFIED_V4,
+        sport: 0,
+        dport: 0,
         iif: InterfaceId::LO,
         mtu: 0,
+        epoch: 0,
+        next_hop: NeighbourId(0),
+        passage: Passage::NONE,
     };
 
     /// Where the packets of a tag are remembered, one way and the other.
     #[inline(always)] // once a packet
-    fn place(tag: u32, tuple: &Tuple) -> usize {
-        (tag as usize * 2 + usize::from(tuple.sport < tuple.dport)) % LINES
+    fn place(tag: u32, sport: u16, dport: u16) -> usize {
+        (tag as usize * 2 + usize::from(sport < dport)) % LINES
     }
 
     #[inline(always)] // once a packet
@@ -75,10 +83,13 @@ impl Flows {
         iif: InterfaceId,
         epoch: u32,
     ) -> Option<(usize, &Line)> {
-        let tuple = Tuple::of_segment(packet, segment);
-        let place = Flows::place(packet.flow, &tuple);
+        let place = Flows::place(packet.flow, segment.sport, segment.dport);
         let line = self.lines.get(place)?;
-        (line.epoch == epoch && line.iif == iif && line.tuple == tuple).then_some((place, line))
+        let is_it = line.epoch == epoch
+            && (line.sport, line.dport) == (segment.sport, segment.dport)
+            && line.iif == iif
+            && (line.src, line.dst) == (packet.src, packet.dst);
+        is_it.then_some((place, line))
     }
 
     fn put(&mut self, tag: u32, line: Line) {
@@ -89,16 +100,18 @@ impl Flows {
         if self.lines.is_empty() {
             self.lines = vec![Flows::EMPTY; LINES];
         }
-        self.lines[Flows::place(tag, &line.tuple)] = line;
+        self.lines[Flows::place(tag, line.sport, line.dport)] = line;
     }
 }
 
 impl Host {
-    /// A packet without a tunnel comes in at a host with a director, and nobody follows it.
+    /// A frame comes in at a host with a director.
     #[inline(never)]
     pub(super) fn director_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if let Payload::Tcp(segment) = &packet.payload
+        let interface = self.stack.interface_at(iif);
+        if let Some(packet) = plain(self.is_up, interface, &mut cx.wiring.frames, &cx.recorder, &frame)
+            && let Payload::Tcp(segment) = &packet.payload
+            && packet.outer.is_none()
             && let Some(director) = &mut self.director
             && let Some((place, line)) = self.flows.find(packet, segment, iif, self.stack.epoch())
             && self.stack.netfilter.is_silent()
@@ -111,20 +124,14 @@ impl Host {
             {
                 self.flows.passed += 1;
             }
-            if self.director_has_set_timer() {
-                self.arm_timers(cx);
-            }
-            if let Some(frame) = self.depart(cx, frame, next_hop, len) {
-                self.send_passed(cx, frame, place);
-            }
-            return;
+            return self.send_passed(cx, frame, next_hop, len, place);
         }
-        self.director_input_and_learn(cx, iif, frame);
+        self.input_closely(cx, iif, frame);
     }
 
-    /// The same if the packet's flow is not known by heart. What becomes of the packet may teach how to treat the next.
+    /// A packet without a tunnel, if its flow is not known by heart. What becomes of the packet may teach how to treat the next.
     #[inline(never)]
-    fn director_input_and_learn(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+    pub(super) fn director_input_and_learn(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Payload::Tcp(segment) = &packet.payload else {
             return self.director_input_with_care(cx, iif, frame);
@@ -136,9 +143,20 @@ impl Host {
         }
     }
 
-    /// The director has let the packet pass, but the neighbour's entry needs something done. The flow's place is known.
+    /// The director has let a packet of `len` bytes pass; its flow's place is known.
     #[inline(never)]
-    fn send_passed(&mut self, cx: &mut Cx, frame: FrameId, place: usize) {
+    fn send_passed(&mut self, cx: &mut Cx, frame: FrameId, next_hop: NeighbourId, len: u16, place: usize) {
+        if self.director_has_set_timer() {
+            self.arm_timers(cx);
+        }
+        if let Some(frame) = self.depart(cx, frame, next_hop, len) {
+            self.send_passed_with_care(cx, frame, place);
+        }
+    }
+
+    /// The same where the neighbour's entry needs something done.
+    #[inline(never)]
+    fn send_passed_with_care(&mut self, cx: &mut Cx, frame: FrameId, place: usize) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let passage = &self.flows.lines[place].passage;
         let server = self.director.as_ref().and_then(|director| director.server_ahead(passage));
@@ -193,7 +211,8 @@ impl Host {
     ) {
         if mtu > 0 {
             let epoch = self.stack.epoch();
-            self.flows.put(tag, Line { tuple, epoch, passage, next_hop, iif, mtu });
+            let Tuple { src, dst, sport, dport, .. } = tuple;
+            self.flows.put(tag, Line { src, dst, sport, dport, iif, mtu, epoch, next_hop, passage });
         }
     }
 }

@@ -101,7 +101,7 @@ fn apply(net: &mut Network, forwarding: Forwarding, step: &Step) {
         Step::Sysctl { which, value } => drop(host.stack.sysctl_set(SYSCTLS[*which], &value.to_string())),
         Step::Interface { on, up } => net.set_interface_up(DIRECTOR, InterfaceId(*on), *up),
         Step::Rule { chain, present } => {
-            let rules = host.stack.netfilter.chain_mut(*chain);
+            let rules = host.stack.netfilter.chain_mut(crate::addr::Family::V4, *chain);
             rules.clear();
             if *present {
                 rules.push(FilterRule { matches: Vec::new(), target: Target::Drop });

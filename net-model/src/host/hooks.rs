@@ -1,6 +1,7 @@
 //! Where packets of others meet the host's director: LOCAL_IN and FORWARD, and what its verdicts lead to.
 
 use super::exit::Leaver;
+use super::netfilter::Onward;
 use super::node::Host;
 use super::output::{UNMARKED, error_of_ipvs};
 use super::reassembly::Purpose;
@@ -40,7 +41,7 @@ impl Host {
 
     /// What the director has said about a packet for this host.
     #[inline(never)]
-    fn follow_verdict(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict, followed: bool) {
+    pub(super) fn follow_verdict(&mut self, cx: &mut Cx, frame: FrameId, verdict: Verdict, followed: bool) {
         if followed {
             self.tell_decision(cx, &frame, &verdict);
         }
@@ -75,10 +76,11 @@ impl Host {
     #[inline(never)]
     pub(super) fn send_received_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         match self.stack.route_output(to, None, UNMARKED) {
-            Ok(route) if self.filters_output(cx, &frame, &route) => {
-                cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop);
-            }
-            Ok(route) => self.emit(cx, frame, &route, to),
+            Ok(route) => match self.pass_output(cx, &frame, route, to) {
+                Onward::Out(route, to) => self.emit(cx, frame, &route, to),
+                Onward::Here => self.deliver_here(cx, frame),
+                Onward::Dropped => cx.drop(Place::Host(self.id), frame, DropReason::FilterDrop),
+            },
             Err(_) => cx.drop(Place::Host(self.id), frame, DropReason::IpvsNoRoute),
         }
     }

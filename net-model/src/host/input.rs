@@ -1,8 +1,9 @@
 //! Receiving: from the frame at the interface to the program, or on to the next host.
 
 use super::arp::ArpSend;
+use super::conntrack::Conntrack;
 use super::icmp::{Cause, Error};
-use super::interface::{InterfaceId, NO_PASS};
+use super::interface::{Interface, InterfaceId, NO_PASS};
 use super::mark::{Chain, Passing, Ruling};
 use super::node::Host;
 use super::reassembly::Purpose;
@@ -10,51 +11,52 @@ use super::route::Route;
 use super::route_cache::SlotId;
 use super::route_input::{Inbound, Known, Refusal};
 use crate::cx::Cx;
-use crate::frames::FrameId;
+use crate::frames::{FrameId, Frames};
 use crate::packet::{Body, Packet, Payload};
-use crate::recorder::Place;
+use crate::recorder::{Place, Recorder};
 use crate::verdict::DropReason;
 use sim_core::Duration;
 
 impl Host {
-    /// A frame is at an interface. What becomes of a packet is often known: no rule looks at it, and the tables need not
-    /// be asked again.
+    /// A frame is at an interface.
     #[inline(always)] // a part of the loop over all events
     pub(crate) fn input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let interface = self.stack.interface_at(iif);
-        let arrived = cx.wiring.frames.get_mut(&frame);
-        let is_heard = interface.up && self.is_up && arrived.dst == interface.mac;
-        match &mut arrived.body {
-            Body::Ip(packet) if is_heard && !cx.recorder.follows(packet.flow) => {
-                if packet.outer.is_some() {
-                    return self.tunnelled_input(cx, iif, frame);
-                }
-                packet.mark = 0;
-                match self.director {
-                    None => self.segment_input(cx, iif, frame),
-                    Some(_) => self.director_input(cx, iif, frame),
-                }
-            }
-            Body::Ip(_) | Body::Arp(_) => self.input_with_care(cx, iif, frame),
+        match self.director {
+            None => self.host_input(cx, iif, frame),
+            Some(_) => self.director_input(cx, iif, frame),
         }
     }
 
-    /// A packet without a tunnel comes in that nobody follows. "Early demux": that of a socket that has got its like
-    /// before need not pass the tables.
+    /// "Early demux": a segment for a socket that has got its like before need not pass the tables.
     #[inline(never)]
-    fn segment_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let pass = self.stack.interface_at(iif).pass;
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        if let Payload::Tcp(segment) = packet.payload
+    fn host_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        if let Some(packet) = plain(self.is_up, interface, &mut cx.wiring.frames, &cx.recorder, &frame)
+            && let Payload::Tcp(segment) = &packet.payload
+            && packet.outer.is_none()
             && self.stack.netfilter.is_silent()
-            && let Some((id, state)) = cx.sockets.admitted(self.id, packet, &segment, pass)
+            && let Some((id, state)) = cx.sockets.admitted(self.id, packet, segment, interface.pass)
         {
+            let segment = *segment;
             return self.socket_input(cx, id, state, frame, segment);
         }
-        self.input_with_tables(cx, iif, frame);
+        self.input_closely(cx, iif, frame);
     }
 
-    /// The same for a packet that no socket expects from here.
+    /// A frame that no socket expects from here, or of which a director does not know by heart what becomes. It may still
+    /// be known: no rule looks at a packet, and the tables need not be asked again.
+    #[inline(never)]
+    pub(super) fn input_closely(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
+        match plain(self.is_up, interface, &mut cx.wiring.frames, &cx.recorder, &frame) {
+            Some(packet) if packet.outer.is_some() => self.tunnelled_input(cx, iif, frame),
+            Some(_) if self.director.is_some() => self.director_input_and_learn(cx, iif, frame),
+            Some(_) => self.input_with_tables(cx, iif, frame),
+            None => self.input_with_care(cx, iif, frame),
+        }
+    }
+
+    /// A packet without a tunnel comes in at a host without a director.
     #[inline(never)]
     fn input_with_tables(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
@@ -125,8 +127,17 @@ impl Host {
         if !cx.recorder.follows(packet.flow) {
             packet.mark = 0;
             let (src, dst) = (packet.routed_src(), packet.routed_dst());
+            if let Payload::Tcp(segment) = &packet.payload
+                && packet.outer.is_none()
+                && self.director.is_none()
+                && self.stack.netfilter.is_silent()
+                && let Some((id, state)) = cx.sockets.admitted(self.id, packet, segment, interface.pass)
+            {
+                let segment = *segment;
+                return self.socket_input(cx, id, state, frame, segment);
+            }
             if let Some(Known::Deliver) = self.stack.known_input(src, dst, iif, interface) {
-                return self.local_input(cx, frame);
+                return self.local_input(cx, frame, interface.pass);
             }
         }
         self.ip_input(cx, iif, frame);
@@ -135,17 +146,15 @@ impl Host {
     /// A packet comes in: PREROUTING, then the routing decision.
     #[inline(never)]
     fn ip_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        cx.wiring.frames.packet_mut(&frame).mark = 0;
+        let frame = match self.stack.netfilter.is_silent() {
+            true => frame,
+            false => match self.prerouting(cx, iif, frame) {
+                Some(frame) => frame,
+                None => return,
+            },
+        };
         let packet = cx.wiring.frames.packet_mut(&frame);
-        packet.mark = 0;
-        if !self.stack.netfilter.is_empty(Chain::ManglePrerouting) {
-            let passing = Passing { packet, iif: Some(iif), oif: None };
-            match self.stack.netfilter.pass(Chain::ManglePrerouting, passing) {
-                Ruling::Accept { mark } => packet.mark = mark,
-                Ruling::Drop => {
-                    return self.drop_by_rule(cx, frame, Chain::ManglePrerouting, Some(iif), None);
-                }
-            }
-        }
         if cx.recorder.follows(packet.flow) {
             self.tell_input(cx, iif, &frame);
         }
@@ -178,7 +187,7 @@ impl Host {
 
     /// A packet filter rule, or the policy of its chain, drops a packet.
     #[cold]
-    fn drop_by_rule(
+    pub(super) fn drop_by_rule(
         &mut self,
         cx: &mut Cx,
         frame: FrameId,
@@ -190,23 +199,28 @@ impl Host {
         self.end_by_filter(cx, frame, chain, iif, oif);
     }
 
-    /// LOCAL_IN: the filter rules, which see the outer header of a tunnel, and later what was inside.
+    /// LOCAL_IN: the rules, which see the outer header of a tunnel, and later what was inside.
     fn filter_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        let passing = Passing { packet, iif: Some(iif), oif: None };
-        if self.stack.netfilter.pass(Chain::Input, passing) == Ruling::Drop {
-            return self.drop_by_rule(cx, frame, Chain::Input, Some(iif), None);
+        if self.stack.netfilter.is_silent() {
+            return self.local_input(cx, frame, NO_PASS);
         }
-        self.local_input(cx, frame);
+        if let Some(frame) = self.pass_input(cx, iif, frame) {
+            self.input_past_rules(cx, frame);
+        }
     }
 
     /// LOCAL_IN behind the filter: tunnels end here, then the director looks, then the transport protocol.
-    fn local_input(&mut self, cx: &mut Cx, frame: FrameId) {
-        if cx.wiring.frames.packet_mut(&frame).outer.is_some() {
+    pub(super) fn local_input(&mut self, cx: &mut Cx, frame: FrameId, pass: u32) {
+        let packet = cx.wiring.frames.packet_mut(&frame);
+        let is_tcp = matches!(packet.payload, Payload::Tcp(_));
+        if packet.outer.is_some() {
             return self.tunnel_input(cx, frame);
         }
         if self.director.is_none() {
             self.tell_taker(cx, &frame);
+            if is_tcp {
+                return self.tcp_input(cx, frame, pass);
+            }
         }
         self.past_director(cx, frame);
     }
@@ -238,7 +252,7 @@ impl Host {
             Payload::Icmp(_) => self.icmp_input(cx, frame),
             Payload::Fragment(_) => {
                 if let Some(frame) = self.whole(cx, frame, Purpose::Here) {
-                    self.local_input(cx, frame);
+                    self.local_input(cx, frame, NO_PASS);
                 }
             }
             Payload::Ndisc(_) => self.ndisc_unicast(cx, frame),
@@ -281,7 +295,11 @@ impl Host {
         }
         decrement_ttl(packet);
         if redirect {
+            let kept = self.stack.netfilter.conntrack_mut().map(Conntrack::put_aside);
             self.tell_better_way(cx, &frame, route.next_hop);
+            if let (Some(kept), Some(conntrack)) = (kept, self.stack.netfilter.conntrack_mut()) {
+                conntrack.resume(kept);
+            }
         }
         self.inherit_confirmation(cx, &frame);
         let packet = cx.wiring.frames.packet_mut(&frame);
@@ -290,7 +308,7 @@ impl Host {
         if self.stack.netfilter.pass(Chain::Forward, passing) == Ruling::Drop {
             return self.drop_by_rule(cx, frame, Chain::Forward, Some(iif), Some(route.oif));
         }
-        let Some(frame) = self.director_forward_with_care(cx, frame) else { return };
+        let Some(frame) = self.tracked_forward(cx, frame) else { return };
         let is_whole = u32::from(cx.wiring.frames.packet_mut(&frame).wire_len()) <= route.mtu;
         let left = if is_whole { self.leave_as_known(cx, frame, to, None) } else { Some(frame) };
         if let Some(frame) = left {
@@ -335,6 +353,28 @@ impl Host {
             let (_, reply) = self.put_off.remove(0);
             self.send_ask(cx, &reply.into());
         }
+    }
+}
+
+/// The packet in a frame, if it is addressed to this interface alone, and nobody follows it. Marks do not travel.
+#[inline(always)] // the beginning of every packet
+pub(super) fn plain<'a>(
+    is_up: bool,
+    interface: &Interface,
+    frames: &'a mut Frames,
+    recorder: &Recorder,
+    frame: &FrameId,
+) -> Option<&'a mut Packet> {
+    let arrived = frames.get_mut(frame);
+    if !(interface.up && is_up && arrived.dst == interface.mac) {
+        return None;
+    }
+    match &mut arrived.body {
+        Body::Ip(packet) if !recorder.follows(packet.flow) => {
+            packet.mark = 0;
+            Some(packet)
+        }
+        Body::Ip(_) | Body::Arp(_) => None,
     }
 }
 

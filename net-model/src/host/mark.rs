@@ -1,12 +1,14 @@
-//! iptables, as far as a load balancer uses it: firewall marks, ACCEPT, DROP and REJECT (`reject.rs`).
+//! iptables, as far as a load balancer uses it: firewall marks, ACCEPT, DROP, REJECT (`reject.rs`) and REDIRECT.
 //!
 //! `iptables -t mangle -A PREROUTING -p tcp -d VIP -m multiport --dports 80,443 -j MARK --set-mark 1` groups services
-//! for `ipvsadm -f 1`; the filter table's INPUT, FORWARD and OUTPUT accept or drop. Order in the hooks: mangle before
-//! filter, and filter INPUT before IPVS. Address translation and connection tracking are outside the model.
+//! for `ipvsadm -f 1`; the filter table's INPUT, FORWARD and OUTPUT accept or drop; the nat table's PREROUTING and
+//! OUTPUT redirect connections to the host itself. `netfilter.rs` leads packets through the chains. Of address
+//! translation there is no more than that.
 
+use super::conntrack::{Conntrack, State, States};
 use super::interface::InterfaceId;
 use super::reject::Rejection;
-use crate::addr::{Addr, Prefix};
+use crate::addr::{Addr, Family, Prefix};
 use crate::packet::Packet;
 
 /// Where rules stand.
@@ -14,22 +16,33 @@ use crate::packet::Packet;
 pub enum Chain {
     /// Table mangle, before routing: every packet that comes in.
     ManglePrerouting,
-    /// Table mangle, packets of the host's own.
-    MangleOutput,
+    /// Table nat, before routing: the first packet of a connection.
+    NatPrerouting,
+    /// Table mangle, packets to the host.
+    MangleInput,
     /// Table filter, packets to the host.
     Input,
     /// Table filter, packets that are forwarded.
     Forward,
+    /// Table mangle, packets of the host's own (and those that IPVS sends on).
+    MangleOutput,
+    /// Table nat, the first packet of a connection of the host's own.
+    NatOutput,
     /// Table filter, packets of the host's own (and those that IPVS sends on).
     Output,
 }
 
 impl Chain {
+    const COUNT: usize = 8;
+
     /// Table and chain, as iptables names them.
     pub const fn name(self) -> &'static str {
         match self {
             Chain::ManglePrerouting => "mangle PREROUTING",
+            Chain::NatPrerouting => "nat PREROUTING",
+            Chain::MangleInput => "mangle INPUT",
             Chain::MangleOutput => "mangle OUTPUT",
+            Chain::NatOutput => "nat OUTPUT",
             Chain::Input => "INPUT",
             Chain::Forward => "FORWARD",
             Chain::Output => "OUTPUT",
@@ -54,6 +67,14 @@ pub enum Target {
         /// Clear these bits first.
         mask: u32,
     },
+    /// `-j REDIRECT [--to-ports A-B]`: the connection goes to the host itself, to one of these ports or the one it asked
+    /// for.
+    Redirect {
+        /// The ports; that of the packet if none are named.
+        ports: Option<(u16, u16)>,
+    },
+    /// No `-j`: the rule only counts.
+    Continue,
 }
 
 impl Target {
@@ -117,6 +138,8 @@ pub enum Condition {
     LaterFragment,
     /// `--syn`: a TCP segment with SYN and none of ACK, RST, FIN.
     Syn,
+    /// `-m state --state`, `-m conntrack --ctstate`: what it is to its connection is one of these.
+    State(States),
 }
 
 /// A rule: all conditions must be met.
@@ -139,6 +162,13 @@ pub struct Passing<'a> {
     pub oif: Option<InterfaceId>,
 }
 
+impl Passing<'_> {
+    /// The family of the packet, going by its outermost header.
+    fn family(&self) -> Family {
+        self.packet.routed_src().family()
+    }
+}
+
 /// What a chain says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ruling {
@@ -151,50 +181,97 @@ pub enum Ruling {
     Drop,
 }
 
+/// The rule that redirects a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Redirection {
+    /// Its number, from 1.
+    pub(super) number: usize,
+    /// `--to-ports`
+    pub(super) ports: Option<(u16, u16)>,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Rules {
     rules: Vec<FilterRule>,
     drops: bool,
 }
 
-/// The chains of a host.
+/// The chains of a host, those of iptables and those of ip6tables.
 #[derive(Clone, Debug, Default)]
-#[repr(C)] // every packet asks whether it is used
 pub struct Netfilter {
-    /// Has anybody ever changed a chain? If not, none has anything to say.
-    is_used: bool,
-    chains: [Rules; 5],
+    /// Absent as long as nobody has changed a chain: none has anything to say then.
+    tables: Option<Box<[[Rules; Chain::COUNT]; 2]>>,
+    /// Present once a rule has asked for it.
+    conntrack: Option<Box<Conntrack>>,
 }
 
 impl Netfilter {
     /// The rules of a chain, to change them.
-    pub fn chain_mut(&mut self, chain: Chain) -> &mut Vec<FilterRule> {
-        self.is_used = true;
-        &mut self.chains[chain as usize].rules
+    pub fn chain_mut(&mut self, family: Family, chain: Chain) -> &mut Vec<FilterRule> {
+        &mut self.rules_mut(family, chain).rules
+    }
+
+    fn rules_mut(&mut self, family: Family, chain: Chain) -> &mut Rules {
+        &mut self.tables.get_or_insert_default()[family as usize][chain as usize]
+    }
+
+    fn rules(&self, family: Family, chain: Chain) -> Option<&Rules> {
+        self.tables.as_ref().map(|tables| &tables[family as usize][chain as usize])
     }
 
     /// The rules of a chain.
-    pub fn chain(&self, chain: Chain) -> &[FilterRule] {
-        &self.chains[chain as usize].rules
+    pub fn chain(&self, family: Family, chain: Chain) -> &[FilterRule] {
+        self.rules(family, chain).map_or(&[], |rules| &rules.rules)
     }
 
     /// `-P CHAIN DROP` or `ACCEPT`
-    pub fn set_policy(&mut self, chain: Chain, drops: bool) {
-        self.is_used = true;
-        self.chains[chain as usize].drops = drops;
+    pub fn set_policy(&mut self, family: Family, chain: Chain, drops: bool) {
+        self.rules_mut(family, chain).drops = drops;
+    }
+
+    /// Rules may have changed: does one need connection tracking? Once begun it goes on.
+    pub(super) fn rules_changed(&mut self) {
+        let Some(tables) = &self.tables else { return };
+        let asks = |rule: &FilterRule| {
+            matches!(rule.target, Target::Redirect { .. })
+                || rule.matches.iter().any(|m| matches!(m.what, Condition::State(_)))
+        };
+        let is_asked = tables.iter().flatten().any(|chain| chain.rules.iter().any(asks));
+        if is_asked && self.conntrack.is_none() {
+            self.conntrack = Some(Box::default());
+        }
+    }
+
+    /// The tracker, if there is one.
+    #[inline]
+    pub(super) fn conntrack(&self) -> Option<&Conntrack> {
+        self.conntrack.as_deref()
+    }
+
+    /// The tracker, if there is one, to tell it something.
+    #[inline]
+    pub(super) fn conntrack_mut(&mut self) -> Option<&mut Conntrack> {
+        self.conntrack.as_deref_mut()
+    }
+
+    /// What the packet that passes is to its connection, if a rule of the chain wants to know.
+    pub(super) fn state_for(&self, family: Family, chain: Chain) -> Option<State> {
+        let mut matches = self.chain(family, chain).iter().flat_map(|rule| &rule.matches);
+        let is_asked = matches.any(|m| matches!(m.what, Condition::State(_)));
+        self.conntrack().filter(|_| is_asked).map(Conntrack::state)
     }
 
     /// Has no chain anything to say, for sure?
     #[inline]
     pub fn is_silent(&self) -> bool {
-        !self.is_used
+        self.tables.is_none()
     }
 
-    /// Has the chain nothing to say?
+    /// Has the chain nothing to say, about packets of either family?
     #[inline]
     pub fn is_empty(&self, chain: Chain) -> bool {
-        let chain = &self.chains[chain as usize];
-        chain.rules.is_empty() && !chain.drops
+        let is_empty = |rules: &Rules| rules.rules.is_empty() && !rules.drops;
+        self.tables.as_ref().is_none_or(|tables| tables.iter().all(|of| is_empty(&of[chain as usize])))
     }
 
     /// The chain's word about a packet.
@@ -208,38 +285,51 @@ impl Netfilter {
 
     /// The number (from 1) of the rule that drops a packet; none if the policy of the chain does.
     pub(super) fn dropping_rule(&self, chain: Chain, passing: Passing<'_>) -> Option<usize> {
-        let mut mark = passing.packet.mark;
-        for (index, rule) in self.chain(chain).iter().enumerate() {
-            let is_met = rule.matches.iter().all(|m| m.what.is_met(passing, mark) == m.holds);
-            match rule.target {
-                Target::Drop | Target::Reject(_) if is_met => return Some(index + 1),
-                Target::Mark { value, mask } if is_met => mark = mark & !mask ^ value,
-                Target::Accept | Target::Drop | Target::Reject(_) | Target::Mark { .. } => {}
+        self.judge(chain, passing).1.filter(|number| {
+            let target = self.chain(passing.family(), chain)[number - 1].target;
+            matches!(target, Target::Drop | Target::Reject(_))
+        })
+    }
+
+    /// Table nat: the rule that redirects a packet.
+    pub(super) fn redirection(&self, chain: Chain, passing: Passing<'_>) -> Option<Redirection> {
+        let number = self.judge(chain, passing).1?;
+        match self.chain(passing.family(), chain)[number - 1].target {
+            Target::Redirect { ports } => Some(Redirection { number, ports }),
+            Target::Accept | Target::Drop | Target::Reject(_) | Target::Mark { .. } | Target::Continue => {
+                None
             }
         }
-        None
     }
 
     #[inline(never)]
     fn walk(&self, chain: Chain, passing: Passing<'_>) -> Ruling {
-        let chain = &self.chains[chain as usize];
+        self.judge(chain, passing).0
+    }
+
+    /// The chain's word, and the number (from 1) of the rule that has the last one; none if that is the policy.
+    fn judge(&self, chain: Chain, passing: Passing<'_>) -> (Ruling, Option<usize>) {
         let mut mark = passing.packet.mark;
-        for rule in &chain.rules {
-            if !rule.matches.iter().all(|m| m.what.is_met(passing, mark) == m.holds) {
+        let Some(chain) = self.rules(passing.family(), chain) else { return (Ruling::Accept { mark }, None) };
+        let state = self.conntrack().map_or(State::Untracked, Conntrack::state);
+        for (index, rule) in chain.rules.iter().enumerate() {
+            if !rule.matches.iter().all(|m| m.what.is_met(passing, mark, state) == m.holds) {
                 continue;
             }
+            let number = Some(index + 1);
             match rule.target {
-                Target::Accept => return Ruling::Accept { mark },
-                Target::Drop | Target::Reject(_) => return Ruling::Drop,
+                Target::Accept | Target::Redirect { .. } => return (Ruling::Accept { mark }, number),
+                Target::Drop | Target::Reject(_) => return (Ruling::Drop, number),
                 Target::Mark { value, mask } => mark = mark & !mask ^ value,
+                Target::Continue => {}
             }
         }
-        if chain.drops { Ruling::Drop } else { Ruling::Accept { mark } }
+        (if chain.drops { Ruling::Drop } else { Ruling::Accept { mark } }, None)
     }
 }
 
 impl Condition {
-    fn is_met(&self, passing: Passing<'_>, now_mark: u32) -> bool {
+    fn is_met(&self, passing: Passing<'_>, now_mark: u32, state: State) -> bool {
         let packet = passing.packet;
         let is_tunnelled = packet.outer.is_some();
         let ports = if packet.fragment_offset == 0 && !is_tunnelled { packet.ports() } else { None };
@@ -256,6 +346,7 @@ impl Condition {
             Condition::Mark { value, mask } => now_mark & mask == *value,
             Condition::LaterFragment => packet.fragment_offset > 0,
             Condition::Syn => is_syn(packet),
+            Condition::State(states) => states.has(state),
         }
     }
 }
@@ -297,6 +388,7 @@ fn is_syn(packet: &Packet) -> bool {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::addr::Family::V4;
     use crate::packet::{Flags, Payload, Segment};
 
     fn rule(matches: &[(Condition, bool)], target: Target) -> FilterRule {
@@ -318,7 +410,7 @@ mod tests {
             (Condition::Protocol(6), true),
             (Condition::DestinationPorts(vec![(80, 80), (443, 443)]), true),
         ];
-        netfilter.chain_mut(Chain::ManglePrerouting).push(rule(&web, Target::set_mark(1, u32::MAX)));
+        netfilter.chain_mut(V4, Chain::ManglePrerouting).push(rule(&web, Target::set_mark(1, u32::MAX)));
         let mut packet = tcp("192.168.1.10", "10.0.0.100", 60);
         assert_eq!(ruling(&netfilter, Chain::ManglePrerouting, &packet), Ruling::Accept { mark: 1 });
         packet.set_dport(8080);
@@ -341,7 +433,7 @@ mod tests {
         ];
         for (target, before, after) in cases {
             let mut netfilter = Netfilter::default();
-            netfilter.chain_mut(Chain::ManglePrerouting).push(rule(&[], target));
+            netfilter.chain_mut(V4, Chain::ManglePrerouting).push(rule(&[], target));
             let packet = Packet { mark: before, ..tcp("192.168.1.10", "10.0.0.100", 60) };
             let found = ruling(&netfilter, Chain::ManglePrerouting, &packet);
             assert_eq!(found, Ruling::Accept { mark: after }, "{target:x?} on {before:x}");
@@ -351,7 +443,7 @@ mod tests {
     #[test]
     fn a_later_rule_sees_the_mark_of_an_earlier_one() {
         let mut netfilter = Netfilter::default();
-        let chain = netfilter.chain_mut(Chain::ManglePrerouting);
+        let chain = netfilter.chain_mut(V4, Chain::ManglePrerouting);
         chain.push(rule(&[], Target::set_mark(1, u32::MAX)));
         chain.push(rule(&[(Condition::Mark { value: 1, mask: 1 }, true)], Target::or_mark(2)));
         chain.push(rule(&[(Condition::Mark { value: 0, mask: 2 }, true)], Target::Drop));
@@ -364,11 +456,11 @@ mod tests {
         let mut netfilter = Netfilter::default();
         let packet = tcp("192.168.1.10", "10.0.0.100", 60);
         assert_eq!(ruling(&netfilter, Chain::Input, &packet), Ruling::Accept { mark: 0 });
-        netfilter.set_policy(Chain::Input, true);
+        netfilter.set_policy(V4, Chain::Input, true);
         assert_eq!(ruling(&netfilter, Chain::Input, &packet), Ruling::Drop);
         let from_lan = [(Condition::Source(prefix("10.0.0.0/24")), false), (Condition::In(ETH0), true)];
-        netfilter.chain_mut(Chain::Input).push(rule(&from_lan, Target::Accept));
-        netfilter.chain_mut(Chain::Input).push(rule(&[], Target::Drop));
+        netfilter.chain_mut(V4, Chain::Input).push(rule(&from_lan, Target::Accept));
+        netfilter.chain_mut(V4, Chain::Input).push(rule(&[], Target::Drop));
         assert_eq!(ruling(&netfilter, Chain::Input, &packet), Ruling::Accept { mark: 0 });
         let local = tcp("10.0.0.50", "10.0.0.100", 60);
         assert_eq!(ruling(&netfilter, Chain::Input, &local), Ruling::Drop);
@@ -378,7 +470,7 @@ mod tests {
     fn syn_ports_and_interfaces() {
         let mut netfilter = Netfilter::default();
         let opening = [(Condition::Syn, true), (Condition::Ports(vec![(1000, 2000)]), true)];
-        netfilter.chain_mut(Chain::Forward).push(rule(&opening, Target::Drop));
+        netfilter.chain_mut(V4, Chain::Forward).push(rule(&opening, Target::Drop));
         let with = |flags: Flags| {
             let segment = Segment { sport: 1024, dport: 80, flags, ..Segment::default() };
             Packet { payload: Payload::Tcp(segment), ..tcp("192.168.1.10", "10.0.0.100", 60) }
@@ -389,9 +481,9 @@ mod tests {
         let mut other = with(Flags::SYN);
         other.set_sport(3000);
         assert_eq!(ruling(&netfilter, Chain::Forward, &other), Ruling::Accept { mark: 0 });
-        netfilter.chain_mut(Chain::Output).push(rule(&[(Condition::Out(ETH0), true)], Target::Drop));
+        netfilter.chain_mut(V4, Chain::Output).push(rule(&[(Condition::Out(ETH0), true)], Target::Drop));
         netfilter
-            .chain_mut(Chain::Output)
+            .chain_mut(V4, Chain::Output)
             .push(rule(&[(Condition::SourcePorts(vec![(1024, 1024)]), false)], Target::Drop));
         assert_eq!(ruling(&netfilter, Chain::Output, &answer), Ruling::Accept { mark: 0 });
     }

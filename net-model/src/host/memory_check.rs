@@ -154,7 +154,7 @@ impl World {
                 let _ = host.add_rule(None, rule).or_else(|_| host.delete_rule(None, rule));
             }
             Step::Filter { has_rule } => {
-                let rules = host.netfilter.chain_mut(Chain::Input);
+                let rules = host.netfilter.chain_mut(crate::addr::Family::V4, Chain::Input);
                 rules.clear();
                 if has_rule {
                     rules.push(FilterRule { matches: Vec::new(), target: Target::Drop });

@@ -7,6 +7,7 @@ use super::fragment::cut;
 use super::icmp::{Cause, Error};
 use super::mark::{Chain, Passing, Ruling};
 use super::neighbour::NeighbourId;
+use super::netfilter::Onward;
 use super::node::Host;
 use super::route::{Route, RouteClass};
 use super::stack::{NeighbourAction, Resolution, truesize};
@@ -45,7 +46,9 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let (to, speaker) = (packet.routed_dst(), Some(packet.routed_src()));
         if let Some(frame) = self.leave_as_known(cx, frame, to, speaker) {
-            self.mark_own(cx, &frame);
+            if !self.begin_output(cx, &frame) {
+                return self.lose(cx, frame, DropReason::FilterDrop);
+            }
             self.route_own(cx, frame);
         }
     }
@@ -53,7 +56,10 @@ impl Host {
     /// LOCAL_OUT of a host with a director.
     #[inline(never)]
     fn send_past_director(&mut self, cx: &mut Cx, mut frame: FrameId) {
-        self.mark_own(cx, &frame);
+        if !self.begin_output(cx, &frame) {
+            return self.lose(cx, frame, DropReason::FilterDrop);
+        }
+        let before = self.tracked(cx, &frame);
         if let Some(director) = &mut self.director
             && let packet = cx.wiring.frames.packet_mut(&frame)
             && director.intercepts(packet.dst.family())
@@ -66,6 +72,9 @@ impl Host {
                 self.tell_decision(cx, &frame, &verdict);
             }
             self.arm_director(cx);
+            if let Some(before) = before {
+                self.track_past_director(cx, &frame, &before, matches!(verdict, Verdict::Send { .. }));
+            }
             match verdict {
                 Verdict::Accept if is_translated => {
                     let Some(reply) = self.send_reply(cx, frame, speaker) else { return };
@@ -104,23 +113,12 @@ impl Host {
     pub(crate) fn send_towards(&mut self, cx: &mut Cx, frame: FrameId, to: Addr) {
         cx.wiring.frames.packet_mut(&frame).mark = UNMARKED;
         match self.stack.route_output(to, None, UNMARKED) {
-            Ok(route) if self.filters_output(cx, &frame, &route) => {
-                self.lose(cx, frame, DropReason::FilterDrop);
-            }
-            Ok(route) => self.emit(cx, frame, &route, to),
+            Ok(route) => match self.pass_output(cx, &frame, route, to) {
+                Onward::Out(route, to) => self.emit(cx, frame, &route, to),
+                Onward::Here => self.deliver_here(cx, frame),
+                Onward::Dropped => self.lose(cx, frame, DropReason::FilterDrop),
+            },
             Err(_) => self.lose(cx, frame, DropReason::IpvsNoRoute),
-        }
-    }
-
-    /// Table mangle, OUTPUT: the packet's mark may choose its route.
-    #[inline]
-    fn mark_own(&mut self, cx: &mut Cx, frame: &FrameId) {
-        if !self.stack.netfilter.is_empty(Chain::MangleOutput) {
-            let packet = cx.wiring.frames.packet_mut(frame);
-            let passing = Passing { packet, iif: None, oif: None };
-            if let Ruling::Accept { mark } = self.stack.netfilter.pass(Chain::MangleOutput, passing) {
-                packet.mark = mark;
-            }
         }
     }
 
@@ -154,6 +152,9 @@ impl Host {
     /// Puts a frame on its way, which is the route for `to`: link address, then the wire.
     #[inline(never)]
     pub(crate) fn emit(&mut self, cx: &mut Cx, frame: FrameId, route: &Route, to: Addr) {
+        if !self.stack.netfilter.is_silent() {
+            self.postrouting(cx, &frame);
+        }
         let packet = cx.wiring.frames.packet_mut(&frame);
         let is_plain = route.kind != RouteClass::Local
             && u32::from(packet.wire_len()) <= route.mtu
@@ -177,6 +178,9 @@ impl Host {
     pub(super) fn emit_with_care(&mut self, cx: &mut Cx, frame: FrameId, route: &Route) {
         if route.kind == RouteClass::Local {
             self.tell(cx, Stage::Output, &frame, |frame| format!("{frame}: to this host itself, out of lo"));
+            if let Some(conntrack) = self.stack.netfilter.conntrack_mut() {
+                conntrack.loop_back();
+            }
             cx.loopback.push_back((self.id, frame));
             return;
         }
@@ -263,7 +267,11 @@ impl Host {
                 Some(socket) if is_own && cx.sockets.get(socket).state == State::SynSent => {
                     self.give_up(cx, socket, Failure::Unreachable);
                 }
-                _ if is_own => {}
+                _ if is_own => {
+                    if let Some(director) = &mut self.director {
+                        director.tunnel_lost(&packet);
+                    }
+                }
                 _ => self.send_error(cx, &packet, Error::HostUnreachable, Cause::Neighbour),
             }
         }

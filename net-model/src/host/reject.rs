@@ -40,9 +40,13 @@ impl Netfilter {
     /// What a chain that drops a packet tells its sender, if anything.
     fn rejection(&self, chain: Chain, passing: Passing<'_>) -> Option<Rejection> {
         let number = self.dropping_rule(chain, passing)?;
-        match self.chain(chain)[number - 1].target {
+        match self.chain(passing.packet.routed_src().family(), chain)[number - 1].target {
             Target::Reject(rejection) => Some(rejection),
-            Target::Accept | Target::Drop | Target::Mark { .. } => None,
+            Target::Accept
+            | Target::Drop
+            | Target::Mark { .. }
+            | Target::Redirect { .. }
+            | Target::Continue => None,
         }
     }
 }
@@ -83,6 +87,9 @@ impl Host {
         let Some(reset) = reset(packet) else { return };
         let Ok(route) = self.stack.route_output(reset.dst, None, 0) else { return };
         let to = reset.dst;
+        if let Some(conntrack) = self.stack.netfilter.conntrack_mut() {
+            conntrack.answer(cx.now, &reset);
+        }
         let frame = Frame { dst: Mac::ZERO, src: Mac::ZERO, vlan: 0, body: Body::Ip(reset) };
         let frame = cx.wiring.frames.send(frame);
         self.emit(cx, frame, &route, to);
@@ -125,6 +132,7 @@ mod tests {
     use super::super::mark::FilterRule;
     use super::super::testing::tcp;
     use super::*;
+    use crate::addr::Family::V4;
 
     fn segment(flags: Flags) -> Packet {
         let segment =
@@ -154,10 +162,10 @@ mod tests {
         let mut netfilter = Netfilter::default();
         let packet = segment(Flags::SYN);
         let passing = Passing { packet: &packet, iif: None, oif: None };
-        netfilter.set_policy(Chain::Input, true);
+        netfilter.set_policy(V4, Chain::Input, true);
         assert_eq!(netfilter.rejection(Chain::Input, passing), None, "the policy drops silently");
         let rule = FilterRule { matches: Vec::new(), target: Target::Reject(Rejection::Reset) };
-        netfilter.chain_mut(Chain::Input).push(rule);
+        netfilter.chain_mut(V4, Chain::Input).push(rule);
         assert_eq!(netfilter.rejection(Chain::Input, passing), Some(Rejection::Reset));
         assert_eq!(netfilter.rejection(Chain::Forward, passing), None);
     }

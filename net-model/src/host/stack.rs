@@ -40,7 +40,7 @@ pub struct Stack<H> {
     /// `ip_forward_use_pmtu`, where forwarding sees it at a glance.
     pub(super) forwards_by_path_mtu: bool,
     /// `net.ipv4.ip_default_ttl`
-    default_ttl: u8,
+    pub(super) default_ttl: u8,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
     pub(super) exceptions: Exceptions,
@@ -64,6 +64,7 @@ pub struct Stack<H> {
     pub(super) host: HostConf,
     pub(super) local_ports: (u16, u16),
     pub(super) stream: Stream,
+    /// What nobody else knows: it goes into hashes of routes and into initial sequence numbers.
     pub(super) hash_seed: u64,
     ip_id: u16,
     /// The last number given to an interface as its pass.
@@ -72,6 +73,11 @@ pub struct Stack<H> {
 }
 
 impl<H> Stack<H> {
+    /// What nobody else knows.
+    pub(crate) fn secret(&self) -> u64 {
+        self.hash_seed
+    }
+
     /// A host as it boots: `lo` is up with 127.0.0.1/8, all settings are at their defaults.
     /// `stream` is the host's own; all its random choices come from there.
     pub fn new(stream: Stream, timers: Timers) -> Stack<H> {
@@ -218,12 +224,6 @@ impl<H> Stack<H> {
         if is_v4 { self.default_ttl } else { DEFAULT_TTL }
     }
 
-    /// Settings that packets look at have been written.
-    pub(super) fn note_host_settings(&mut self) {
-        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
-        self.default_ttl = self.host.get(HostKey::IpDefaultTtl) as u8; // 1 to 255
-    }
-
     /// The link address of a next hop. `source` is the source address of the packet that wants it, if there is one:
     /// requests may announce it.
     pub fn resolve(
@@ -362,6 +362,7 @@ impl<H> Stack<H> {
     /// Rules may have changed: what was remembered without asking them is forgotten.
     pub(crate) fn rules_changed(&mut self) {
         if !self.netfilter.is_silent() {
+            self.netfilter.rules_changed();
             self.changed();
         }
     }

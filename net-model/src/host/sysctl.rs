@@ -89,7 +89,8 @@ impl<H> Stack<H> {
             Target::ForwardingV6 => self.forwards_v6 = number != 0,
             Target::LocalPorts => {}
         }
-        self.note_host_settings();
+        self.forwards_by_path_mtu = self.host.get(HostKey::IpForwardUsePmtu) != 0;
+        self.default_ttl = self.host.get(HostKey::IpDefaultTtl) as u8; // 1 to 255
         self.changed();
         Ok(())
     }

@@ -8,6 +8,7 @@
 use super::Director;
 use super::connection::{Slot, Tuple, flag};
 use super::forwarding::{tunnel_overhead, wrap};
+use super::mapping::MappingId;
 use super::state::{self, Signal};
 use super::table::has_key;
 use super::tcp_state::Kind;
@@ -22,13 +23,16 @@ pub(crate) struct Passage {
     slot: Slot,
     /// The generation of the table for which it is true.
     generation: u32,
+    /// Their mapping: while the generation lasts, its number means the same.
+    mapping: MappingId,
     /// Are they the client's?
     is_request: bool,
 }
 
 impl Passage {
     /// Nothing is known.
-    pub(crate) const NONE: Passage = Passage { slot: Slot::NONE, generation: 0, is_request: false };
+    pub(crate) const NONE: Passage =
+        Passage { slot: Slot::NONE, generation: 0, mapping: MappingId::FIRST, is_request: false };
 }
 
 /// What becomes of a client's next packets.
@@ -83,7 +87,8 @@ impl Director {
     }
 
     fn passage(&self, slot: Slot, is_request: bool) -> Passage {
-        Passage { slot, generation: self.connections.generation, is_request }
+        let mapping = self.connections.get(slot).mapping;
+        Passage { slot, generation: self.connections.generation(), mapping, is_request }
     }
 
     /// Is there something that every packet has to pass?
@@ -95,9 +100,9 @@ impl Director {
         self.hears_first_words() || self.stands_by() || self.sync.has_master()
     }
 
-    /// LOCAL_IN for a client's segment, FORWARD for a server's: it is ready to leave by the way that is known for the
+    /// LOCAL_IN for a client's segment, FORWARD for a server's, from and to where the passage was foreseen: it is ready to leave by the way that is known for the
     /// passage; or nothing has happened. It may live for another hop, and fits the way.
-    #[inline(never)]
+    #[inline(always)] // a part of director_input
     pub(crate) fn pass_by_heart(
         &mut self,
         now: Time,
@@ -105,13 +110,13 @@ impl Director {
         passage: &Passage,
         host: &impl Surroundings,
     ) -> bool {
-        if passage.generation != self.connections.generation || self.clock.tell(now) {
+        if passage.generation != self.connections.generation() || self.clock.tell(now) {
             return false;
         }
         if passage.is_request {
-            self.request_by_heart(now, packet, passage.slot, host)
+            self.request_by_heart(now, packet, passage, host)
         } else {
-            self.reply_by_heart(now, packet, passage.slot)
+            self.reply_by_heart(now, packet, passage)
         }
     }
 
@@ -120,15 +125,15 @@ impl Director {
         &mut self,
         now: Time,
         packet: &mut Packet,
-        slot: Slot,
+        passage: &Passage,
         host: &impl Surroundings,
     ) -> bool {
         let Payload::Tcp(segment) = &mut packet.payload else { return false };
         let Director { connections, destinations, .. } = self;
-        let (connection, mapping) = connections.both_mut(slot);
+        let (connection, mapping) = connections.both_mut(passage.slot);
         let is_it = connection.flags & (flag::HASHED | UNUSUAL) == flag::HASHED
             && has_key(connection, proto::TCP, packet.src, segment.sport)
-            && mapping.virtual_ == (packet.dst, segment.dport);
+            && connection.mapping == passage.mapping;
         if !is_it || segment.flags.has(Flags::SYN) {
             return false;
         }
@@ -151,7 +156,7 @@ impl Director {
         if effect.shifts {
             connection.shift(mapping, destinations);
         }
-        connection.rearm(now, slot, &mut self.clock);
+        connection.rearm(now, passage.slot, &mut self.clock);
         if effect.assures {
             self.assure(control);
         }
@@ -159,13 +164,13 @@ impl Director {
     }
 
     #[inline(always)] // a part of pass_by_heart
-    fn reply_by_heart(&mut self, now: Time, packet: &mut Packet, slot: Slot) -> bool {
+    fn reply_by_heart(&mut self, now: Time, packet: &mut Packet, passage: &Passage) -> bool {
         let Payload::Tcp(segment) = &mut packet.payload else { return false };
         let Director { connections, destinations, .. } = self;
-        let (connection, mapping) = connections.both_mut(slot);
+        let (connection, mapping) = connections.both_mut(passage.slot);
         let is_it = connection.flags & (flag::HASHED | UNUSUAL) == flag::HASHED
             && has_key(connection, proto::TCP, packet.dst, segment.dport)
-            && mapping.speaker(connection.method()) == (packet.src, segment.sport);
+            && connection.mapping == passage.mapping;
         if !is_it {
             return false;
         }
@@ -180,7 +185,7 @@ impl Director {
         if effect.shifts {
             connection.shift(mapping, destinations);
         }
-        connection.rearm(now, slot, &mut self.clock);
+        connection.rearm(now, passage.slot, &mut self.clock);
         if effect.assures {
             self.assure(control);
         }

@@ -157,10 +157,6 @@ pub(crate) struct Tuple {
 }
 
 impl Tuple {
-    /// That of no packet.
-    pub(crate) const NONE: Tuple =
-        Tuple { protocol: 0, src: Addr::UNSPECIFIED_V4, dst: Addr::UNSPECIFIED_V4, sport: 0, dport: 0 };
-
     /// The tuple of a packet of a protocol that IPVS balances. AH and ESP follow the key exchange, UDP 500 to 500.
     #[inline(always)] // once a packet
     pub(super) fn of(packet: &Packet) -> Option<Tuple> {

@@ -7,7 +7,7 @@
 
 use super::clock::{Alarm, Clock};
 use super::command::COLLECT;
-use super::connection::Slot;
+use super::connection::{Slot, Tuple, flag};
 use super::decision::Decision;
 use super::defence::Defences;
 use super::destination::Destinations;
@@ -144,6 +144,14 @@ impl Director {
             None => self.icmp_reply(packet),
         };
         verdict.unwrap_or(Verdict::Accept)
+    }
+
+    /// Do packets of the connection to which this one belongs, as it came, stay in netfilter's connection tracking
+    /// (`net.ipv4.vs.conntrack`)? None if it belongs to no connection.
+    pub fn keeps_conntrack(&self, packet: &Packet) -> Option<bool> {
+        let tuple = Tuple::of(packet)?;
+        let slot = self.connections.find_request(&tuple).or_else(|| self.connections.find_reply(&tuple))?;
+        Some(self.connections.get(slot).is(flag::CONNTRACK))
     }
 
     /// When [`Director::advance`] has something to do next, if ever.

@@ -66,7 +66,8 @@ impl Director {
         }
     }
 
-    /// `expire_nodest_conn`: entries without an available destination go, those that control others excepted.
+    /// `expire_nodest_conn`: entries without an available destination go, those that control others excepted; and with
+    /// the last of its connections goes a template, even an assured one.
     pub(super) fn expire_gone(&mut self) {
         let gone = |(slot, c): (Slot, &super::connection::Connection)| {
             (self.is_gone(slot) && c.controls == 0).then_some(slot)
@@ -74,8 +75,17 @@ impl Director {
         let slots: Vec<Slot> = self.connections.iter().filter_map(gone).collect();
         for slot in slots {
             // A template may have gone with the last of its connections.
-            if self.connections.get(slot).is(flag::HASHED) {
-                self.discard(slot);
+            if !self.connections.get(slot).is(flag::HASHED) {
+                continue;
+            }
+            let control = self.connections.get(slot).control.some();
+            self.discard(slot);
+            let is_left = |slot: &Slot| {
+                let template = self.connections.get(*slot);
+                template.is(flag::HASHED) && template.controls == 0
+            };
+            if let Some(control) = control.filter(is_left) {
+                self.discard(control);
             }
         }
     }

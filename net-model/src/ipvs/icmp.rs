@@ -122,6 +122,15 @@ impl Director {
         }
     }
 
+    /// Nobody answers for the next hop of a tunnel packet: the host tells itself, and what was inside counts as an
+    /// outgoing packet. The client hears nothing, and in IPv6 nothing counts (both recorded from Linux 6.1).
+    pub(crate) fn tunnel_lost(&mut self, packet: &Packet) {
+        if let Some((slot, inner)) = self.tunnelled(packet).filter(|(_, inner)| inner.src.is_v4()) {
+            let destination = self.connections.mapping(self.connections.get(slot)).destination;
+            self.destinations.count(destination, |counters| counters.count_out(u64::from(inner.len)));
+        }
+    }
+
     /// The entry of a tunnel packet that we sent, and what was inside.
     fn tunnelled(&self, quote: &Packet) -> Option<(Slot, Packet)> {
         let outer = quote.outer?;

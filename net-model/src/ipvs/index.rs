@@ -2,8 +2,8 @@
 //!
 //! Eight cells make a bucket, and a bucket is a cache line. A cell holds the whole hash, one byte of it (the tag) side by
 //! side with those of the other cells: a look-up compares eight tags at once, reads one line here and then the very entry
-//! it wants. What does not fit into its bucket lies in the next one; a bucket with a free cell ends the search. The index
-//! grows by a quarter, and a hash keeps its relative place: growing reads and writes in order.
+//! it wants. What does not fit into its bucket lies in the next one; a bucket with a free cell ends the search. A large
+//! index grows by a quarter, and a hash keeps its relative place: growing reads and writes in order.
 
 /// An index from 24-bit hashes to 32-bit values.
 #[derive(Debug)]
@@ -36,6 +36,9 @@ const FULL: usize = 55;
 
 /// Buckets of an empty index.
 const FEWEST: usize = 8;
+
+/// An index of so many buckets, a megabyte, is large: it no longer doubles.
+const LARGE: usize = 1 << 14;
 
 /// Bits of a hash; there may be more in the number, and they are ignored.
 const HASH_BITS: u32 = 24;
@@ -216,7 +219,7 @@ impl Index {
 
     fn grow(&mut self) {
         let n = self.buckets.len();
-        let larger = vec![Bucket::EMPTY; if n < 1024 { 2 * n } else { n + n / 4 }];
+        let larger = vec![Bucket::EMPTY; if n < LARGE { 2 * n } else { n + n / 4 }];
         for bucket in std::mem::replace(&mut self.buckets, larger) {
             for cell in 0..bucket.len as usize {
                 self.enter(bucket.hash(cell), bucket.values[cell]);

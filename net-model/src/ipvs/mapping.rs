@@ -39,6 +39,11 @@ impl Mapping {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct MappingId(u32);
 
+impl MappingId {
+    /// The first of them.
+    pub(super) const FIRST: MappingId = MappingId(0);
+}
+
 /// All mappings in use.
 #[derive(Debug)]
 pub(super) struct Mappings {
@@ -47,6 +52,8 @@ pub(super) struct Mappings {
     by_value: FxHashMap<Mapping, MappingId>,
     /// The mapping used last of each destination, by the lowest bits of its number: mostly the one that is wanted.
     recent: [MappingId; RECENT],
+    /// Changes whenever a number may come to mean something else.
+    pub(super) generation: u32,
 }
 
 const RECENT: usize = 64;
@@ -65,6 +72,7 @@ impl Mappings {
             free: Vec::new(),
             by_value: FxHashMap::default(),
             recent: [MappingId(0); RECENT],
+            generation: 1,
         }
     }
 
@@ -114,6 +122,7 @@ impl Mappings {
         let record = &mut self.records[id.0 as usize];
         record.references -= 1;
         if record.references == 0 {
+            self.generation = self.generation.wrapping_add(1);
             self.by_value.remove(&record.mapping);
             self.free.push(id);
         }

@@ -142,7 +142,8 @@ impl Director {
             Some(mark) => {
                 let mark = match service.family() {
                     Family::V4 => Addr::v4(mark),
-                    Family::V6 => Addr::v6(u128::from(mark)),
+                    // The mark is the first of the address's four words.
+                    Family::V6 => Addr::v6(u128::from(mark) << 96),
                 };
                 (0, (mark, 0))
             }

@@ -19,8 +19,6 @@ pub(super) struct Connections {
     pub(super) index: Index,
     /// Entries in the table.
     len: usize,
-    /// Counts what may alter where packets pass: commands, settings, an entry that steps in front of an older one.
-    pub(super) generation: u32,
     /// Entries whose client port is not known.
     portless: usize,
     /// Entries by the upper half of their client port. Clients' packets go to low ports and come from high ones: that
@@ -48,7 +46,6 @@ impl Connections {
             mappings: Mappings::new(),
             index: Index::new(),
             len: 0,
-            generation: 0,
             portless: 0,
             by_port: [0; 256],
             announced: Vec::new(),
@@ -273,9 +270,16 @@ impl Connections {
         self.announced[slot.index()] = announced;
     }
 
+    /// Counts what may alter where packets pass: commands, settings, an entry that steps in front of an older one, a
+    /// mapping that is no longer.
+    #[inline]
+    pub(super) fn generation(&self) -> u32 {
+        self.mappings.generation
+    }
+
     /// What was found once may have to be looked for again.
     pub(super) fn changes(&mut self) {
-        self.generation = self.generation.wrapping_add(1);
+        self.mappings.generation = self.mappings.generation.wrapping_add(1);
     }
 
     /// Bytes of heap memory.

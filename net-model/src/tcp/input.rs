@@ -88,13 +88,14 @@ impl Host {
         let flow = packet.flow;
         cx.deliver(frame);
         let key = Key { host: self.id, udp: false, local, remote };
-        let mss = self.mss_towards(remote.0);
+        let (mss, way) = self.begin_way([local.0, remote.0]);
         let id = cx.sockets.insert(&key, State::SynReceived, App::Server(server), flow);
         cx.exchanges.note_server(flow, id);
         cx.sockets.admit(id, flow, pass);
-        self.find_way_out(cx, id, [local.0, remote.0]);
+        self.keep_way(cx, id, way);
         let (socket, _) = cx.sockets.busy(id);
-        socket.begin_at(super::output::initial_sequence(local, remote, cx.now.as_nanos()));
+        let now = cx.now.as_nanos();
+        socket.begin_at(super::output::initial_sequence(self.stack.secret(), local, remote, now));
         socket.rcv_nxt = segment.seq.wrapping_add(1);
         socket.mss = mss.min(segment.mss.saturating_sub(12).max(88));
         self.watch(cx, id);

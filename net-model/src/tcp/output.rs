@@ -3,6 +3,7 @@
 //! Slow start from ten segments; no pacing, no Nagle delay (requests and answers are single writes). A close after
 //! everything was sent makes a FIN of its own; with data still to send the FIN rides on the last segment.
 
+use super::input::mss_for;
 use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::transfer::{End, Transfer};
@@ -10,6 +11,7 @@ use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::{FrameId, Frames};
 use crate::host::Host;
+use crate::host::neighbour::NeighbourId;
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 
@@ -68,12 +70,12 @@ impl Host {
         flow: u32,
     ) -> SocketId {
         let key = Key { host: self.id, udp: false, local, remote };
-        let mss = self.mss_towards(remote.0);
+        let (mss, way) = self.begin_way([local.0, remote.0]);
         let id = cx.sockets.insert(&key, State::SynSent, app, flow);
+        self.keep_way(cx, id, way);
         let (socket, _) = cx.sockets.busy(id);
         socket.mss = mss;
-        socket.begin_at(initial_sequence(local, remote, cx.now.as_nanos()));
-        self.find_way_out(cx, id, [local.0, remote.0]);
+        socket.begin_at(initial_sequence(self.stack.secret(), local, remote, cx.now.as_nanos()));
         self.watch(cx, id);
         self.send_syn(cx, id, Flags::SYN, mss);
         id
@@ -130,25 +132,26 @@ impl Host {
     /// Sends what the window allows, and the FIN if it is its turn.
     #[inline]
     pub(crate) fn push(&mut self, cx: &mut Cx, id: SocketId) {
-        if let Some(transfer) = cx.sockets.transfer(id)
-            && transfer.has_more()
-        {
-            let from = transfer.snd_nxt;
-            self.push_from(cx, id, from);
+        if cx.sockets.transfer(id).is_some_and(|transfer| transfer.has_more()) {
+            self.push_more(cx, id);
         }
     }
 
-    fn push_from(&mut self, cx: &mut Cx, id: SocketId, from: u32) {
+    fn push_more(&mut self, cx: &mut Cx, id: SocketId) {
         let now_us = stamp(cx.now);
-        let has_moved = loop {
+        let mut has_sent = false;
+        loop {
             let up_to = cx.sockets.next_hole(id);
             let (socket, transfer) = cx.sockets.busy(id);
-            let Some(say) = socket.next_segment(transfer, now_us, up_to) else {
-                break transfer.snd_nxt != from;
-            };
+            let Some(say) = socket.next_segment(transfer, now_us, up_to) else { break };
+            let is_last = !transfer.has_more();
+            has_sent = true;
             self.send_segment(cx, id, say);
-        };
-        if has_moved {
+            if is_last {
+                break;
+            }
+        }
+        if has_sent {
             self.arm_retransmission(cx, id);
         }
     }
@@ -200,12 +203,22 @@ impl Host {
         let ttl = self.stack.own_ttl(ends[0].is_v4());
         let frame = write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0;
         self.send_built(cx, frame);
-        self.find_way_out(cx, id, ends);
+        self.keep_way(cx, id, self.known_way_out(ends));
     }
 
-    /// A socket with these ends remembers the way out of what it sends, if the host knows it.
-    pub(super) fn find_way_out(&self, cx: &mut Cx, id: SocketId, ends: [Addr; 2]) {
-        if let Some((next_hop, mtu)) = self.known_way_out(ends) {
+    /// What a socket with these ends needs to know of its way out: bytes of data in a segment, and the way, if it is known.
+    pub(super) fn begin_way(&mut self, ends: [Addr; 2]) -> (u16, Option<(NeighbourId, u16)>) {
+        let way = self.known_way_out(ends);
+        let mss = match way {
+            Some((_, mtu)) => mss_for(mtu, ends[1].is_v4()),
+            None => self.mss_towards(ends[1]),
+        };
+        (mss, way)
+    }
+
+    /// A socket remembers its way out, if the host knows it.
+    pub(super) fn keep_way(&self, cx: &mut Cx, id: SocketId, way: Option<(NeighbourId, u16)>) {
+        if let Some((next_hop, mtu)) = way {
             cx.sockets.learn_way_out(id, self.stack.epoch(), next_hop, mtu);
         }
     }
@@ -356,14 +369,36 @@ fn window_of_syn(flags: Flags, mss: u16) -> u16 {
     u16::MAX - u16::MAX % segment.max(1)
 }
 
-/// An initial sequence number: a hash of addresses and ports plus a clock of 64 ns, as Linux makes them.
-pub(crate) fn initial_sequence(local: (Addr, u16), remote: (Addr, u16), now_ns: u64) -> u32 {
+/// An initial sequence number: a hash of addresses, ports and the host's secret, plus a clock of 64 ns, as Linux makes
+/// them. A client that uses its port again towards the same server is always ahead of itself; towards another address of
+/// the same server only by chance.
+pub(crate) fn initial_sequence(secret: u64, local: (Addr, u16), remote: (Addr, u16), now_ns: u64) -> u32 {
     let [a, b] = local.0.words();
     let [c, d] = remote.0.words();
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut hash = 0xcbf2_9ce4_8422_2325u64 ^ secret;
     for word in [a, b, c, d, u64::from(local.1) << 16 | u64::from(remote.1)] {
         hash = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
     }
     let start = (hash >> 32) as u32 ^ hash as u32;
     start.wrapping_add((now_ns >> 6) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn who_begins_anew_is_ahead_of_himself(
+            secret: u64,
+            ends: (u32, u16, u32, u16),
+            now in 0..1_u64 << 50,
+            later in 1_000..130_000_000_000_u64,
+        ) {
+            let (local, remote) = ((Addr::v4(ends.0), ends.1), (Addr::v4(ends.2), ends.3));
+            let [first, second] = [now, now + later].map(|at| initial_sequence(secret, local, remote, at));
+            prop_assert!(second.wrapping_sub(first).cast_signed() > 0);
+        }
+    }
 }

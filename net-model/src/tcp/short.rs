@@ -23,6 +23,11 @@ impl Short {
         addr.to_v4_bits().filter(|bits| *bits < LISTED).map(Short)
     }
 
+    /// Is it the number of an address that is not its own short form?
+    pub(super) fn is_listed(self) -> bool {
+        self.0 >= LISTED
+    }
+
     /// The bits, for hash functions.
     #[inline]
     pub(crate) fn bits(self) -> u32 {

@@ -6,9 +6,9 @@
 //! stands in a few lines of memory that all sockets share, found by the tag of the connection's packets: there may be
 //! millions of sockets, but those on whose connections something happens at the same time are few.
 
-use super::short::Short;
 use super::socket::{Socket, SocketId, State};
 use super::table::Sockets;
+use crate::host::NO_PASS;
 use crate::host::neighbour::NeighbourId;
 use crate::packet::{Packet, Segment};
 
@@ -98,19 +98,23 @@ impl Sockets {
             return None;
         }
         let socket = self.pool.guess(way.socket)?;
-        let is_it = socket.flow == packet.flow
+        if socket.flow == packet.flow
             && (socket.lport, socket.rport) == (segment.dport, segment.sport)
-            && Short::of(packet.dst) == Some(socket.local)
-            && Short::of(packet.src) == Some(socket.remote)
+            && (packet.src.is_v4() && packet.src.words()[1] as u32 == socket.remote.bits())
+            && (packet.dst.is_v4() && packet.dst.words()[1] as u32 == socket.local.bits())
             && u32::from(socket.host) == host
-            && socket.state != State::Udp;
-        is_it.then_some((SocketId(way.socket), socket.state))
+        {
+            return Some((SocketId(way.socket), socket.state));
+        }
+        None
     }
 
-    /// The tables have let in a segment with this tag for a socket: others may come in, too.
+    /// The tables have let in a segment with this tag for a socket: others may come in, too. Not those to and from
+    /// addresses that are listed.
     pub(super) fn admit(&mut self, id: SocketId, tag: u32, pass: u32) {
         let socket = self.pool.get(id.0);
-        if socket.flow == tag && pass != 0 {
+        let is_plain = !(socket.local.is_listed() || socket.remote.is_listed());
+        if socket.flow == tag && pass != NO_PASS && is_plain {
             self.ways.of_mut(socket, id.0).pass = pass;
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn draw(runs: &[Labelled], size: Size) -> Drawing {
     }
     let svg = if shares.len() <= MOST_BARS { bars(&shares, size) } else { curve(&shares, total, size) };
     let reading = if shares.len() <= MOST_BARS {
-        "Share of all requests per server; the dark mark is the fair share: the server’s weight over all weights."
+        "Share of all requests per server; the upright mark is the fair share: the server’s weight over all weights."
     } else {
         "Requests over fair share, servers sorted; at 1× a server gets exactly what its weight entitles it to."
     };

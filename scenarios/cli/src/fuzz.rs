@@ -257,14 +257,14 @@ fn recorded(args: &Args) -> Result<bool> {
     })?;
     let cure = "there is no case in it; `lvsim fuzz --record FILE` writes them";
     ensure!(!records.is_empty(), "{}: {cure}", file.display());
-    let (tally, first) = record::check(&records);
+    let (tally, different) = record::check(&records);
     report(args, &tally)?;
-    if let Some((index, differences)) = &first
-        && let Some(trial) = Trial::new(&records[*index].case)
-    {
+    let told = if args.keep_going { different.len() } else { 1 };
+    for (index, differences) in different.iter().take(told) {
+        let trial = Trial::new(&records[*index].case).expect("it was set up a moment ago");
         tell_case(args, &trial, differences)?;
     }
-    Ok(first.is_some())
+    Ok(!different.is_empty())
 }
 
 fn report(args: &Args, tally: &Tally) -> Result<()> {

@@ -164,7 +164,8 @@ events:
         for (slow, normal) in slow.job.attempts.iter().zip(&normal.job.attempts) {
             let late = slow.at.abs_diff(normal.at * 8);
             assert!(late < 1_000, "{late}");
-            assert_eq!((slow.local, slow.work.div_ceil(8)), (normal.local, normal.work));
+            assert_eq!(slow.local, normal.local);
+            assert!(slow.work.abs_diff(normal.work * 8) <= 8, "but for roundings");
         }
         assert_eq!(slow.job.events[0].at, 8_000_000_000);
         let timeout = slow.job.attempts.iter().find_map(|attempt| attempt.timeout);

@@ -5,23 +5,28 @@ use crate::console::arptables::{
     ArpAction as Verdict, ArpChain as Hook, ArpChange, ArpRule as Wanted, Arptables,
 };
 use crate::console::iptables::{Change, Condition as Wish, Iptables, Rule};
+use net_model::addr::Family;
 use net_model::host::arptables::{ArpAction, ArpChain, ArpRule};
 use net_model::host::mark::{Chain, Condition, FilterRule, Match};
 
 impl Shell<'_> {
     pub(super) fn iptables(&mut self, command: &Iptables) -> Result<(), Refused> {
-        command.chains.iter().try_for_each(|chain| self.change_chain(*chain, &command.change))
+        let family = if command.is_v6 { Family::V6 } else { Family::V4 };
+        command.chains.iter().try_for_each(|chain| self.change_chain(family, *chain, &command.change))
     }
 
-    fn change_chain(&mut self, chain: Chain, change: &Change) -> Result<(), Refused> {
+    fn change_chain(&mut self, family: Family, chain: Chain, change: &Change) -> Result<(), Refused> {
         let new = match change {
             Change::Append(rule) | Change::Insert(_, rule) | Change::Delete(rule) => {
                 Some(self.filter_rule(rule)?)
             }
             Change::DeleteAt(_) | Change::Flush | Change::Policy { .. } | Change::List => None,
         };
+        if *change == Change::List {
+            return Ok(());
+        }
         let netfilter = &mut self.network.host_mut(self.host).stack.netfilter;
-        let rules = netfilter.chain_mut(chain);
+        let rules = netfilter.chain_mut(family, chain);
         match (change, new) {
             (Change::Append(_), Some(rule)) => rules.push(rule),
             (Change::Insert(at, _), Some(rule)) => {
@@ -44,7 +49,7 @@ impl Shell<'_> {
                 rules.remove(at);
             }
             (Change::Flush, _) => rules.clear(),
-            (Change::Policy { drops }, _) => netfilter.set_policy(chain, *drops),
+            (Change::Policy { drops }, _) => netfilter.set_policy(family, chain, *drops),
             (Change::List, _) => {}
             (Change::Append(_) | Change::Insert(..) | Change::Delete(_), None) => {
                 unreachable!("these changes bring a rule")

@@ -1,5 +1,6 @@
 //! What the native text of a host says, as far as checks need it.
 
+use super::firewall::Firewall;
 use crate::console::Command;
 use crate::console::ip::{IpCommand, LinkChange, RouteKind, RouteSpec};
 use crate::console::ipvsadm::Request;
@@ -31,6 +32,8 @@ pub(super) struct Facts {
     pub(super) destinations: Vec<(Line, ServiceKey, DestinationKey, DestinationConfig)>,
     /// Neighbours whose link address was set for good.
     pub(super) permanent: Vec<(Span, Addr)>,
+    /// Rules of iptables.
+    pub(super) firewall: Firewall,
     /// UDP ports where tunnels end.
     pub(super) tunnel_ports: Vec<u16>,
     /// MTUs that interfaces were given.
@@ -54,7 +57,8 @@ impl Facts {
                 Ok(Some(Command::Ip(changes))) => {
                     changes.iter().for_each(|change| facts.change(line, change));
                 }
-                Ok(Some(Command::Iptables(_) | Command::Arptables(_) | Command::Call(_))) => {
+                Ok(Some(Command::Iptables(change))) => facts.firewall.change(line.span, &change),
+                Ok(Some(Command::Arptables(_) | Command::Call(_))) => {
                     facts.is_opaque = true;
                 }
                 Ok(Some(Command::Modules(_)) | None) => {}
@@ -110,7 +114,7 @@ impl Facts {
             }
             IpCommand::FouAdd(port, _) => self.tunnel_ports.push(*port),
             IpCommand::LinkSet(dev, LinkChange::Mtu(mtu)) => {
-                self.mtus.push((line.span, dev.to_string(), *mtu))
+                self.mtus.push((line.span, dev.clone(), *mtu));
             }
             IpCommand::LinkLoad(name, _) => self.loaded.push(name),
             // Whatever else changes addresses, links or neighbours is beyond these checks.

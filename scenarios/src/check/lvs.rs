@@ -2,6 +2,7 @@
 //!
 //! All are warnings: the scenario runs, and shows what the fault looks like on the wire.
 
+use super::firewall;
 use super::ways::forwarding_of;
 use super::{View, listens};
 use crate::native::unknown_scheduler;
@@ -41,6 +42,7 @@ pub(super) fn check(view: &mut View<'_>) {
                     .push(Problem::error(line.span, message).help("add it with `-A` above this line"));
                 continue;
             }
+            firewall::states(view, director, *key, (server.addr, server.port), config.forwarding);
             destination(view, director, line, *key, *server, *config);
         }
     }
@@ -77,7 +79,8 @@ fn destination(
         ServiceKey::Mark { .. } => (Protocol::Tcp, None, 0),
     };
     let is_nat = config.forwarding == Forwarding::Masquerade;
-    let wanted = if is_nat { server.port } else { port };
+    let redirected = redirected(view, host, key, server, is_nat);
+    let wanted = redirected.unwrap_or(if is_nat { server.port } else { port });
     if !listens(&view.scenario.hosts[host], protocol, wanted) {
         let message = format!("no program on {name} listens on port {wanted}");
         view.warn_once(
@@ -102,9 +105,23 @@ fn destination(
             outer_source(view, director, &name, vip);
         }
     }
-    if let (Some(vip), false) = (vip, is_nat) {
+    if let (Some(vip), false, None) = (vip, is_nat, redirected) {
         virtual_address(view, host, vip);
     }
+}
+
+/// The port to which a rule of the real server redirects what the director sends, if one does: the server needs no
+/// virtual address then.
+fn redirected(
+    view: &View<'_>,
+    host: usize,
+    key: ServiceKey,
+    server: DestinationKey,
+    is_nat: bool,
+) -> Option<u16> {
+    let ServiceKey::Address { protocol, addr, port } = key else { return None };
+    let (addr, port) = if is_nat { (server.addr, server.port) } else { (addr, port) };
+    view.facts[host].firewall.redirects(protocol, addr, port)
 }
 
 /// Direct routing cannot change the port: ipvsadm replaces it without a word.

@@ -1,21 +1,15 @@
-//! `iptables`: firewall marks in the mangle table, and simple rules of the filter table.
+//! `iptables`: firewall marks in the table mangle, simple rules of the table filter, REDIRECT in the table nat.
+//!
+//! What iptables 1.8.9 refuses is refused in its words, with a cure; what it takes and is not modelled is named.
 
-use super::words::{Args, ParseError, Word, number, to_prefix};
+mod matches;
+mod targets;
+
+use super::names::Names;
+use super::words::{Args, ParseError, Word};
+use matches::Matches;
 pub use net_model::host::mark::{Chain, Condition as PacketCondition, Target};
-use net_model::host::reject::Rejection;
-use net_model::packet::proto;
-
-/// What `--reject-with` understands: the names of a type, the first one in full.
-const REJECTIONS: [(&[&str], Rejection); 8] = [
-    (&["icmp-port-unreachable", "port-unreach"], Rejection::PortUnreachable),
-    (&["icmp-net-unreachable", "net-unreach"], Rejection::NetUnreachable),
-    (&["icmp-host-unreachable", "host-unreach"], Rejection::HostUnreachable),
-    (&["icmp-proto-unreachable", "proto-unreach"], Rejection::ProtocolUnreachable),
-    (&["icmp-net-prohibited", "net-prohib"], Rejection::NetProhibited),
-    (&["icmp-host-prohibited", "host-prohib"], Rejection::HostProhibited),
-    (&["icmp-admin-prohibited", "admin-prohib"], Rejection::AdminProhibited),
-    (&["tcp-reset", "tcp-rst"], Rejection::Reset),
-];
+use targets::{check_target, parse_target};
 
 /// A change of a chain.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +40,7 @@ pub enum Change {
         /// `-P CHAIN DROP`
         drops: bool,
     },
-    /// `-S`, `-L`: nothing
+    /// `-S`, `-L`, `-Z`, `-X`: nothing
     List,
 }
 
@@ -80,61 +74,91 @@ enum Action {
     List,
 }
 
+impl Action {
+    /// The change that it is with its rule.
+    fn with(self, rule: Rule) -> Change {
+        match self {
+            Action::Append => Change::Append(rule),
+            Action::Insert(place) => Change::Insert(place, rule),
+            Action::Delete(None) => Change::Delete(rule),
+            Action::Delete(Some(place)) => Change::DeleteAt(place),
+            Action::Flush => Change::Flush,
+            Action::Policy { drops } => Change::Policy { drops },
+            Action::List => Change::List,
+        }
+    }
+}
+
 /// The tables that are modelled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Table {
     Filter,
     Mangle,
+    Nat,
 }
 
+/// Options of listings and of waiting, which change nothing.
+const OPTIONS_WITHOUT_EFFECT: [&str; 9] =
+    ["-n", "--numeric", "-v", "--verbose", "-x", "--exact", "--line-numbers", "-w", "--wait"];
+
 /// Reads an `iptables` or `ip6tables` command.
-pub(super) fn parse(words: &[Word]) -> Result<Iptables, ParseError> {
+pub(super) fn parse(words: &[Word], names: &Names) -> Result<Iptables, ParseError> {
     let is_v6 = words.first().is_some_and(|word| word.text.ends_with("ip6tables"));
     let mut args = Args::after_program(words);
     let mut table = Table::Filter;
-    let mut command: Option<(Action, Option<&Word>)> = None;
-    let mut rule = Rule { matches: vec![], target: Target::Accept };
-    let (mut negated, mut has_target) = (false, false);
+    let mut command: Option<(&Word, Action, Option<&Word>)> = None;
+    let mut target: Option<(&Word, Target)> = None;
+    let mut matches = Matches::new(names);
+    let mut is_negated = false;
     while let Some(word) = args.next() {
         match word.text.as_str() {
             "!" => {
-                negated = true;
+                is_negated = true;
                 continue;
             }
             "-t" | "--table" => table = parse_table(args.expect("table")?)?,
             "-j" | "--jump" => {
-                rule.target = parse_target(&mut args)?;
-                has_target = true;
+                if target.is_some() {
+                    return Err(ParseError::at(word, "multiple -j flags not allowed", "write two rules"));
+                }
+                let name = args.expect("target")?;
+                target = Some((name, parse_target(name, &mut args)?));
             }
-            text => match parse_action(text, &mut args)? {
-                Some(action) => command = Some(action),
-                None => rule.matches.extend(parse_match(word, &mut args, &rule)?.map(|m| (m, !negated))),
+            text if OPTIONS_WITHOUT_EFFECT.contains(&text) => {}
+            text => match (parse_action(text, &mut args)?, &command) {
+                (Some(_), Some((first, ..))) => {
+                    let problem = format!("Cannot use {text} with {}", first.text);
+                    return Err(ParseError::at(word, problem, "one command per line"));
+                }
+                (Some((action, chain)), None) => command = Some((word, action, chain)),
+                (None, _) => matches.read(word, &mut args, !is_negated)?,
             },
         }
-        negated = false;
+        is_negated = false;
     }
-    let Some((action, chain)) = command else { return Err(args.missing("command (such as -A CHAIN)")) };
+    let Some((_, action, chain)) = command else {
+        return Err(args.wrong("no command specified", "begin with -A CHAIN"));
+    };
     let chains = match chain {
         Some(word) => vec![parse_chain(word, table)?],
-        None if table == Table::Mangle => vec![Chain::ManglePrerouting, Chain::MangleOutput],
-        None => vec![Chain::Input, Chain::Forward, Chain::Output],
+        None => table.chains().iter().map(|(_, chain)| *chain).collect(),
     };
-    let needs_target = matches!(action, Action::Append | Action::Insert(_) | Action::Delete(None));
-    if needs_target && !has_target {
-        return Err(args.missing("target (-j TARGET)"));
+    if table == Table::Nat && matches!(action, Action::Policy { drops: true }) {
+        return Err(args.wrong(NOT_FOR_FILTERING, "let the table filter drop: leave out -t nat"));
     }
-    check_rejection(&args, table, &rule)?;
-    let change = match action {
-        Action::Append => Change::Append(rule),
-        Action::Insert(place) => Change::Insert(place, rule),
-        Action::Delete(None) => Change::Delete(rule),
-        Action::Delete(Some(place)) => Change::DeleteAt(place),
-        Action::Flush => Change::Flush,
-        Action::Policy { drops } => Change::Policy { drops },
-        Action::List => Change::List,
+    let rule = Rule {
+        matches: matches.finish(&args, chains[0])?,
+        target: target.map_or(Target::Continue, |(_, target)| target),
     };
+    if let Some((word, _)) = target {
+        check_target(word, &args, table, &rule)?;
+    }
+    let change = action.with(rule);
     Ok(Iptables { is_v6, chains, change })
 }
+
+const NOT_FOR_FILTERING: &str =
+    "The \"nat\" table is not intended for filtering, the use of DROP is therefore inhibited.";
 
 /// The command that a word stands for, with the word that names its chain.
 fn parse_action<'a>(
@@ -143,11 +167,14 @@ fn parse_action<'a>(
 ) -> Result<Option<(Action, Option<&'a Word>)>, ParseError> {
     let of_all_chains = match text {
         "-F" | "--flush" => Some(Action::Flush),
-        "-S" | "--list-rules" | "-L" | "--list" => Some(Action::List),
+        "-S" | "--list-rules" | "-L" | "--list" | "-Z" | "--zero" | "-X" | "--delete-chain" => {
+            Some(Action::List)
+        }
         _ => None,
     };
     if let Some(action) = of_all_chains {
-        return Ok(Some((action, args.next())));
+        let has_chain = args.peek().is_some_and(|next| !next.starts_with('-'));
+        return Ok(Some((action, if has_chain { args.next() } else { None })));
     }
     if !matches!(text, "-A" | "--append" | "-I" | "--insert" | "-D" | "--delete" | "-P" | "--policy") {
         return Ok(None);
@@ -162,66 +189,6 @@ fn parse_action<'a>(
     Ok(Some((action, Some(chain))))
 }
 
-/// The condition that begins with this word; none for words that only announce one.
-fn parse_match(word: &Word, args: &mut Args, rule: &Rule) -> Result<Option<Condition>, ParseError> {
-    let condition = match word.text.as_str() {
-        "-i" | "--in-interface" => return Ok(Some(Condition::In(args.expect("interface")?.text.clone()))),
-        "-o" | "--out-interface" => return Ok(Some(Condition::Out(args.expect("interface")?.text.clone()))),
-        "-s" | "--source" | "--src" => PacketCondition::Source(to_prefix(args.prefix("source")?)),
-        "-d" | "--destination" | "--dst" => {
-            PacketCondition::Destination(to_prefix(args.prefix("destination")?))
-        }
-        "-p" | "--protocol" | "--proto" => {
-            PacketCondition::Protocol(parse_protocol(args.expect("protocol")?)?)
-        }
-        "--dport" | "--destination-port" | "--dports" | "--destination-ports" => {
-            need_ports(word, rule)?;
-            PacketCondition::DestinationPorts(parse_ports(args.expect("port")?)?)
-        }
-        "--sport" | "--source-port" | "--sports" | "--source-ports" => {
-            need_ports(word, rule)?;
-            PacketCondition::SourcePorts(parse_ports(args.expect("port")?)?)
-        }
-        "--ports" => {
-            need_ports(word, rule)?;
-            PacketCondition::Ports(parse_ports(args.expect("port")?)?)
-        }
-        "--syn" => PacketCondition::Syn,
-        "-f" | "--fragment" => PacketCondition::LaterFragment,
-        "--mark" => {
-            let (value, mask) = parse_mark(args.expect("mark")?)?;
-            PacketCondition::Mark { value, mask }
-        }
-        "-m" | "--match" => {
-            let module = args.expect("match")?;
-            if matches!(module.text.as_str(), "tcp" | "udp" | "sctp" | "multiport" | "mark" | "comment") {
-                return Ok(None);
-            }
-            let problem = format!("the match `{}' is not modelled", module.text);
-            let cure = "use tcp, udp, sctp, multiport, mark or comment; matches of addresses, protocols and \
-                interfaces need no -m";
-            return Err(ParseError::at(module, problem, cure));
-        }
-        "--comment" => {
-            args.expect("comment")?;
-            return Ok(None);
-        }
-        text => {
-            let close = ["--set-mark", "--set-xmark", "--dport", "--sport", "--dports", "--mark"]
-                .into_iter()
-                .find(|known| known.len() == text.len() && known.bytes().take(4).eq(text.bytes().take(4)));
-            let cure = match close {
-                Some(known) => format!("did you mean {known}?"),
-                None => {
-                    "known are: -s -d -p -i -o --dport --sport --dports --syn -m mark --mark -j".to_string()
-                }
-            };
-            return Err(ParseError::at(word, format!("unknown option \"{text}\""), cure));
-        }
-    };
-    Ok(Some(Condition::Packet(condition)))
-}
-
 fn place(args: &mut Args) -> Option<u32> {
     let place = args.peek()?.parse().ok()?;
     args.next();
@@ -229,34 +196,68 @@ fn place(args: &mut Args) -> Option<u32> {
 }
 
 fn parse_table(word: &Word) -> Result<Table, ParseError> {
+    let cure = "use mangle for marks, filter to accept or drop, nat for REDIRECT";
     match word.text.as_str() {
         "filter" => Ok(Table::Filter),
         "mangle" => Ok(Table::Mangle),
+        "nat" => Ok(Table::Nat),
+        other @ ("raw" | "security") => {
+            Err(ParseError::at(word, format!("the table `{other}' is not modelled"), cure))
+        }
         other => {
-            let problem = format!("the table `{other}' is not modelled");
-            Err(ParseError::at(word, problem, "use mangle for marks, filter to accept or drop"))
+            let problem = format!(
+                "can't initialize iptables table `{other}': Table does not exist (do you need to insmod?)"
+            );
+            Err(ParseError::at(word, problem, cure))
+        }
+    }
+}
+
+impl Table {
+    /// The chains that are modelled, by name.
+    const fn chains(self) -> &'static [(&'static str, Chain)] {
+        match self {
+            Table::Filter => {
+                &[("INPUT", Chain::Input), ("FORWARD", Chain::Forward), ("OUTPUT", Chain::Output)]
+            }
+            Table::Mangle => &[
+                ("PREROUTING", Chain::ManglePrerouting),
+                ("INPUT", Chain::MangleInput),
+                ("OUTPUT", Chain::MangleOutput),
+            ],
+            Table::Nat => &[("PREROUTING", Chain::NatPrerouting), ("OUTPUT", Chain::NatOutput)],
+        }
+    }
+
+    /// Those that Linux has beside them.
+    const fn further_chains(self) -> &'static [&'static str] {
+        match self {
+            Table::Filter => &[],
+            Table::Mangle => &["FORWARD", "POSTROUTING"],
+            Table::Nat => &["INPUT", "POSTROUTING"],
         }
     }
 }
 
 fn parse_chain(word: &Word, table: Table) -> Result<Chain, ParseError> {
-    match (table, word.text.as_str()) {
-        (Table::Mangle, "PREROUTING") => Ok(Chain::ManglePrerouting),
-        (Table::Mangle, "OUTPUT") => Ok(Chain::MangleOutput),
-        (Table::Filter, "INPUT") => Ok(Chain::Input),
-        (Table::Filter, "FORWARD") => Ok(Chain::Forward),
-        (Table::Filter, "OUTPUT") => Ok(Chain::Output),
-        (_, chain) => {
-            let problem = format!("there is no chain `{chain}' here");
-            let cure = match table {
-                Table::Mangle => "with -t mangle use PREROUTING or OUTPUT, in capitals",
-                Table::Filter => {
-                    "use INPUT, FORWARD or OUTPUT, in capitals; PREROUTING is in the table mangle"
-                }
-            };
-            Err(ParseError::at(word, problem, cure))
-        }
+    let name = word.text.as_str();
+    if let Some((_, chain)) = table.chains().iter().find(|(known, _)| *known == name) {
+        return Ok(*chain);
     }
+    let problem = match table.further_chains().contains(&name) {
+        true => format!("the chain {name} of this table is not modelled"),
+        false => "No chain/target/match by that name.".to_owned(),
+    };
+    let cure = match table {
+        Table::Mangle => "with -t mangle use PREROUTING, INPUT or OUTPUT, in capitals",
+        Table::Nat => {
+            "with -t nat use PREROUTING or OUTPUT, in capitals: of address translation REDIRECT is modelled"
+        }
+        Table::Filter => {
+            "use INPUT, FORWARD or OUTPUT, in capitals; PREROUTING is in the tables mangle and nat"
+        }
+    };
+    Err(ParseError::at(word, problem, cure))
 }
 
 /// Does the policy drop?
@@ -264,112 +265,10 @@ fn parse_policy(word: &Word) -> Result<bool, ParseError> {
     match word.text.as_str() {
         "ACCEPT" => Ok(false),
         "DROP" => Ok(true),
-        _ => Err(ParseError::at(word, "a policy is ACCEPT or DROP", "write ACCEPT or DROP, in capitals")),
+        _ => Err(ParseError::at(
+            word,
+            "Bad policy name. Run `dmesg' for more information.",
+            "write ACCEPT or DROP, in capitals",
+        )),
     }
-}
-
-fn parse_protocol(word: &Word) -> Result<u8, ParseError> {
-    match word.text.to_ascii_lowercase().as_str() {
-        "tcp" => Ok(proto::TCP),
-        "udp" => Ok(proto::UDP),
-        "sctp" => Ok(proto::SCTP),
-        "icmp" => Ok(proto::ICMP),
-        "icmpv6" | "ipv6-icmp" => Ok(proto::ICMPV6),
-        text => text.parse().map_err(|_| {
-            let problem = format!("`{}' is not a protocol", word.text);
-            ParseError::at(word, problem, "write tcp, udp, sctp, icmp or a number")
-        }),
-    }
-}
-
-fn need_ports(word: &Word, rule: &Rule) -> Result<(), ParseError> {
-    let has_ports = |(condition, holds): &(Condition, bool)| {
-        let protocol = if let Condition::Packet(PacketCondition::Protocol(p)) = condition { *p } else { 0 };
-        *holds && matches!(protocol, proto::TCP | proto::UDP | proto::SCTP)
-    };
-    if rule.matches.iter().any(has_ports) {
-        return Ok(());
-    }
-    let problem = format!("unknown option \"{}\"", word.text);
-    Err(ParseError::at(word, problem, "ports belong to a protocol: write -p tcp (or udp, sctp) before it"))
-}
-
-/// `80`, `80,443`, `1000:2000`
-fn parse_ports(word: &Word) -> Result<Vec<(u16, u16)>, ParseError> {
-    let range = |text: &str| {
-        let (low, high) = text.split_once(':').unwrap_or((text, text));
-        let low = if low.is_empty() { Some(0) } else { low.parse().ok() };
-        let high = if high.is_empty() { Some(u16::MAX) } else { high.parse().ok() };
-        low.zip(high).filter(|(low, high)| low <= high)
-    };
-    word.text.split(',').map(range).collect::<Option<_>>().ok_or_else(|| {
-        let problem = format!("`{}' is not a port or a range of ports", word.text);
-        ParseError::at(word, problem, "write 80, 1000:2000, or with --dports 80,443")
-    })
-}
-
-/// `VALUE` or `VALUE/MASK`
-fn parse_mark(word: &Word) -> Result<(u32, u32), ParseError> {
-    let (value, mask) = word.text.split_once('/').unwrap_or((&word.text, "0xffffffff"));
-    number(value).zip(number(mask)).ok_or_else(|| {
-        let problem = format!("`{}' is not a mark", word.text);
-        ParseError::at(word, problem, "write VALUE or VALUE/MASK, such as 10 or 0xa/0xff")
-    })
-}
-
-/// `[--reject-with TYPE]`
-fn parse_rejection(args: &mut Args) -> Result<Target, ParseError> {
-    if !args.takes("--reject-with") {
-        return Ok(Target::Reject(Rejection::PortUnreachable));
-    }
-    let word = args.expect("reject type")?;
-    let known = REJECTIONS.iter().find(|(names, _)| names.contains(&word.text.as_str()));
-    known.map(|(_, rejection)| Target::Reject(*rejection)).ok_or_else(|| {
-        let names: Vec<&str> = REJECTIONS.iter().map(|(names, _)| names[0]).collect();
-        let problem = format!("unknown reject type \"{}\"", word.text);
-        ParseError::at(word, problem, format!("use one of: {}", names.join(", ")))
-    })
-}
-
-/// REJECT belongs to the filter table, and a reset to TCP.
-fn check_rejection(args: &Args, table: Table, rule: &Rule) -> Result<(), ParseError> {
-    let Target::Reject(rejection) = rule.target else { return Ok(()) };
-    if table != Table::Filter {
-        let cure = "use -t filter (or no -t) with INPUT, FORWARD or OUTPUT";
-        return Err(args.wrong("REJECT is for the filter table", cure));
-    }
-    let is_tcp = (Condition::Packet(PacketCondition::Protocol(proto::TCP)), true);
-    if rejection == Rejection::Reset && !rule.matches.contains(&is_tcp) {
-        return Err(args.wrong("only TCP has resets", "add -p tcp, or reject with an ICMP error"));
-    }
-    Ok(())
-}
-
-fn parse_target(args: &mut Args) -> Result<Target, ParseError> {
-    let word = args.expect("target")?;
-    match word.text.as_str() {
-        "ACCEPT" => return Ok(Target::Accept),
-        "DROP" => return Ok(Target::Drop),
-        "REJECT" => return parse_rejection(args),
-        "MARK" => {}
-        other => {
-            let problem = format!("there is no target `{other}' here");
-            let cure = "use MARK in the mangle table, ACCEPT, DROP or REJECT in the filter table";
-            return Err(ParseError::at(word, problem, cure));
-        }
-    }
-    let option = args.expect("value (--set-mark VALUE)")?;
-    let known = ["--set-mark", "--set-xmark", "--or-mark", "--and-mark", "--xor-mark"];
-    if !known.contains(&option.text.as_str()) {
-        let problem = format!("unknown option \"{}\"", option.text);
-        return Err(ParseError::at(option, problem, "write -j MARK --set-mark VALUE"));
-    }
-    let (value, mask) = parse_mark(args.expect("mark")?)?;
-    Ok(match option.text.as_str() {
-        "--set-mark" => Target::set_mark(value, mask),
-        "--or-mark" => Target::or_mark(value),
-        "--and-mark" => Target::and_mark(value),
-        "--xor-mark" => Target::xor_mark(value),
-        _ => Target::Mark { value, mask },
-    })
 }

@@ -85,7 +85,7 @@ impl Command {
             "arp" => Command::Ip(route::parse_arp(line)?),
             "sysctl" => Command::Sysctl(sysctl::parse(line)?),
             "echo" => Command::Sysctl(sysctl::parse_echo(line)?),
-            "iptables" | "ip6tables" => Command::Iptables(iptables::parse(line)?),
+            "iptables" | "ip6tables" => Command::Iptables(iptables::parse(line, names)?),
             "arptables" => Command::Arptables(arptables::parse(line)?),
             _ => {
                 let problem = format!("the program `{}' is not modelled", program.text);

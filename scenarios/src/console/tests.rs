@@ -309,7 +309,7 @@ fn firewall_rules() {
     check(
         "iptables -t mangle -F",
         &expect![
-            "Iptables(Iptables { is_v6: false, chains: [ManglePrerouting, MangleOutput], change: Flush })"
+            "Iptables(Iptables { is_v6: false, chains: [ManglePrerouting, MangleInput, MangleOutput], change: Flush })"
         ],
     );
     check(
@@ -323,15 +323,15 @@ fn firewall_rules() {
         "iptables -t mangle -A PREROUTING -p tcp --dport 80 -j MASK --set-make 10",
         &expect![[r#"
             iptables -t mangle -A PREROUTING -p tcp --dport 80 -j MASK --set-make 10
-                                                                  ^^^^ there is no target `MASK' here
-            = use MARK in the mangle table, ACCEPT, DROP or REJECT in the filter table"#]],
+                                                                  ^^^^ Couldn't load target `MASK':No such file or directory
+            = use MARK in the table mangle, ACCEPT, DROP or REJECT in filter, REDIRECT in nat"#]],
     );
     check(
         "iptables -A PREROUTING -j DROP",
         &expect![[r#"
         iptables -A PREROUTING -j DROP
-                    ^^^^^^^^^^ there is no chain `PREROUTING' here
-        = use INPUT, FORWARD or OUTPUT, in capitals; PREROUTING is in the table mangle"#]],
+                    ^^^^^^^^^^ No chain/target/match by that name.
+        = use INPUT, FORWARD or OUTPUT, in capitals; PREROUTING is in the tables mangle and nat"#]],
     );
     check(
         "iptables -A INPUT --dport 80 -j DROP",
@@ -344,8 +344,28 @@ fn firewall_rules() {
         "iptables -t nat -A POSTROUTING -j MASQUERADE",
         &expect![[r#"
         iptables -t nat -A POSTROUTING -j MASQUERADE
-                    ^^^ the table `nat' is not modelled
-        = use mangle for marks, filter to accept or drop"#]],
+                                          ^^^^^^^^^^ the target `MASQUERADE' is not modelled
+        = use MARK in the table mangle, ACCEPT, DROP or REJECT in filter, REDIRECT in nat"#]],
+    );
+    check(
+        "iptables -t nat -A PREROUTING -d 10.0.0.100 -p tcp --dport http -j REDIRECT --to-ports 8080",
+        &expect![
+            "Iptables(Iptables { is_v6: false, chains: [NatPrerouting], change: Append(Rule { matches: [(Packet(Destination(10.0.0.100/32)), true), (Packet(Protocol(6)), true), (Packet(DestinationPorts([(80, 80)])), true)], target: Redirect { ports: Some((8080, 8080)) } }) })"
+        ],
+    );
+    check(
+        "iptables -A INPUT -p tcp --dport 80,443 -j ACCEPT",
+        &expect![[r#"
+        iptables -A INPUT -p tcp --dport 80,443 -j ACCEPT
+                                         ^^^^^^ invalid port/service `80,443' specified
+        = several ports need -m multiport --dports"#]],
+    );
+    check(
+        "iptables -A INPUT -o eth0 -m state --state ESTABLISHED",
+        &expect![[r#"
+        iptables -A INPUT -o eth0 -m state --state ESTABLISHED
+                          ^^ Can't use -o with INPUT
+        = what comes in has not left yet: use -i, or FORWARD"#]],
     );
     check(
         "arptables -A INPUT -d 10.0.0.100 -j DROP",

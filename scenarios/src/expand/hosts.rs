@@ -229,7 +229,7 @@ fn way_back_filters(plan: &Plan<'_>, span: Span) -> Node {
     );
     Node::mapping(span)
         .with("net.ipv4.conf.all.rp_filter", text(plan, &0).note(&note))
-        .with(&format!("net.ipv4.conf.{device}.rp_filter"), text(plan, &0))
+        .with(format!("net.ipv4.conf.{device}.rp_filter"), text(plan, &0))
 }
 
 /// Keeps real servers from answering, and from speaking, for the virtual address.

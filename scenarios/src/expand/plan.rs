@@ -117,7 +117,6 @@ impl<'a> Plan<'a> {
         check_parts(&cluster, method, problems);
         let lan = network_of(&cluster);
         check_families(&cluster, lan, problems);
-        check_tunnel(&cluster, lan.addr().is_v4(), problems);
         let inner = cluster.server_network.as_ref().map(|network| match network.prefix {
             Some(prefix) => prefix.value.0,
             None if lan.addr().is_v4() => prefix("192.168.10.0/24"),
@@ -147,14 +146,12 @@ impl<'a> Plan<'a> {
         let home = inner.filter(|_| method != Method::Dr).unwrap_or(lan);
         let groups = groups(&cluster.servers, home, &mut taken, problems);
         let arp = cluster.arp.map_or_else(Default::default, |arp| arp.value);
-        let scheduler = changes.scheduler.clone();
-        let tunnel = Tunnel::of(&cluster, lan.addr().is_v4());
         (problems.len() == before).then_some(Plan {
+            tunnel: Tunnel::of(&cluster, lan.addr().is_v4()),
             cluster,
             node,
             method,
-            tunnel,
-            scheduler,
+            scheduler: changes.scheduler.clone(),
             arp,
             lan,
             inner,
@@ -333,6 +330,7 @@ fn network_of(cluster: &Cluster) -> Prefix {
 
 /// Tunnels can carry IPv4 in IPv6 and IPv6 in IPv4; the shorthand makes neither.
 fn check_families(cluster: &Spanned<Cluster>, lan: Prefix, problems: &mut Vec<Problem>) {
+    check_tunnel(cluster, lan.addr().is_v4(), problems);
     let stranger = cluster.vips.0.iter().find(|vip| vip.value.0.is_v4() != lan.addr().is_v4());
     if let Some(vip) = stranger {
         let message =

@@ -15,6 +15,7 @@ const SERVER_WORK: Duration = Duration::from_micros(300);
 /// `tt get`, running.
 pub(crate) struct Program {
     host: HostId,
+    protocol: Protocol,
     group: GroupId,
     began: Time,
     limit: Option<Time>,
@@ -36,6 +37,7 @@ impl Program {
         }
         let failure = Failure::ALL.into_iter().find(|cause| seen.failed[*cause as usize] > 0)?;
         let error = match failure {
+            Failure::Refused if self.protocol == Protocol::Udp => "recv: Connection refused",
             Failure::Refused => "connect: Connection refused",
             Failure::Reset => "read: Connection reset by peer",
             Failure::Unreachable => "connect: No route to host",
@@ -123,7 +125,7 @@ fn connect(
         limit: Some(1),
     };
     let group = lab.network.add_clients(host, spec);
-    Program { host, group, began, limit, bytes: lab.answer_of(port) }
+    Program { host, protocol, group, began, limit, bytes: lab.answer_of(port) }
 }
 
 /// `ping -c N [-i 1] [-W S] ADDRESS`

@@ -61,6 +61,11 @@ impl<'a> Clients<'a> {
         self.last.insert((attempt.udp, attempt.local), index);
         match self.open(index, attempt, spaces, reactor) {
             Ok(client) => {
+                // Cables here take no time: an ICMP error may have come before `connect` was over, and such a one the
+                // kernel only notes. On a cable that takes time it would end the attempt.
+                if let Ok(Err(errno)) = sockopt::socket_error(&client.fd) {
+                    return end(&mut self.outcomes[index], reactor, cause(errno));
+                }
                 self.sockets[index] = Some(client);
                 if let Some(timeout) = attempt.timeout {
                     reactor.post(attempt.at + timeout, Due::GiveUp(index));

@@ -14,7 +14,7 @@ mod servers;
 mod sharing;
 mod spaces;
 
-use crate::job::{Job, UPTIME};
+use crate::job::{Command, Job, UPTIME};
 use crate::transcript::{Answer, Transcript};
 use clients::Clients;
 use rustix::event::epoll;
@@ -135,8 +135,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
                     }
                 }
                 Due::Look(index) => {
-                    let said: Answer = execute::run(&mut spaces, &job.looks[index].command, reactor.now());
-                    transcript.answers.push(said);
+                    transcript.answers.push(look(&job.looks[index].command, &mut spaces, &reactor));
                 }
                 Due::Attempt(index) => {
                     transcript.latest = transcript.latest.max(reactor.now().saturating_sub(at));
@@ -275,6 +274,13 @@ impl Token {
             _ => Token::Connection(index),
         }
     }
+}
+
+/// A command looks. A file is read at once; a program asks the kernel shortly before it ends.
+fn look(command: &Command, spaces: &mut Spaces, reactor: &Reactor) -> Answer {
+    let begun = reactor.now();
+    let said = execute::run(spaces, command, begun);
+    if execute::is_file(command) { said } else { Answer { at: reactor.now(), ..said } }
 }
 
 /// Raises the limit of open files as far as the kernel lets it: each connection has two here.

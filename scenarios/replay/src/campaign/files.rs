@@ -133,11 +133,16 @@ impl Writer {
     }
 
     fn director(&mut self, case: &Case) {
-        let vips = VIPS[..V6_FROM].iter().map(|vip| format!(", {vip}/32")).collect::<String>();
-        let own = if case.ipv6 { "10.0.0.1/24, 2001:db8::1/64" } else { "10.0.0.1/24" };
+        let mut addresses = format!("10.0.0.1/24, {}/32, {}/32", VIPS[0], VIPS[1]);
+        if case.ipv6 {
+            // Nobody speaks with the virtual ones of his own accord, tunnels neither: they are deprecated.
+            let [one, other] =
+                [VIPS[V6_FROM], VIPS[V6_FROM + 1]].map(|vip| format!("{vip}/128 preferred_lft 0"));
+            let _ = write!(addresses, ", 2001:db8::1/64, {one}, {other}");
+        }
         let _ = write!(
             self.hosts,
-            "\n  director:\n    interfaces: {{eth0: {{network: lan, address: [{own}{vips}]}}}}\n"
+            "\n  director:\n    interfaces: {{eth0: {{network: lan, address: [{addresses}]}}}}\n"
         );
         self.routes(&["default via 10.0.0.254", "default via 2001:db8::254"], case.ipv6);
         self.hosts += "    sysctls:\n      net.ipv4.ip_forward: 1\n      net.ipv4.conf.all.send_redirects: 0\n      \
@@ -145,18 +150,11 @@ impl Writer {
         if case.ipv6 {
             self.hosts += "      net.ipv6.conf.all.forwarding: 1\n";
         }
-        self.hosts += "    commands: |\n";
-        if case.ipv6 {
-            // Deprecated: nobody speaks with them of his own accord, tunnels neither.
-            VIPS[V6_FROM..].iter().for_each(|vip| {
-                let _ = writeln!(self.hosts, "      ip -6 addr add {vip}/128 dev eth0 nodad preferred_lft 0");
+        if !case.director.is_empty() {
+            self.hosts += "    commands: |\n";
+            case.director.iter().for_each(|line| {
+                let _ = writeln!(self.hosts, "      {line}");
             });
-        }
-        case.director.iter().for_each(|line| {
-            let _ = writeln!(self.hosts, "      {line}");
-        });
-        if !case.ipv6 && case.director.is_empty() {
-            self.hosts += "      ip link set lo up\n";
         }
         if case.servers.iter().any(|server| server.method == Method::Local && server.listens) {
             self.listens();
@@ -165,11 +163,6 @@ impl Writer {
 
     fn server(&mut self, server: &Server, ipv6: bool) {
         let Server { method, listens, arp: (ignore, announce), .. } = *server;
-        let device = match method {
-            Method::Nat | Method::Local => None,
-            Method::Route => Some(["lo", "lo"]),
-            Method::Tunnel => Some(["tunl0", "ip6tnl0"]),
-        };
         let mut addresses = format!("{}/24", server.address(false));
         if ipv6 {
             let _ = write!(addresses, ", {}/64", server.address(true));
@@ -179,10 +172,17 @@ impl Writer {
             "\n  {}:\n    interfaces:\n      eth0: {{network: lan, address: [{addresses}]}}\n",
             server.host()
         );
-        if let Some([device, _]) = device {
-            let vips = VIPS[..V6_FROM].iter().map(|vip| format!("{vip}/32")).collect::<Vec<_>>().join(", ");
-            let _ = writeln!(self.hosts, "      {device}: {{address: [{vips}]}}");
-        }
+        let [four, six] =
+            [format!("{}/32, {}/32", VIPS[0], VIPS[1]), format!("{}/128, {}/128", VIPS[2], VIPS[3])];
+        self.hosts += &match (method, ipv6) {
+            (Method::Nat | Method::Local, _) => String::new(),
+            (Method::Route, false) => format!("      lo: {{address: [{four}]}}\n"),
+            (Method::Route, true) => format!("      lo: {{address: [{four}, {six}]}}\n"),
+            (Method::Tunnel, false) => format!("      tunl0: {{address: [{four}]}}\n"),
+            (Method::Tunnel, true) => {
+                format!("      tunl0: {{address: [{four}]}}\n      ip6tnl0: {{address: [{six}]}}\n")
+            }
+        };
         let gateways = match method {
             Method::Nat => ["default via 10.0.0.1", "default via 2001:db8::1"],
             Method::Route | Method::Tunnel | Method::Local => {
@@ -198,15 +198,6 @@ impl Writer {
             self.hosts,
             "      net.ipv4.conf.all.arp_ignore: {ignore}\n      net.ipv4.conf.all.arp_announce: {announce}\n"
         );
-        if let (Some([_, device]), true) = (device, ipv6) {
-            self.hosts += "    commands: |\n";
-            if device == "ip6tnl0" {
-                self.hosts += "      modprobe ip6_tunnel\n      ip link set ip6tnl0 up\n";
-            }
-            VIPS[V6_FROM..].iter().for_each(|vip| {
-                let _ = writeln!(self.hosts, "      ip -6 addr add {vip}/128 dev {device} nodad");
-            });
-        }
         if listens {
             self.listens();
         }

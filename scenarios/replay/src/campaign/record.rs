@@ -4,10 +4,11 @@
 
 use super::Tally;
 use super::case::Case;
-use super::trial::{Trial, Witness};
+use super::trial::{Findings, Trial, Witness};
 use crate::backend::BackendError;
 use crate::compare::Difference;
 use crate::transcript::Transcript;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 
@@ -36,23 +37,29 @@ pub fn write(records: &[Record]) -> String {
     lines.collect()
 }
 
-/// Holds the simulation against records: the tally, and the first record that differs, by its index, with its
-/// differences. A case that depends on the phase of timers by now counts as unsettled.
-pub fn check(records: &[Record]) -> (Tally, Option<(usize, Vec<Difference>)>) {
-    let mut tally = Tally::default();
-    let mut first = None;
-    for (index, Record { case, testimony }) in records.iter().enumerate() {
-        let Some(trial) = Trial::new(case).filter(|trial| !trial.is_unsettled()) else {
+/// Holds the simulation against records: the tally, and what differs, by the index of its record. A case that depends on
+/// the phase of timers by now counts as unsettled.
+pub fn check(records: &[Record]) -> (Tally, Vec<(usize, Vec<Difference>)>) {
+    let (mut tally, mut different) = (Tally::default(), Vec::new());
+    let judged: Vec<Option<(Trial, Findings)>> = records
+        .par_iter()
+        .map(|Record { case, testimony }| {
+            let trial = Trial::new(case).filter(|trial| !trial.is_unsettled())?;
+            let findings = trial.compare(testimony, None);
+            Some((trial, findings))
+        })
+        .collect();
+    for (index, judged) in judged.into_iter().enumerate() {
+        let Some((trial, findings)) = judged else {
             tally.unsettled += 1;
             continue;
         };
-        let findings = trial.compare(testimony, None);
         tally.add(&trial, &findings);
-        if !findings.differences.is_empty() && first.is_none() {
-            first = Some((index, findings.differences));
+        if !findings.differences.is_empty() {
+            different.push((index, findings.differences));
         }
     }
-    (tally, first)
+    (tally, different)
 }
 
 /// A witness of whom everything is written down, as soon as it was said.
@@ -104,11 +111,11 @@ mod tests {
         let tally = run(6, 0..4, &mut recorder, &mut |_, _| true).expect("simulations testify");
         let mut records = read(std::str::from_utf8(&out).expect("JSON is text")).expect("just written");
         assert_eq!(write(&records).as_bytes(), out);
-        assert_eq!(check(&records), (Tally { next: 0, ..tally }, None));
+        assert_eq!(check(&records), (Tally { next: 0, ..tally }, Vec::new()));
         let end = &mut records[1].testimony.attempts[3].end;
         *end = crate::transcript::End::Reset;
-        let (tally, first) = check(&records);
-        assert_eq!((tally.different, first.map(|(index, _)| index)), (1, Some(1)));
+        let (tally, different) = check(&records);
+        assert_eq!((tally.different, different.first().map(|(index, _)| *index)), (1, Some(1)));
         assert_eq!(read("\n{}\n").map_err(|(line, _)| line), Err(2));
     }
 }

@@ -96,7 +96,7 @@ impl Results {
             "# The simulation beside a real kernel\n\n\
              <!-- Made by `lvsim fidelity docs/fidelity.json`; the results by `lvsim replay scenarios/gallery --results \
              docs/fidelity.json`. -->\n\n\
-             Every scenario of the gallery was played by {} in a virtual machine and by the simulation, as\n\
+             The scenarios in the table below were played by {} in a virtual machine and by the simulation, as\n\
              [replay.md](replay.md) describes: {} scenarios, of which {differ} differ.\n\n",
             self.kernel,
             self.scenarios.len(),

@@ -92,7 +92,9 @@ fn three_hosts(port: u16) -> (Network, [(HostId, InterfaceId); 3]) {
 fn listening_changes_nothing() {
     let history = |listeners: &[usize]| {
         let (mut net, hosts) = three_hosts(80);
-        listeners.iter().for_each(|at| drop(net.tap(hosts[*at].0, hosts[*at].1)));
+        for at in listeners {
+            net.tap(hosts[*at].0, hosts[*at].1);
+        }
         net.run_until(at_ns(2_000_000_000));
         let outcome = net.outcome();
         (net.take_captured().len(), (outcome.fingerprint, outcome.events, outcome.hops))

@@ -109,3 +109,13 @@ impl<H> Stack<H> {
 fn base_reachable_ns(conf: &NeighbourConf) -> u64 {
     conf.get(NeighKey::BaseReachableTimeMs) as u64 * 1_000_000
 }
+
+/// The buffer memory that a waiting packet of `len` bytes is charged with: about what a network card's receive buffers
+/// and the kernel's own allocations take.
+pub const fn truesize(len: u16) -> u32 {
+    match len {
+        0..=320 => 768,
+        321..=832 => 1280,
+        _ => 2304,
+    }
+}

@@ -13,6 +13,7 @@ use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
 use super::node::DEFAULT_TTL;
+pub use super::policy::truesize;
 use super::policy::{Policy, REDRAW_INTERVAL};
 use super::reachability::Expired;
 pub use super::resolution::{LinkChange, NeighbourAction, Resolution};
@@ -390,16 +391,6 @@ impl<H> Stack<H> {
 #[inline]
 fn own_bit(addr: Addr) -> u64 {
     1 << (addr.words()[1].wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
-}
-
-/// The buffer memory that a waiting packet of `len` bytes is charged with: about what a network card's receive buffers
-/// and the kernel's own allocations take.
-pub const fn truesize(len: u16) -> u32 {
-    match len {
-        0..=320 => 768,
-        321..=832 => 1280,
-        _ => 2304,
-    }
 }
 
 #[cfg(test)]

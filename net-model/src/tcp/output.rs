@@ -3,7 +3,6 @@
 //! Slow start from ten segments; no pacing, no Nagle delay (requests and answers are single writes). A close after
 //! everything was sent makes a FIN of its own; with data still to send the FIN rides on the last segment.
 
-use super::input::mss_for;
 use super::socket::{App, Socket, SocketId, State, before, size};
 use super::table::Key;
 use super::transfer::{End, Transfer};
@@ -204,23 +203,6 @@ impl Host {
         let frame = write(&mut cx.wiring.frames, socket, ends, next, say, shape, ttl).0;
         self.send_built(cx, frame);
         self.keep_way(cx, id, self.known_way_out(ends));
-    }
-
-    /// What a socket with these ends needs to know of its way out: bytes of data in a segment, and the way, if it is known.
-    pub(super) fn begin_way(&mut self, ends: [Addr; 2]) -> (u16, Option<(NeighbourId, u16)>) {
-        let way = self.known_way_out(ends);
-        let mss = match way {
-            Some((_, mtu)) => mss_for(mtu, ends[1].is_v4()),
-            None => self.mss_towards(ends[1]),
-        };
-        (mss, way)
-    }
-
-    /// A socket remembers its way out, if the host knows it.
-    pub(super) fn keep_way(&self, cx: &mut Cx, id: SocketId, way: Option<(NeighbourId, u16)>) {
-        if let Some((next_hop, mtu)) = way {
-            cx.sockets.learn_way_out(id, self.stack.epoch(), next_hop, mtu);
-        }
     }
 
     /// Builds a segment where it will lie, for somebody who has something to add.

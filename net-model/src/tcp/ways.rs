@@ -6,10 +6,13 @@
 //! stands in a few lines of memory that all sockets share, found by the tag of the connection's packets: there may be
 //! millions of sockets, but those on whose connections something happens at the same time are few.
 
+use super::input::mss_for;
 use super::socket::{Socket, SocketId, State};
 use super::table::Sockets;
-use crate::host::NO_PASS;
+use crate::addr::Addr;
+use crate::cx::Cx;
 use crate::host::neighbour::NeighbourId;
+use crate::host::{Host, NO_PASS};
 use crate::packet::{Packet, Segment};
 
 /// How many lines there are. Tags of exchanges are used again, the last one first.
@@ -123,5 +126,24 @@ impl Sockets {
     pub(super) fn learn_way_out(&mut self, id: SocketId, epoch: u32, next_hop: NeighbourId, mtu: u16) {
         let way = self.ways.of_mut(self.pool.get(id.0), id.0);
         (way.epoch, way.next_hop, way.mtu) = (epoch, next_hop, mtu);
+    }
+}
+
+impl Host {
+    /// What a socket with these ends needs to know of its way out: bytes of data in a segment, and the way, if it is known.
+    pub(super) fn begin_way(&mut self, ends: [Addr; 2]) -> (u16, Option<(NeighbourId, u16)>) {
+        let way = self.known_way_out(ends);
+        let mss = match way {
+            Some((_, mtu)) => mss_for(mtu, ends[1].is_v4()),
+            None => self.mss_towards(ends[1]),
+        };
+        (mss, way)
+    }
+
+    /// A socket remembers its way out, if the host knows it.
+    pub(super) fn keep_way(&self, cx: &mut Cx, id: SocketId, way: Option<(NeighbourId, u16)>) {
+        if let Some((next_hop, mtu)) = way {
+            cx.sockets.learn_way_out(id, self.stack.epoch(), next_hop, mtu);
+        }
     }
 }

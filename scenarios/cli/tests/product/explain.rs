@@ -125,6 +125,7 @@ fn what_if_shows_the_packet_and_the_results() {
         - 1.000908  web2                   route      10.0.0.100 is not an address of web2, and net.ipv4.ip_forward = 0 forbids to forward what comes in on eth0
         - 1.000908  web2                   drop       ttl 62 198.51.100.10.32768 > 10.0.0.100.80: [S], len 60: dropped (not-forwarding). The packet is for another host and this host does not forward. If it is a real server: give it the virtual address (ip addr add VIP/32 dev lo). If it is a NAT director: net.ipv4.ip_forward=1.
         + 1.000908  web2                   route      for this host: 10.0.0.100 is on lo, and its addresses count on every interface
+        + 1.000908  web2                   input      taken by the program that listens at TCP port 80
 
                                         as it is  with the change
         * requests answered               0 of 4           4 of 4

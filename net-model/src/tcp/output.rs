@@ -10,7 +10,6 @@ use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::frames::{FrameId, Frames};
 use crate::host::Host;
-use crate::host::neighbour::NeighbourId;
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
 

@@ -7,7 +7,7 @@ use crate::frames::FrameId;
 use crate::host::{Cable, InterfaceId, InterfaceKind};
 use crate::ipvs::Decision;
 use crate::network::{HostId, Network};
-use crate::packet::Frame;
+use crate::packet::{Frame, Packet, Payload};
 use crate::recorder::Place;
 use crate::verdict::DropReason;
 
@@ -49,6 +49,26 @@ impl Network {
         self.deliver_to_self();
         let director = self.hosts[host.0 as usize].director.as_mut();
         director.map(|director| director.take_decisions()).unwrap_or_default()
+    }
+
+    /// Is this something that an isolated host's kernel said itself and the isolated host cannot come to on its own? It
+    /// asks nobody for link addresses, so it does not notice that nobody answers.
+    pub fn is_own_news(&self, host: HostId, packet: &Packet) -> bool {
+        let is_unreachable = match &packet.payload {
+            Payload::Icmp(icmp) if packet.src.is_v4() => (icmp.kind, icmp.code) == (3, 1),
+            Payload::Icmp(icmp) => (icmp.kind, icmp.code) == (1, 3),
+            _ => false,
+        };
+        is_unreachable && self.host(host).stack.is_local(packet.src)
+    }
+
+    /// An isolated host's director sees at LOCAL_OUT what its kernel said itself.
+    pub fn overhear(&mut self, host: HostId, packet: &Packet) {
+        let now = self.cx.now;
+        let on = &mut self.hosts[host.0 as usize];
+        if let Some(director) = &mut on.director {
+            director.local_out(now, &mut packet.clone(), &on.stack);
+        }
     }
 
     /// How often a host has dropped packets for each reason, the ends of what it sent into nowhere left out.

@@ -41,6 +41,8 @@ pub fn rehearse(
 ) -> Result<Option<Rehearsal>, Vec<Problem>> {
     let mut journey = Journey::begin(scenario)?;
     journey.assembled.network.keep_ledger();
+    // Elsewhere the hosts are namespaces of one kernel.
+    journey.assembled.network.share_one_kernel();
     let mut answers = Vec::with_capacity(looks.len());
     for look in looks {
         if !journey.reach(look.at, progress) {

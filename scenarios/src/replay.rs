@@ -187,8 +187,12 @@ impl<'a> Replay<'a> {
     }
 
     fn enter(&mut self, incoming: Incoming) -> Vec<Decision> {
-        let Some(interface) = self.place(&incoming) else { return Vec::new() };
+        let place = self.place(&incoming);
         let Incoming { time, frame, .. } = incoming;
+        let Some(interface) = place else {
+            self.overhear(time, &frame);
+            return Vec::new();
+        };
         self.reach(time);
         self.counts.entered += 1;
         if let Body::Ip(packet) = &frame.body {
@@ -203,6 +207,17 @@ impl<'a> Replay<'a> {
             }
         }
         decisions
+    }
+
+    /// A packet that does not enter: of those that the director's own kernel sent, some tell it what it cannot know.
+    fn overhear(&mut self, time: Time, frame: &Frame) {
+        let (host, network) = (self.id(), &mut self.assembled.network);
+        if let Body::Ip(packet) = &frame.body
+            && network.is_own_news(host, packet)
+        {
+            self.reach(time);
+            self.assembled.network.overhear(host, packet);
+        }
     }
 
     /// A command that looks at the director (or changes it by hand), after everything of an instant.

@@ -19,7 +19,8 @@ impl Host {
     pub(super) fn past_director(&mut self, cx: &mut Cx, frame: FrameId) {
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Some(director) = &mut self.director else { return self.transport_input(cx, frame) };
-        if !director.intercepts(packet.dst.family()) {
+        // What LOCAL_OUT has seen is not looked at again: a packet of this host's own clients and servers counts once.
+        if self.is_looping || !director.intercepts(packet.dst.family()) {
             self.tell_taker(cx, &frame);
             return self.transport_input(cx, frame);
         }

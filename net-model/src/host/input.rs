@@ -116,6 +116,12 @@ impl Host {
     /// A packet comes in that did not come over a wire just now: from lo, or out of a tunnel.
     #[inline(never)]
     pub(crate) fn ip_input_again(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        self.is_looping = iif == InterfaceId::LO;
+        self.ip_input_as_known(cx, iif, frame);
+        self.is_looping = false;
+    }
+
+    fn ip_input_as_known(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
         let packet = cx.wiring.frames.packet_mut(&frame);
         if !cx.recorder.follows(packet.flow) {

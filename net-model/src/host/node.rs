@@ -37,6 +37,8 @@ pub struct Host {
     pub is_up: bool,
     /// The segment being sent confirms the neighbour it goes to.
     pub(crate) confirms: bool,
+    /// The packet at hand comes by lo: this host has sent it, and LOCAL_OUT has seen it.
+    pub(super) is_looping: bool,
     pub(crate) cables: Vec<Option<Cable>>,
     /// IPVS, once the host has been told to be a director.
     pub director: Option<Box<Director>>,
@@ -86,6 +88,7 @@ impl Host {
             reassembly: Reassembly::default(),
             timer_posted: Time::NEVER,
             confirms: false,
+            is_looping: false,
         }
     }
 

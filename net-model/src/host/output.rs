@@ -228,6 +228,8 @@ impl Host {
                 return cx.transmit(cable.outgoing, frame);
             }
             Some(_) => DropReason::InterfaceDown,
+            // It comes back in at once, with a source address of this very host.
+            None if oif == super::InterfaceId::LO => DropReason::MartianSource,
             None => DropReason::LinkDown,
         };
         cx.drop(Place::Host(self.id), frame, reason);

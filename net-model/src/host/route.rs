@@ -517,16 +517,31 @@ mod tests {
         }
     }
 
-    /// [seen] A virtual address /24 on lo makes the subnet local, but a gateway in it is still accepted.
+    /// Seen on Linux 6.1.192: a virtual address /24 on lo makes the subnet local. A gateway in it is still accepted, but
+    /// if the route does not name its device it leads to lo. Rules of one's own change nothing.
     #[test]
-    fn a_gateway_is_looked_up_in_table_main() {
-        let mut host = host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/24")]);
-        via(&mut host, "default", "10.0.0.254");
-        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.254 dev eth0 src 10.0.0.11");
+    fn a_gateway_that_lo_has_made_local() {
+        let fresh = || host(&[("eth0", "10.0.0.11/24"), ("lo", "10.0.0.100/24")]);
+        let default = || RouteSpec::to(prefix("default")).via(addr("10.0.0.254"));
+        let mut host = fresh();
+        host.add_route(&default()).unwrap();
+        assert!(get(&mut host, "8.8.8.8").contains("dev lo"), "{}", get(&mut host, "8.8.8.8"));
         assert_eq!(
             get(&mut host, "10.0.0.50"),
             "10.0.0.50 dev lo src 10.0.0.100",
             "the subnet never leaves the host"
+        );
+        let mut host = fresh();
+        host.add_route(&default().dev(ETH0)).unwrap();
+        assert_eq!(get(&mut host, "8.8.8.8"), "10.0.0.254 dev eth0 src 10.0.0.11");
+        let mut host = fresh();
+        host.add_rule(None, Rule::lookup(0, 7)).unwrap();
+        host.add_route(&default()).unwrap();
+        assert!(get(&mut host, "8.8.8.8").contains("dev lo"), "{}", get(&mut host, "8.8.8.8"));
+        let broadcast = RouteSpec::to(prefix("default")).via(addr("10.0.0.255"));
+        assert_eq!(
+            fresh().add_route(&broadcast).unwrap_err().to_string(),
+            "Error: Nexthop has invalid gateway."
         );
     }
 

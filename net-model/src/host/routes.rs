@@ -1,10 +1,11 @@
 //! What the administrator does to routes and rules: `ip route`, `ip rule`.
 //!
-//! A gateway is checked once, when its route is added: it must be reached directly, asked in the route's own table and
-//! only if that knows nothing by all rules. So a default gateway inside a subnet that lo has made local is accepted.
+//! A gateway is checked once, when its route is added: it must be reached directly. A default gateway inside a subnet
+//! that lo has made local is accepted; but unless the route names its device, it leads to lo, and nothing ever leaves the
+//! host by it.
 
 use super::admin::AdminError;
-use super::fib::{Key, NextHop, RouteEntry, RouteKind, RouteSpec, Rule, TABLE_LOCAL};
+use super::fib::{Key, NextHop, RouteEntry, RouteKind, RouteSpec, Rule, TABLE_LOCAL, TABLE_MAIN};
 use super::interface::{InterfaceId, Scope};
 use super::stack::Stack;
 use crate::addr::Addr;
@@ -125,18 +126,31 @@ impl<H> Stack<H> {
         })
     }
 
-    /// The interface through which a gateway is reached directly: asked in the route's own table, and if that knows
-    /// nothing by all rules.
+    /// The interface through which a gateway is reached directly: asked in the route's own table, unless that is main,
+    /// then as for any packet, local before main. So a gateway whose network is an address of lo (`10.0.0.100/24 dev
+    /// lo`) is reached through lo, if no other device is named.
     fn gateway_dev(
         &self,
         table: u32,
         via: Addr,
         dev: Option<InterfaceId>,
     ) -> Result<InterfaceId, AdminError> {
-        let table = if table == TABLE_LOCAL { None } else { self.fib.table(table) };
-        let found = table.and_then(|t| t.lookup(via)).or_else(|| self.fib.lookup(&Key::to(via)));
+        let leads = |r: &&RouteEntry| r.hops.iter().any(|hop| dev.is_none_or(|dev| dev == hop.dev));
+        let known = |table: u32| self.fib.table(table).and_then(|t| t.lookup(via));
+        let own = if matches!(table, TABLE_LOCAL | TABLE_MAIN) { None } else { known(table) };
+        let local = || known(TABLE_LOCAL).filter(|_| via.is_v4()).filter(leads);
+        let found =
+            own.or_else(local).or_else(|| known(TABLE_MAIN)).or_else(|| self.fib.lookup(&Key::to(via)));
         let hop = found
-            .filter(|r| r.kind == RouteKind::Unicast && r.scope >= Scope::Link)
+            .filter(|r| match r.kind {
+                RouteKind::Unicast => r.scope >= Scope::Link,
+                RouteKind::Local => true,
+                RouteKind::Broadcast
+                | RouteKind::Blackhole
+                | RouteKind::Unreachable
+                | RouteKind::Prohibit
+                | RouteKind::Throw => false,
+            })
             .and_then(|r| r.hops.iter().find(|hop| dev.is_none_or(|dev| dev == hop.dev)));
         hop.filter(|hop| hop.via.is_none()).map(|hop| hop.dev).ok_or(AdminError::InvalidGateway)
     }

@@ -6,6 +6,7 @@ mod balance_by_variant;
 mod balance_over_time;
 pub(crate) mod canvas;
 mod connections;
+pub mod fidelity;
 mod latency_by_variant;
 mod latency_over_load;
 mod latency_over_time;

@@ -9,6 +9,7 @@ mod compare;
 mod exec;
 mod expand;
 mod explain;
+mod fidelity;
 mod fuzz;
 mod kernel;
 mod list;
@@ -53,6 +54,8 @@ enum Verb {
     Exec(exec::Args),
     /// Run a scenario on a real Linux kernel, beside the simulation, and compare
     Replay(replay::Args),
+    /// Make a page with pictures of what replays have compared
+    Fidelity(fidelity::Args),
     /// Play random cases on a real Linux kernel, beside the simulation, and make the first difference small
     Fuzz(fuzz::Args),
     /// Get the kernel for `lvsim replay`, or say which one it is
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Exec(args) => exec::run(&args),
         Verb::Replay(args) => replay::run(&args),
+        Verb::Fidelity(args) => fidelity::run(&args),
         Verb::Fuzz(args) => Ok(fuzz::run(&args)),
         Verb::Kernel(args) => kernel::run(&args),
         Verb::ReplayPcap(args) => replay_pcap::run(&args),

@@ -1,23 +1,26 @@
 //! `lvsim replay`: scenarios on a real kernel, beside the simulation.
 
+use crate::kernel::missing;
 use crate::options::{Input, refuse};
 use crate::run::with_bar;
 use crate::stop::Stop;
 use crate::stopwatch::Stopwatch;
 use crate::terminal::print;
+use crate::test::files;
 use anyhow::{Context, Result, anyhow, bail};
 use replay::backend::{Backend, Done};
+use replay::fidelity::{Entry, Results};
 use replay::job::Job;
+use replay::pace::{Paced, paced};
 use replay::plan::plan;
 use replay::recording::Recording;
-use replay::rehearse::{Rehearsed, rehearse};
+use replay::rehearse::Rehearsed;
 use replay::report::{Verdict, junit, table, tap};
 use replay::script::script;
 use replay::this_kernel::ThisKernel;
 use replay::transcript::Transcript;
 use replay::vm::Machine;
-use replay::vm::kernel::{Kernel, cache, cached};
-use scenarios::scenario::Scenario;
+use replay::vm::kernel::{Kernel, cache, cached, cached_package};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,8 +35,8 @@ use std::process::ExitCode;
     after_help = "The exit status is 1 if something differs.\nExample: lvsim replay scenarios/gallery/quickstart.yaml"
 )]
 pub(crate) struct Args {
-    /// The scenario files
-    #[arg(required = true, value_name = "FILE")]
+    /// Scenario files, and folders: all .yaml and .yml files in them and below
+    #[arg(required = true, value_name = "DIR|FILE")]
     files: Vec<PathBuf>,
     /// Use this seed instead of the scenarios': other random numbers, same everything else
     #[arg(long, value_name = "N")]
@@ -53,9 +56,18 @@ pub(crate) struct Args {
     /// The folder of its modules: lib/modules/VERSION
     #[arg(long, value_name = "DIR", requires = "kernel_image")]
     modules: Option<PathBuf>,
+    /// A second kernel does the same: a package that `lvsim kernel fetch --package` has got, or with --vs-modules an image
+    #[arg(long, value_name = "PACKAGE|FILE")]
+    vs: Option<String>,
+    /// The folder of the second kernel's modules
+    #[arg(long, value_name = "DIR", requires = "vs")]
+    vs_modules: Option<PathBuf>,
     /// Write what the kernel did into DIR/SCENARIO.json; `--backend recorded` reads it from there
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
+    /// Keep what was compared in FILE, beside what it has of other scenarios; `lvsim fidelity FILE` makes a page of it
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
     /// Write the results as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -79,31 +91,45 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.backend == Who::Recorded && args.record.is_none() {
         bail!("--backend recorded needs the folder of the recordings: --record DIR");
     }
+    if args.vs.is_some() && args.backend != Who::Vm {
+        bail!("--vs compares two kernels of virtual machines: leave --backend away");
+    }
+    let (kernel, second) = (first_kernel(args), second_kernel(args)?);
     let stop = Stop::listen()?;
     let mut verdicts = Vec::with_capacity(args.files.len());
-    for file in &args.files {
-        let loaded = Input { file: file.clone(), seed: args.seed, quiet: args.quiet }.load()?;
+    for file in files(&args.files)? {
+        let loaded = Input { file, seed: args.seed, quiet: args.quiet }.load()?;
         let mut scenario = loaded.scenario.clone();
         scenario.seed = args.seed.unwrap_or(scenario.seed);
         if args.dry_run {
             print(&script(&scenario.name, &plan(&scenario)))?;
             continue;
         }
-        let rehearsed = with_bar(&scenario, &stop, args.quiet, |progress| rehearse(&scenario, progress))
+        let paced = with_bar(&scenario, &stop, args.quiet, |progress| paced(&scenario, progress))
             .map_err(|problems| refuse(&loaded.problems(problems)))?;
-        let Some(rehearsed) = rehearsed else { bail!("stopped") };
-        let verdict = judge(args, &scenario, &rehearsed)?;
-        if !(args.quiet && verdict.is_good()) {
-            print(&verdict.text())?;
+        let Some(paced) = paced else { bail!("stopped") };
+        let mut accounts = Vec::new();
+        for kernel in std::iter::once(&kernel).chain(&second) {
+            let (mut verdict, seen) = judge(args, &paced, kernel, &stop)?;
+            if second.is_some() {
+                verdict.name = format!("{} on {}", verdict.name, verdict.by);
+            }
+            if !(args.quiet && verdict.is_good()) {
+                print(&verdict.text())?;
+            }
+            accounts.extend(seen);
+            verdicts.push(verdict);
         }
-        verdicts.push(verdict);
+        if let ([one, other], false) = (&accounts[..], args.quiet) {
+            print(&format!("  {}\n", replay::compare::parted(one, other)))?;
+        }
     }
     if verdicts.len() > 1 && !args.quiet {
         print(&format!("\n{}", table(&verdicts)))?;
     }
     for (path, text) in [(&args.junit, junit(&verdicts)), (&args.tap, tap(&verdicts))] {
         if let Some(path) = path {
-            std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            write(path, &text)?;
         }
     }
     Ok(ExitCode::from(u8::from(!verdicts.iter().all(Verdict::is_good))))
@@ -111,9 +137,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 /// Has it done, and compares. If something differs, it is done again at another phase of the kernel's timers, to find
 /// out what the kernel itself does not repeat.
-fn judge(args: &Args, scenario: &Scenario, rehearsed: &Rehearsed) -> Result<Verdict> {
+fn judge(args: &Args, paced: &Paced, kernel: &Kernel, stop: &Stop) -> Result<(Verdict, Option<Transcript>)> {
     let stopwatch = Stopwatch::start();
-    let seen = perform(args, rehearsed, 0)?;
+    let Paced { scenario, rehearsed, slower } = paced;
+    let seen = perform(args, kernel, stop, rehearsed, 0)?;
     if let (Ok(seen), Some(folder), true) = (&seen, &args.record, args.backend != Who::Recorded) {
         record(folder, rehearsed, seen)?;
     }
@@ -122,20 +149,43 @@ fn judge(args: &Args, scenario: &Scenario, rehearsed: &Rehearsed) -> Result<Verd
     if let Ok((comparison, seen)) = &mut result
         && !comparison.differences.is_empty()
         && args.backend != Who::Recorded
-        && let Ok(again) = perform(args, rehearsed, OTHER_PHASE)?
+        && let Ok(again) = perform(args, kernel, stop, rehearsed, OTHER_PHASE)?
     {
         *comparison = replay::judge(scenario, rehearsed, seen, Some(&again)).map_err(|why| anyhow!(why))?;
     }
-    let result = result.map(|(comparison, _)| comparison);
-    Ok(Verdict { name: scenario.name.clone(), result, by, seconds: stopwatch.elapsed().as_secs_f64() })
+    let seconds = stopwatch.elapsed().as_secs_f64();
+    if let (Ok((comparison, seen)), Some(path)) = (&result, &args.results) {
+        let mut results = if path.exists() { read_results(path)? } else { Results::default() };
+        results.put(&by, Entry::new(paced, seen, comparison, seconds));
+        write(path, &results.text())?;
+    }
+    let (result, seen) = match result {
+        Ok((comparison, seen)) => (Ok(comparison), Some(seen)),
+        Err(why) => (Err(why), None),
+    };
+    Ok((Verdict { name: scenario.name.clone(), result, by, slower: *slower, seconds }, seen))
+}
+
+/// The results of earlier replays.
+pub(crate) fn read_results(path: &Path) -> Result<Results> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} has no results of `lvsim replay --results`", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Has it done, at a phase of the kernel's timers.
-fn perform(args: &Args, rehearsed: &Rehearsed, phase: u64) -> Result<Done> {
+fn perform(args: &Args, kernel: &Kernel, stop: &Stop, rehearsed: &Rehearsed, phase: u64) -> Result<Done> {
     let job = Job { phase, ..rehearsed.job.clone() };
     let jobs = std::slice::from_ref(&job);
     let mut done = match args.backend {
-        Who::Vm => machine(args)?.perform(jobs),
+        Who::Vm => {
+            let machine = Machine::new(kernel.clone(), own_program()?);
+            Machine { interrupted: stop.flag(), ..machine }.perform(jobs)
+        }
         Who::Kernel => ThisKernel { program: own_program()? }.perform(jobs),
         Who::Recorded => Ok(vec![Ok(recorded(args, rehearsed)?)]),
     }
@@ -146,12 +196,32 @@ fn perform(args: &Args, rehearsed: &Rehearsed, phase: u64) -> Result<Done> {
 /// Another phase of the timer wheel, whose second level turns every 32 ms.
 const OTHER_PHASE: u64 = 17_300_000;
 
-/// The virtual machine that was asked for.
-fn machine(args: &Args) -> Result<Machine> {
+/// The kernel that was asked for.
+fn first_kernel(args: &Args) -> Kernel {
     let own = args.kernel_image.clone().zip(args.modules.clone());
     let own = own.map(|(image, modules)| Kernel { image, modules });
-    let kernel = own.or_else(|| cached(&cache())).unwrap_or_default();
-    Ok(Machine::new(kernel, own_program()?))
+    own.or_else(|| cached(&cache())).unwrap_or_default()
+}
+
+/// The kernel of `--vs`.
+fn second_kernel(args: &Args) -> Result<Option<Kernel>> {
+    let Some(which) = &args.vs else { return Ok(None) };
+    let kernel = match &args.vs_modules {
+        Some(modules) => Kernel { image: which.into(), modules: modules.clone() },
+        None => match cached_package(&cache(), which) {
+            Some(kernel) => kernel,
+            None if Path::new(which).exists() => {
+                bail!("--vs {which} is a file: say where its modules are with --vs-modules DIR")
+            }
+            None => bail!("{}", missing(which)),
+        },
+    };
+    for path in [&kernel.image, &kernel.modules] {
+        if !path.exists() {
+            bail!("there is no {}", path.display());
+        }
+    }
+    Ok(Some(kernel))
 }
 
 fn own_program() -> Result<PathBuf> {

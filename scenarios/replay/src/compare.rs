@@ -5,7 +5,9 @@
 //! arrive nearly at once may be another?
 
 use crate::feed::Fed;
+use crate::history::{self, Made};
 use crate::job::Job;
+use crate::rehearse::SNAPSHOT;
 use crate::transcript::{Answer, Outcome, Transcript};
 use net_model::ipvs::Decision;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +27,8 @@ pub struct Comparison {
     pub outcomes: usize,
     /// Attempts that another server took than in the simulation's own run.
     pub moved: usize,
+    /// Decisions about connections that no server ever took.
+    pub untaken: usize,
     /// Outcomes that were not compared, because the kernel itself does not repeat them.
     pub unsettled: usize,
     /// Everything that differs, in the order of time.
@@ -53,6 +57,10 @@ pub fn compare(
     let mut comparison = Comparison::default();
     for director in fed {
         comparison.packets += director.packets;
+        if director.is_busy {
+            comparison.own_run(job, simulated, seen, director.director);
+            continue;
+        }
         comparison.decisions(job, seen, director);
         comparison.listings(seen, director);
     }
@@ -67,6 +75,20 @@ pub fn unsettled(first: &Transcript, second: &Transcript) -> BTreeSet<usize> {
     pairs.filter(|(_, (a, b))| a.end != b.end).map(|(index, _)| index).collect()
 }
 
+/// What two kernels did with the same job, beside each other. Connections may go elsewhere because packets came in
+/// another order: whether a kernel decided wrongly is told by its own comparison with the simulation.
+pub fn parted(one: &Transcript, other: &Transcript) -> String {
+    let pairs = || one.attempts.iter().zip(&other.attempts);
+    let elsewhere = pairs().filter(|(a, b)| a.server != b.server).count();
+    let otherwise = pairs().filter(|(a, b)| a.end != b.end).count();
+    format!(
+        "{} and {}: of {} connections {elsewhere} went to another server, {otherwise} ended otherwise",
+        one.by,
+        other.by,
+        one.attempts.len()
+    )
+}
+
 impl Comparison {
     /// Each decision of a fed director against the server that took the connection on the kernel.
     fn decisions(&mut self, job: &Job, seen: &Transcript, fed: &Fed) {
@@ -74,13 +96,21 @@ impl Comparison {
         for (index, attempt) in job.attempts.iter().enumerate() {
             attempts.entry((attempt.udp, attempt.local, attempt.remote)).or_default().push_back(index);
         }
+        let mut made: Vec<Made<'_>> = Vec::with_capacity(fed.decisions.len());
         for (decision, host) in &fed.decisions {
             let key = (decision.protocol == 17, socket(decision.client), socket(decision.target));
             let Some(index) = attempts.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
-            let Some(server) = seen.attempts[index].server else { continue };
+            let Some(server) = seen.attempts[index].server else {
+                self.untaken += 1;
+                continue;
+            };
             self.decisions += 1;
+            made.push((decision, *host, job.servers[server].host));
             if *host != Some(job.servers[server].host) {
-                let text = decision_text(job, index, decision, *host, job.servers[server].host);
+                let mut text = decision_text(job, index, decision, *host, job.servers[server].host);
+                if self.differences.is_empty() {
+                    text += &history::before(job, seen, fed.director, &made);
+                }
                 self.differences.push(Difference { at: decision.time.as_nanos(), text });
             }
         }
@@ -88,11 +118,32 @@ impl Comparison {
 
     fn listings(&mut self, seen: &Transcript, fed: &Fed) {
         for (number, answer) in &fed.answers {
-            self.listings += 1;
-            if let Some(text) = listing_difference(answer, &seen.answers[*number]) {
-                let host = answer.host.as_deref().unwrap_or("-");
-                let text = format!("{host}# {}   (- simulation, + kernel)\n{text}", answer.command);
-                self.differences.push(Difference { at: answer.at, text });
+            self.listing(answer, &seen.answers[*number]);
+        }
+    }
+
+    fn listing(&mut self, simulation: &Answer, kernel: &Answer) {
+        self.listings += 1;
+        if let Some(text) = listing_difference(simulation, kernel) {
+            let host = simulation.host.as_deref().unwrap_or("-");
+            let text = format!("{host}# {}   (- simulation, + kernel)\n{text}", simulation.command);
+            self.differences.push(Difference { at: simulation.at, text });
+        }
+    }
+
+    /// A director that could not be fed: the servers and listings of the simulation's own run against the kernel's.
+    fn own_run(&mut self, job: &Job, simulated: &Transcript, seen: &Transcript, director: usize) {
+        let host = Some(&job.hosts[director]);
+        for (simulation, kernel) in simulated.answers.iter().zip(&seen.answers) {
+            if simulation.host.as_ref() == host {
+                self.listing(simulation, kernel);
+            }
+        }
+        for (index, (a, b)) in simulated.attempts.iter().zip(&seen.attempts).enumerate() {
+            self.decisions += usize::from(b.server.is_some());
+            if b.server.is_some() && a.server != b.server {
+                let text = outcome_text(job, index, a, b);
+                self.differences.push(Difference { at: job.attempts[index].at, text });
             }
         }
     }
@@ -112,16 +163,8 @@ impl Comparison {
             self.outcomes += 1;
             self.moved += usize::from(a.server != b.server);
             if a.end != b.end {
-                let attempt = &job.attempts[index];
-                let text = format!(
-                    "connection {} from {} to {}\n  simulation: {}\n  kernel:     {}",
-                    index + 1,
-                    attempt.local,
-                    attempt.remote,
-                    outcome(job, a),
-                    outcome(job, b)
-                );
-                self.differences.push(Difference { at: attempt.at, text });
+                let text = outcome_text(job, index, a, b);
+                self.differences.push(Difference { at: job.attempts[index].at, text });
             }
         }
     }
@@ -138,6 +181,19 @@ impl Comparison {
             self.outcomes
         )
     }
+}
+
+/// How an attempt went on both sides.
+fn outcome_text(job: &Job, index: usize, simulation: &Outcome, kernel: &Outcome) -> String {
+    let attempt = &job.attempts[index];
+    format!(
+        "connection {} from {} to {}\n  simulation: {}\n  kernel:     {}",
+        index + 1,
+        attempt.local,
+        attempt.remote,
+        outcome(job, simulation),
+        outcome(job, kernel)
+    )
 }
 
 /// Who chose whom, and what the simulated director had to choose from.
@@ -185,6 +241,11 @@ pub(crate) fn listing_difference(a: &Answer, b: &Answer) -> Option<String> {
             lines.iter_mut().skip(2).for_each(|line| *line = without_expiry(line));
             lines.sort_unstable();
         }
+        if answer.command == SNAPSHOT {
+            // So is the table of services, and each network namespace has another hash.
+            lines = with_services(&lines);
+            lines.sort_unstable();
+        }
         lines
     };
     let (a, b) = (order(a), order(b));
@@ -201,10 +262,61 @@ pub(crate) fn listing_difference(a: &Answer, b: &Answer) -> Option<String> {
     Some(text)
 }
 
+/// Each server behind its service.
+fn with_services(lines: &[String]) -> Vec<String> {
+    let mut service = "";
+    let of_service = lines.iter().map(|line| {
+        if line.trim_start().starts_with("->") {
+            return format!("{service}{line}");
+        }
+        service = line;
+        line.clone()
+    });
+    of_service.collect()
+}
+
 fn without_expiry(line: &str) -> String {
     let mut words: Vec<&str> = line.split_whitespace().collect();
     if words.len() > 1 {
         words.remove(1);
     }
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transcript::End;
+
+    #[test]
+    fn two_kernels_beside_each_other() {
+        let account = |by: &str, server, end| Transcript {
+            by: by.into(),
+            attempts: vec![
+                Outcome { server: Some(0), end: End::Answered, ended: None },
+                Outcome { server, end, ended: None },
+            ],
+            ..Transcript::default()
+        };
+        let one = account("Linux 6.1", Some(0), End::Answered);
+        let other = account("Linux 6.12", None, End::Refused);
+        assert_eq!(
+            parted(&one, &other),
+            "Linux 6.1 and Linux 6.12: of 2 connections 1 went to another server, 1 ended otherwise"
+        );
+    }
+
+    fn said(command: &str, stdout: &str) -> Answer {
+        Answer { command: command.into(), stdout: stdout.into(), ..Answer::default() }
+    }
+
+    #[test]
+    fn the_order_of_hash_tables_says_nothing() {
+        let table = ["TCP  A rr\n  -> B 1\n", "TCP  C rr\n  -> B 2\n  -> D 0\n"];
+        let (one, other) = (table.concat(), [table[1], table[0]].concat());
+        assert_eq!(listing_difference(&said(SNAPSHOT, &one), &said(SNAPSHOT, &other)), None);
+        let swapped = one.replace("B 1", "B 9").replace("B 2", "B 1").replace("B 9", "B 2");
+        assert!(listing_difference(&said(SNAPSHOT, &one), &said(SNAPSHOT, &swapped)).is_some());
+        assert!(listing_difference(&said("ipvsadm -Ln", &one), &said("ipvsadm -Ln", &other)).is_some());
+    }
 }

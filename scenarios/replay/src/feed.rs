@@ -27,15 +27,18 @@ pub struct Fed {
     pub decisions: Vec<(Decision, Option<usize>)>,
     /// Its answers to the job's looks at it, with their numbers in the job.
     pub answers: Vec<(usize, Answer)>,
+    /// Programs of its own take part, whose packets no card shows: it was not fed.
+    pub is_busy: bool,
 }
 
 /// A packet of a capture.
-struct Packet {
-    time: Time,
-    tap: usize,
-    link: LinkType,
-    bytes: Vec<u8>,
-    wire_len: usize,
+pub(crate) struct Packet {
+    pub(crate) time: Time,
+    /// Index into the job's taps.
+    pub(crate) tap: usize,
+    pub(crate) link: LinkType,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) wire_len: usize,
 }
 
 /// Feeds every director of a job with what was captured at it.
@@ -50,16 +53,20 @@ pub fn feed(scenario: &Scenario, job: &Job, seen: &Transcript) -> Result<Vec<Fed
 }
 
 fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) -> Result<Fed, String> {
+    let packets = packets(job, seen, director)?;
+    let mut programs = job.servers.iter().map(|server| server.host);
+    if programs.any(|host| host == director) || job.attempts.iter().any(|attempt| attempt.host == director) {
+        return Ok(Fed { director, packets: packets.len() as u64, is_busy: true, ..Fed::default() });
+    }
     let mut replay =
         Replay::begin(scenario, Some(&job.hosts[director])).map_err(|error| error.to_string())?;
-    let packets = packets(job, seen, director)?;
     let mut fed = Fed { director, packets: packets.len() as u64, ..Fed::default() };
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {
         while let Some((number, line)) =
-            looks.next_if(|(number, _)| job.looks[*number].at <= packet.time.as_nanos())
+            looks.next_if(|(number, _)| seen.answers[*number].at <= packet.time.as_nanos())
         {
-            fed.answers.push((number, look(&mut replay, job, number, &line)));
+            fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
         }
         let name = format!("{}.{}", job.hosts[director], job.taps[packet.tap].device);
         let record = Record {
@@ -78,7 +85,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         }
     }
     for (number, line) in looks {
-        fed.answers.push((number, look(&mut replay, job, number, &line)));
+        fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
     }
     Ok(fed)
 }
@@ -96,7 +103,7 @@ fn as_it_happened(scenario: &Scenario, job: &Job, seen: &Transcript) -> Scenario
 }
 
 /// All packets that were seen at a director, in order of time.
-fn packets(job: &Job, seen: &Transcript, director: usize) -> Result<Vec<Packet>, String> {
+pub(crate) fn packets(job: &Job, seen: &Transcript, director: usize) -> Result<Vec<Packet>, String> {
     let mut packets = Vec::new();
     for (tap, file) in seen.captures.iter().enumerate().filter(|(tap, _)| job.taps[*tap].host == director) {
         let mut reader = Reader::new(&file[..]).map_err(|problem| problem.to_string())?;
@@ -122,11 +129,11 @@ fn looks(scenario: &Scenario, job: &Job, director: usize) -> Result<Vec<(usize, 
     lines.filter_map(Result::transpose).collect()
 }
 
-fn look(replay: &mut Replay<'_>, job: &Job, number: usize, line: &Line) -> Answer {
-    let look = &job.looks[number];
-    let output = replay.look(Time::from_nanos(look.at), line);
+fn look(replay: &mut Replay<'_>, job: &Job, seen: &Transcript, number: usize, line: &Line) -> Answer {
+    let (look, at) = (&job.looks[number], seen.answers[number].at);
+    let output = replay.look(Time::from_nanos(at), line);
     Answer {
-        at: look.at,
+        at,
         host: look.command.host.clone(),
         command: line.text.clone(),
         stdout: output.stdout,

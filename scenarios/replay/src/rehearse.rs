@@ -18,8 +18,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How long after the end of a scenario the last looks are: everything that goes on by itself has settled.
 const SETTLED: Duration = Duration::from_secs(10);
-/// The commands that look at a director.
+/// The commands that look at a director in the end.
 const LOOKS: [&str; 3] = ["ipvsadm -Ln", "ipvsadm -Ln --stats --exact", "ipvsadm -Lnc"];
+
+/// The command that looks at a director in between. Reading a file takes no time, so the instant is known.
+pub const SNAPSHOT: &str = "cat /proc/net/ip_vs";
+/// Snapshots are taken a millisecond after one of the instants at which scenarios begin things, far from a tick.
+const BESIDE: u64 = 1_000_000;
+/// A jiffy.
+const TICK: u64 = 4_000_000;
 
 /// The job for a kernel, and the simulation's own account of it.
 #[derive(Clone, Debug)]
@@ -28,6 +35,8 @@ pub struct Rehearsed {
     pub job: Job,
     /// What the simulation did.
     pub simulated: Transcript,
+    /// How often a packet went over a cable.
+    pub hops: u64,
 }
 
 /// Simulates a scenario. None if `progress` stopped it.
@@ -38,7 +47,19 @@ pub fn rehearse(
     scenario: &Scenario,
     progress: &mut dyn FnMut(Time) -> bool,
 ) -> Result<Option<Rehearsed>, Vec<Problem>> {
-    let looks = looks(scenario);
+    rehearse_with_snapshots(scenario, 0, progress)
+}
+
+/// The same, and so many times while the scenario goes on somebody looks at the directors.
+///
+/// # Errors
+/// The commands that hosts refuse when they are set up.
+pub fn rehearse_with_snapshots(
+    scenario: &Scenario,
+    snapshots: u64,
+    progress: &mut dyn FnMut(Time) -> bool,
+) -> Result<Option<Rehearsed>, Vec<Problem>> {
+    let looks = looks(scenario, snapshots);
     // A real kernel's timers are never exact.
     let uptime = Duration::from_nanos(UPTIME);
     let scenario = &Scenario { timers: Timers::Wheel, uptime, ..scenario.clone() };
@@ -57,22 +78,30 @@ pub fn rehearse(
         taps: taps(scenario),
         phase: 0,
     };
-    let simulated = transcript(scenario, &rehearsal, &servers);
-    Ok(Some(Rehearsed { job, simulated }))
+    let simulated = transcript(scenario, &rehearsal, &looks, &servers);
+    Ok(Some(Rehearsed { job, simulated, hops: rehearsal.run.outcome.hops }))
 }
 
-/// The looks at all directors, after everything.
-fn looks(scenario: &Scenario) -> Vec<Look> {
-    let at = Time::ZERO + scenario.duration + SETTLED;
-    let directors =
-        scenario.hosts.iter().enumerate().filter(|(index, host)| is_director(scenario, *index, host));
-    directors
-        .flat_map(|(host, _)| LOOKS.map(|text| (host, text)))
-        .map(|(host, text)| {
-            let line = Line::read(text, scenario).expect("it is a command").expect("it is not empty");
-            Look { at, host, line }
-        })
-        .collect()
+/// The looks at all directors: the snapshots, and after everything the listings.
+fn looks(scenario: &Scenario, snapshots: u64) -> Vec<Look> {
+    let hosts = scenario.hosts.iter().enumerate();
+    let directors: Vec<usize> =
+        hosts.filter(|(index, host)| is_director(scenario, *index, host)).map(|(index, _)| index).collect();
+    let look = |at: Time, host: usize, text: &str| {
+        let line = Line::read(text, scenario).expect("it is a command").expect("it is not empty");
+        Look { at, host, line }
+    };
+    let middle = |number: u64| {
+        let at = scenario.duration.as_nanos() / (2 * snapshots) * (2 * number + 1);
+        Time::from_nanos(at / TICK * TICK + BESIDE)
+    };
+    let between = (0..snapshots).flat_map(|number| {
+        let look = &look;
+        directors.iter().map(move |host| look(middle(number), *host, SNAPSHOT))
+    });
+    let end = Time::ZERO + scenario.duration + SETTLED;
+    let last = directors.iter().flat_map(|host| LOOKS.map(|text| look(end, *host, text)));
+    between.chain(last).collect()
 }
 
 /// The cards of all directors.
@@ -160,14 +189,18 @@ fn attempt(scenario: &Scenario, line: &ledger::Attempt) -> Attempt {
     }
 }
 
-fn transcript(scenario: &Scenario, rehearsal: &Rehearsal, servers: &[((u32, u32), Server)]) -> Transcript {
+fn transcript(
+    scenario: &Scenario,
+    rehearsal: &Rehearsal,
+    looks: &[Look],
+    servers: &[((u32, u32), Server)],
+) -> Transcript {
     let outcome = |line: &ledger::Attempt| Outcome {
         server: line.server.and_then(|server| servers.iter().position(|(known, _)| *known == server)),
         ended: line.result.map(|(at, _)| at.as_nanos()),
         end: line.result.map_or(End::Open, |(_, result)| result.map_or_else(cause, |()| End::Answered)),
     };
-    let looks = looks(scenario);
-    let answers = rehearsal.answers.iter().zip(&looks).map(|(answer, look)| Answer {
+    let answers = rehearsal.answers.iter().zip(looks).map(|(answer, look)| Answer {
         at: answer.at.as_nanos(),
         host: Some(scenario.hosts[look.host].name.clone()),
         command: answer.line.clone(),

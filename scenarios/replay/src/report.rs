@@ -12,6 +12,8 @@ pub struct Verdict {
     pub result: Result<Comparison, String>,
     /// Who did it.
     pub by: String,
+    /// It was played so many times slower than the scenario says.
+    pub slower: u32,
     /// Wall time in seconds.
     pub seconds: f64,
 }
@@ -24,12 +26,18 @@ impl Verdict {
 
     /// In a few lines: the sentence, then the first difference.
     pub fn text(&self) -> String {
-        let Verdict { name, by, seconds, .. } = self;
+        let Verdict { name, by, slower, seconds, .. } = self;
         let comparison = match &self.result {
             Ok(comparison) => comparison,
             Err(why) => return format!("{name}: not compared: {why}\n"),
         };
         let mut text = format!("{name}: {} ({by}, {seconds:.1} s)\n", comparison.sentence());
+        if *slower > 1 {
+            let _ = writeln!(
+                text,
+                "  played {slower} times slower: in its own time it is too fast for the virtual machine"
+            );
+        }
         if comparison.moved > 0 {
             let _ = writeln!(
                 text,
@@ -135,8 +143,13 @@ mod tests {
         let text = "connection 7 <a & b>\n  simulation: web1".into();
         let differs =
             Comparison { differences: vec![Difference { at: 1_500_000_000, text }], ..same.clone() };
-        let verdict =
-            |name: &str, result| Verdict { name: name.into(), result, by: "Linux 6.1".into(), seconds: 2.5 };
+        let verdict = |name: &str, result| Verdict {
+            name: name.into(),
+            result,
+            by: "Linux 6.1".into(),
+            slower: 1,
+            seconds: 2.5,
+        };
         [
             verdict("quickstart", Ok(same)),
             verdict("nat", Ok(differs)),

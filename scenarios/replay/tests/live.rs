@@ -19,11 +19,13 @@ fn main() -> ExitCode {
     }
     if std::env::var_os("LVSIM_LIVE").is_none_or(|value| value != "1") {
         println!(
-            "not run: the scenarios of tests/scenarios on a real kernel (LVSIM_LIVE=1 runs them; see docs/replay.md)"
+            "not run: the scenarios of tests/scenarios and a thousand connections on a real kernel (LVSIM_LIVE=1 runs \
+             them; see docs/replay.md); tests/recorded.rs holds recordings of some of them, and of a part of the gallery, \
+             against the simulation"
         );
         return ExitCode::SUCCESS;
     }
-    match live().and_then(|is_good| Ok(is_good & this_kernel()?)) {
+    match live().and_then(|is_good| Ok(is_good & this_kernel()? & a_thousand_connections()?)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -85,6 +87,24 @@ fn this_kernel() -> Result<bool, BackendError> {
     let text =
         result.as_ref().map_or_else(|why| format!("FAILED: {why}"), replay::compare::Comparison::sentence);
     println!("test this kernel, interrupted and not ... {text}");
+    Ok(result.is_ok_and(|comparison| comparison.differences.is_empty()))
+}
+
+/// A thousand connections within ten virtual minutes: it must not take longer than one real one.
+fn a_thousand_connections() -> Result<bool, BackendError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let (scenario, rehearsed) = rehearsed(&folder.join("long/thousand-connections.yaml"));
+    let program = std::env::current_exe().expect("a program has a file");
+    let mut machine = Machine::new(cached(&cache()).unwrap_or_default(), program);
+    // Of the processor's time: neighbours on the machine do not count.
+    machine.limit = Some(std::time::Duration::from_secs(60));
+    let seen = machine.perform(std::slice::from_ref(&rehearsed.job))?.pop();
+    let result = seen
+        .unwrap_or_else(|| Err("no answer".into()))
+        .and_then(|seen| replay::judge(&scenario, &rehearsed, &seen, None));
+    let text =
+        result.as_ref().map_or_else(|why| format!("FAILED: {why}"), replay::compare::Comparison::sentence);
+    println!("test a thousand connections within ten minutes, in less than one ... {text}");
     Ok(result.is_ok_and(|comparison| comparison.differences.is_empty()))
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `tests/live.rs` makes the recordings.
 
+use replay::pace::paced;
 use replay::recording::Recording;
 use replay::rehearse::rehearse;
 use std::path::Path;
@@ -47,6 +48,28 @@ fn firewall_marks() {
     check("mark", 38);
 }
 
+/// Scenarios of the gallery, recorded by `lvsim replay --record scenarios/gallery/recorded`, snapshots included.
+#[test]
+fn the_recorded_part_of_the_gallery() {
+    let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gallery");
+    let mut decisions = 0;
+    for file in std::fs::read_dir(gallery.join("recorded")).expect("it is there") {
+        let file = file.expect("it can be read").path();
+        let name = file.file_stem().expect("it has a name").to_string_lossy().into_owned();
+        let loaded = scenarios::load::load(&gallery.join(format!("{name}.yaml"))).expect("it is a scenario");
+        let paced = paced(&loaded.scenario, &mut |_| true).expect("hosts take it").expect("nobody stops it");
+        let text = std::fs::read_to_string(&file).expect("it was recorded");
+        let seen = Recording::read(&text, &paced.rehearsed.job).expect("it is of this scenario");
+        let compared = replay::judge(&paced.scenario, &paced.rehearsed, &seen, None);
+        let comparison = compared.expect("captures can be read");
+        let texts: Vec<&str> = comparison.differences.iter().map(|one| one.text.as_str()).collect();
+        assert!(texts.is_empty(), "{name}: {}", texts.join("\n"));
+        assert!(comparison.listings >= 43, "{name}: forty snapshots, and three listings in the end");
+        decisions += comparison.decisions;
+    }
+    assert!(decisions > 200, "{decisions}");
+}
+
 #[test]
 fn a_kernel_that_decides_otherwise_is_noticed() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
@@ -59,6 +82,10 @@ fn a_kernel_that_decides_otherwise_is_noticed() {
     seen.answers[0].stdout = seen.answers[0].stdout.replace("-> 10.0.0.12", "-> 10.0.0.21");
     let comparison = replay::judge(&loaded.scenario, &rehearsed, &seen, None).expect("captures can be read");
     assert_eq!(comparison.differences.len(), 2, "{:#?}", comparison.differences);
-    assert!(comparison.differences[0].text.starts_with("connection 7 from "));
+    let first = &comparison.differences[0].text;
+    assert!(first.starts_with("connection 7 from "));
+    for words in ["the simulated director's table:", "decisions of the service before", "packets before:"] {
+        assert!(first.contains(words), "{first}");
+    }
     assert!(comparison.differences[1].text.contains("  +   -> 10.0.0.21:8080"));
 }

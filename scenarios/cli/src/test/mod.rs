@@ -15,7 +15,8 @@ use suite::{Case, Verdict};
 /// Run scenarios and see whether their `expect:` lines hold.
 ///
 /// A golden beside a scenario, `golden/NAME.txt`, must agree with what `lvsim run` prints (as far as its line "The first
-/// connection"). A file that is no scenario is a failed case. The exit status is 0 if all passed, 1 if a case failed, 2
+/// connection"). What a kernel did, `recorded/NAME.json` (written by `lvsim replay --record`), must agree in decisions,
+/// listings and outcomes. A file that is no scenario is a failed case. The exit status is 0 if all passed, 1 if a case failed, 2
 /// if there was nothing to test or Ctrl-C ended it; what was finished by then is reported.
 #[derive(clap::Args)]
 #[command(after_help = "Example: lvsim test scenarios/gallery --junit results.xml")]
@@ -85,7 +86,7 @@ fn run_all(args: &Args, files: &[PathBuf], stop: &Stop) -> Result<Vec<Case>> {
 }
 
 /// All scenario files that the arguments name, each once.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
     for path in paths {
         if !path.is_dir() {

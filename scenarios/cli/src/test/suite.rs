@@ -1,8 +1,11 @@
-//! One scenario as a test case: it loads, its hosts take their set-up, its expectations hold, its golden agrees.
+//! One scenario as a test case: it loads, its hosts take their set-up, its expectations hold, its golden agrees, and so
+//! does what a kernel was recorded to do.
 
 use crate::run::printed;
 use crate::stop::Stop;
 use crate::stopwatch::Stopwatch;
+use replay::pace::paced;
+use replay::recording::Recording;
 use scenarios::load::{LoadError, Loaded, load};
 use scenarios::problem::Problems;
 use scenarios::run::{Run, Watch, run_watched};
@@ -56,18 +59,23 @@ fn verdict(file: &Path, loaded: &Loaded, stop: &Stop) -> Option<Verdict> {
         Err(refused) => return Some(broken(&loaded.problems(refused))),
     };
     let mut failures: Vec<String> = run.failed.iter().map(ToString::to_string).collect();
-    let golden = golden(file);
+    let golden = beside(file, "golden", "txt");
     let has_golden = golden.exists();
     if has_golden {
         failures.extend(difference(&golden, &run));
     }
+    let recording = beside(file, "recorded", "json");
+    let has_recording = recording.exists();
+    if has_recording {
+        failures.extend(recorded(&recording, loaded, stop)?);
+    }
     let expectations = loaded.scenario.expect.len();
     Some(if !failures.is_empty() {
         Verdict::Failed(failures)
-    } else if expectations == 0 && !has_golden {
+    } else if expectations == 0 && !has_golden && !has_recording {
         Verdict::Unchecked
     } else {
-        Verdict::Passed(checked(expectations, has_golden))
+        Verdict::Passed(checked(expectations, has_golden, has_recording))
     })
 }
 
@@ -76,19 +84,38 @@ fn broken(problems: &Problems) -> Verdict {
 }
 
 /// What was checked, in words.
-fn checked(expectations: usize, has_golden: bool) -> String {
+fn checked(expectations: usize, has_golden: bool, has_recording: bool) -> String {
     let lines = match expectations {
-        0 => return "golden".into(),
-        1 => "1 expectation".to_owned(),
-        more => format!("{more} expectations"),
+        0 => None,
+        1 => Some("1 expectation".to_owned()),
+        more => Some(format!("{more} expectations")),
     };
-    if has_golden { lines + ", golden" } else { lines }
+    let golden = has_golden.then(|| "golden".to_owned());
+    let kernel = has_recording.then(|| "recorded kernel".to_owned());
+    [lines, golden, kernel].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Where the golden of a scenario is, if it has one.
-fn golden(scenario: &Path) -> PathBuf {
+/// Where something about a scenario is, if there is any: in a folder beside it.
+fn beside(scenario: &Path, folder: &str, ending: &str) -> PathBuf {
     let name = scenario.file_stem().unwrap_or_default().to_string_lossy();
-    scenario.with_file_name("golden").join(format!("{name}.txt"))
+    scenario.with_file_name(folder).join(format!("{name}.{ending}"))
+}
+
+/// In what the simulation differs from what a kernel has been recorded to do; none if it was stopped.
+fn recorded(file: &Path, loaded: &Loaded, stop: &Stop) -> Option<Vec<String>> {
+    let paced = match paced(&loaded.scenario, &mut |_| !stop.is_wanted()) {
+        Ok(paced) => paced?,
+        Err(refused) => return Some(vec![loaded.problems(refused).render(false).trim_end().to_owned()]),
+    };
+    let compared = std::fs::read_to_string(file)
+        .map_err(|error| error.to_string())
+        .and_then(|text| Recording::read(&text, &paced.rehearsed.job).map_err(|error| error.to_string()))
+        .and_then(|seen| replay::judge(&paced.scenario, &paced.rehearsed, &seen, None));
+    let failure = |text: String| format!("{}\n{text}", file.display());
+    Some(match compared {
+        Ok(comparison) => comparison.differences.into_iter().map(|one| failure(one.text)).collect(),
+        Err(why) => vec![failure(why)],
+    })
 }
 
 /// The first line in which a run differs from its golden.
@@ -114,14 +141,15 @@ mod tests {
 
     #[test]
     fn a_golden_lies_in_a_folder_beside_its_scenario() {
-        assert_eq!(golden(Path::new("a/b.c.yaml")), Path::new("a/golden/b.c.txt"));
-        assert_eq!(golden(Path::new("b.yaml")), Path::new("golden/b.txt"));
+        assert_eq!(beside(Path::new("a/b.c.yaml"), "golden", "txt"), Path::new("a/golden/b.c.txt"));
+        assert_eq!(beside(Path::new("b.yaml"), "recorded", "json"), Path::new("recorded/b.json"));
     }
 
     #[test]
     fn what_was_checked_is_said() {
-        assert_eq!(checked(1, false), "1 expectation");
-        assert_eq!(checked(3, true), "3 expectations, golden");
-        assert_eq!(checked(0, true), "golden");
+        assert_eq!(checked(1, false, false), "1 expectation");
+        assert_eq!(checked(3, true, true), "3 expectations, golden, recorded kernel");
+        assert_eq!(checked(0, true, false), "golden");
+        assert_eq!(checked(0, false, true), "recorded kernel");
     }
 }

@@ -11,8 +11,9 @@ use std::process::{Child, Command, Stdio};
 const FOLDER: &str = "/run/capture";
 /// Bytes of each packet that are kept: enough for all headers; all of it where directors tell each other things.
 const LENGTHS: [&str; 2] = ["128", "65535"];
-/// What comes in, and of what goes out the packets that show a decision: answers say nothing that is not known.
-const FILTER: &str = "inbound or (outbound and (not tcp or tcp[13] & 2 != 0))";
+/// What comes in, and of what goes out the packets that show a decision: answers say nothing that is not known. The
+/// direction comes last: libpcap itself filters the first packet, and does not know where it goes.
+const FILTER: &str = "not tcp or tcp[13] & 2 != 0 or inbound";
 
 /// Captures under way.
 pub(super) struct Captures {

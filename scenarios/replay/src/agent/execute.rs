@@ -38,6 +38,14 @@ pub(super) fn run(spaces: &mut Spaces, command: &Command, at: u64) -> Answer {
         return failed(answer, &error.to_string());
     }
     match &command.action {
+        // At once, without a program.
+        Action::Run(words) if is_file(command) => {
+            answer.command = words.join(" ");
+            match std::fs::read_to_string(&words[1]) {
+                Ok(stdout) => Answer { stdout, ..answer },
+                Err(error) => failed(answer, &format!("{}: {error}", words[1])),
+            }
+        }
         Action::Run(words) => {
             answer.command = words.join(" ");
             let mut process = Process::new(&words[0]);
@@ -59,6 +67,11 @@ pub(super) fn run(spaces: &mut Spaces, command: &Command, at: u64) -> Answer {
             Err(error) => failed(answer, &error),
         },
     }
+}
+
+/// Is it `cat FILE`, which takes no program?
+pub(super) fn is_file(command: &Command) -> bool {
+    matches!(&command.action, Action::Run(words) if words.len() == 2 && words[0] == "cat")
 }
 
 /// The command as a line for `ip -batch`, if it is one.

@@ -14,11 +14,12 @@ mod servers;
 mod sharing;
 mod spaces;
 
-use crate::job::{Job, UPTIME};
+use crate::job::{Command, Job, UPTIME};
 use crate::transcript::{Answer, Transcript};
 use clients::Clients;
 use rustix::event::epoll;
 use rustix::fd::OwnedFd;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::time::{
     ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
     timerfd_create, timerfd_settime,
@@ -107,6 +108,7 @@ struct Reactor {
 /// # Errors
 /// See [`AgentError`].
 pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
+    allow_sockets();
     let mut spaces = Spaces::new(&job.hosts)?;
     execute::set_up(&mut spaces, &job.setup)?;
     let captures = capture::Captures::start(job, &mut spaces)?;
@@ -133,8 +135,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
                     }
                 }
                 Due::Look(index) => {
-                    let said: Answer = execute::run(&mut spaces, &job.looks[index].command, at);
-                    transcript.answers.push(said);
+                    transcript.answers.push(look(&job.looks[index].command, &mut spaces, &reactor));
                 }
                 Due::Attempt(index) => {
                     transcript.latest = transcript.latest.max(reactor.now().saturating_sub(at));
@@ -272,6 +273,23 @@ impl Token {
             2 => Token::Listener(index >> 16, index & 0xffff),
             _ => Token::Connection(index),
         }
+    }
+}
+
+/// A command looks. A file is read at once; a program asks the kernel shortly before it ends.
+fn look(command: &Command, spaces: &mut Spaces, reactor: &Reactor) -> Answer {
+    let begun = reactor.now();
+    let said = execute::run(spaces, command, begun);
+    if execute::is_file(command) { said } else { Answer { at: reactor.now(), ..said } }
+}
+
+/// Raises the limit of open files as far as the kernel lets it: each connection has two here.
+fn allow_sockets() {
+    let most = std::fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+    if let Some(most) = most {
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        // Whoever may not raise it has fewer connections, and is told so when they are too many.
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 

@@ -67,7 +67,7 @@ pub trait Witness {
 impl Trial {
     /// Simulates a case; none if its hosts refuse their set-up.
     pub fn new(case: &Case) -> Option<Trial> {
-        let Rehearsed { job, simulated } = play(case, Circumstances::default())?;
+        let Rehearsed { job, simulated, .. } = play(case, Circumstances::default())?;
         let packets = packets(&simulated);
         Some(Trial { case: case.clone(), job, simulated, packets })
     }

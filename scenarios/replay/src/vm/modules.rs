@@ -10,6 +10,17 @@ use std::path::{Path, PathBuf};
 const ALWAYS: [&str; 7] =
     ["virtio_pci", "virtio_console", "bridge", "veth", "sch_netem", "ip_vs", "nf_conntrack"];
 
+/// Words of `ip` commands, and the modules they need.
+const DEVICES: [(&str, &str); 7] = [
+    ("dummy", "dummy"),
+    ("vlan", "8021q"),
+    ("ipip", "ipip"),
+    ("gre", "ip_gre"),
+    ("ip6tnl", "ip6_tunnel"),
+    ("fou", "fou"),
+    ("gue", "fou"),
+];
+
 /// The modules' files in the order in which they are loaded.
 pub(super) fn needed(folder: &Path, jobs: &[Job]) -> std::io::Result<Vec<PathBuf>> {
     let mut files = FxHashMap::default();
@@ -37,13 +48,10 @@ fn wanted(jobs: &[Job]) -> Vec<String> {
         };
         match words[0].rsplit('/').next().unwrap_or_default() {
             "ipvsadm" => wanted.extend(schedulers(words)),
-            program @ ("iptables" | "ip6tables") => {
-                let family = if program == "iptables" { "iptable" } else { "ip6table" };
-                wanted.extend(["filter", "mangle"].map(|table| format!("{family}_{table}")));
-                wanted.extend(["xt_mark", "xt_tcpudp", "xt_multiport"].map(Into::into));
-            }
+            "iptables" => wanted.extend(tables("iptable", "ipt_REJECT")),
+            "ip6tables" => wanted.extend(tables("ip6table", "ip6t_REJECT")),
             "arptables" => wanted.extend(["arptable_filter", "arpt_mangle"].map(Into::into)),
-            _ if words.iter().any(|word| word == "dummy") => wanted.push("dummy".into()),
+            "ip" => wanted.extend(devices(words)),
             _ => {}
         }
     }
@@ -52,7 +60,20 @@ fn wanted(jobs: &[Job]) -> Vec<String> {
     wanted
 }
 
-/// Schedulers, persistence engines and tunnels of an ipvsadm line; the kernel's own default among them.
+/// What the rules of a family are made of.
+fn tables(family: &str, reject: &str) -> Vec<String> {
+    let own = ["filter", "mangle"].map(|table| format!("{family}_{table}"));
+    let common = [reject, "xt_mark", "xt_tcpudp", "xt_multiport"].map(Into::into);
+    own.into_iter().chain(common).collect()
+}
+
+/// The modules of devices that an `ip` command makes.
+fn devices(words: &[String]) -> Vec<String> {
+    let modules = DEVICES.iter().filter(|(word, _)| words.iter().any(|typed| typed == word));
+    modules.map(|(_, module)| (*module).to_owned()).collect()
+}
+
+/// Schedulers and persistence engines of an ipvsadm line; the kernel's own default among them.
 fn schedulers(words: &[String]) -> Vec<String> {
     let after = |names: [&str; 2], prefix: &str| {
         let at = words.iter().position(|word| names.contains(&word.as_str()))?;
@@ -61,9 +82,6 @@ fn schedulers(words: &[String]) -> Vec<String> {
     let mut modules = vec!["ip_vs_wlc".to_owned()];
     modules.extend(after(["-s", "--scheduler"], "ip_vs_"));
     modules.extend(after(["--pe", "--pe"], "ip_vs_pe_"));
-    if words.iter().any(|word| matches!(word.as_str(), "-i" | "--ipip")) {
-        modules.push("ipip".into());
-    }
     modules
 }
 

@@ -1,0 +1,199 @@
+//! How fast a scenario goes on a kernel in a virtual machine.
+//!
+//! There each instruction takes a nanosecond, and one processor is all hosts at once: it passes some ten thousand packets
+//! a second. A scenario with more of them is played in slow motion, by the simulation as by the kernel: everything that
+//! it says of time takes so many times longer, and there are as many connections at once as before. The kernel's own
+//! timers and the cables stay as they are.
+
+use crate::rehearse::{Rehearsed, rehearse_with_snapshots};
+use net_model::spec::{Arrivals, ClientSpec, TraceRow};
+use scenarios::problem::Problem;
+use scenarios::scenario::Scenario;
+use sim_core::{Dist, Duration, Time};
+
+/// Packets per second, counted on every cable, that the virtual machine passes without being late.
+const CAPACITY: f64 = 30_000.0;
+
+/// How often somebody looks at the directors while a scenario goes on.
+const SNAPSHOTS: u64 = 40;
+
+/// A scenario at a pace that a kernel can keep, and its rehearsal.
+#[derive(Clone, Debug)]
+pub struct Paced {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// It goes so many times slower than it says.
+    pub slower: u32,
+    /// What the simulation made of it.
+    pub rehearsed: Rehearsed,
+}
+
+/// Rehearses a scenario; if it goes too fast for a kernel, in slow motion. None if `progress` stopped it.
+///
+/// # Errors
+/// The commands that hosts refuse when they are set up.
+pub fn paced(
+    scenario: &Scenario,
+    progress: &mut dyn FnMut(Time) -> bool,
+) -> Result<Option<Paced>, Vec<Problem>> {
+    let Some(rehearsed) = rehearse_with_snapshots(scenario, SNAPSHOTS, progress)? else { return Ok(None) };
+    let slower = slower(rehearsed.hops, scenario.duration);
+    if slower == 1 {
+        return Ok(Some(Paced { scenario: scenario.clone(), slower, rehearsed }));
+    }
+    let scenario = slowed(scenario, slower);
+    let rehearsed = rehearse_with_snapshots(&scenario, SNAPSHOTS, progress)?;
+    Ok(rehearsed.map(|rehearsed| Paced { scenario, slower, rehearsed }))
+}
+
+/// How many times slower so many packets within this time must go: a power of two.
+fn slower(hops: u64, within: Duration) -> u32 {
+    let rate = hops as f64 / within.as_secs_f64().max(1.0);
+    ((rate / CAPACITY).ceil().max(1.0) as u32).next_power_of_two()
+}
+
+/// The scenario in slow motion.
+fn slowed(scenario: &Scenario, times: u32) -> Scenario {
+    let mut slow = scenario.clone();
+    slow.duration = longer(slow.duration, times);
+    slow.sampling = longer(slow.sampling, times);
+    for host in &mut slow.hosts {
+        let mut servers = host.servers.to_vec();
+        servers.iter_mut().for_each(|server| server.speed /= f64::from(times));
+        host.servers = servers.into();
+    }
+    slow.clients.iter_mut().for_each(|group| slow_client(&mut group.spec, times));
+    slow.events.iter_mut().for_each(|event| event.at = later(event.at, times));
+    slow
+}
+
+fn slow_client(client: &mut ClientSpec, times: u32) {
+    let factor = f64::from(times);
+    match &mut client.arrivals {
+        Arrivals::Poisson(rate) | Arrivals::Constant(rate) => *rate /= factor,
+        Arrivals::Bursts { rate, on, off } => {
+            *rate /= factor;
+            (*on, *off) = (stretched(on, factor), stretched(off, factor));
+        }
+        Arrivals::Curve(points) => {
+            points.iter_mut().for_each(|(at, rate)| (*at, *rate) = (later(*at, times), *rate / factor));
+        }
+        Arrivals::Users { think, .. } => *think = stretched(think, factor),
+        Arrivals::Trace(rows) => *rows = rows.iter().map(|row| slow_row(row, times)).collect(),
+    }
+    client.timeout = client.timeout.map(|timeout| longer(timeout, times));
+    client.start = later(client.start, times);
+    client.stop = later(client.stop, times);
+}
+
+fn slow_row(row: &TraceRow, times: u32) -> TraceRow {
+    TraceRow {
+        start: later(row.start, times),
+        hold: longer(row.hold, times),
+        ping: row.ping.map(|ping| longer(ping, times)),
+        ..*row
+    }
+}
+
+fn longer(duration: Duration, times: u32) -> Duration {
+    Duration::from_nanos(duration.as_nanos().saturating_mul(times.into()))
+}
+
+fn later(at: Time, times: u32) -> Time {
+    Time::from_nanos(at.as_nanos().saturating_mul(times.into()))
+}
+
+/// The distribution of a quantity that is so many times larger.
+fn stretched(dist: &Dist, times: f64) -> Dist {
+    match dist {
+        Dist::Constant(value) => Dist::Constant(value * times),
+        Dist::Uniform { low, high } => Dist::Uniform { low: low * times, high: high * times },
+        Dist::Exponential { mean } => Dist::Exponential { mean: mean * times },
+        Dist::LogNormal { median, sigma } => Dist::LogNormal { median: median * times, sigma: *sigma },
+        Dist::Pareto { min, shape, max } => {
+            Dist::Pareto { min: min * times, shape: *shape, max: max * times }
+        }
+        Dist::Weibull { scale, shape } => Dist::Weibull { scale: scale * times, shape: *shape },
+        Dist::HyperExponential(branches) => {
+            Dist::HyperExponential(branches.iter().map(|(weight, mean)| (*weight, mean * times)).collect())
+        }
+        Dist::Empirical(values) => Dist::Empirical(values.iter().map(|value| value * times).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rehearse::rehearse;
+    use proptest::prelude::*;
+    use sim_core::Stream;
+
+    const TEXT: &str = "
+duration: 4s
+cluster:
+  forwarding: dr
+  vips: 10.0.0.100
+  services: {port: 80, scheduler: wlc}
+  server: {workers: 2, service_time: {exponential: 20ms}}
+  servers: {web1: {}, web2: {weight: 2}}
+clients:
+  steady: {arrivals: {constant: 5/s}, timeout: 2s, stop: 3s}
+  some: {arrivals: {curve: [{at: 0s, rate: 1/s}, {at: 4s, rate: 9/s}]}}
+events:
+  - {at: 1s, on: director, run: \"ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.12 -w 1\"}
+";
+
+    fn scenario() -> Scenario {
+        scenarios::load::load_text("pace.yaml", "pace", TEXT, std::path::Path::new("."))
+            .expect("it is a scenario")
+            .scenario
+    }
+
+    #[test]
+    fn what_is_slow_enough_stays() {
+        assert_eq!(slower(1_000, Duration::from_secs(1)), 1);
+        assert_eq!(slower(90_000, Duration::from_secs(1)), 4);
+        assert_eq!(slower(90_000, Duration::from_secs(100)), 1);
+    }
+
+    #[test]
+    fn the_same_attempts_come_later() {
+        let normal = rehearse(&scenario(), &mut |_| true).unwrap().unwrap();
+        let slow = rehearse(&slowed(&scenario(), 8), &mut |_| true).unwrap().unwrap();
+        assert_eq!(slow.job.attempts.len(), normal.job.attempts.len());
+        for (slow, normal) in slow.job.attempts.iter().zip(&normal.job.attempts) {
+            let late = slow.at.abs_diff(normal.at * 8);
+            assert!(late < 1_000, "{late}");
+            assert_eq!(slow.local, normal.local);
+            assert!(slow.work.abs_diff(normal.work * 8) <= 8, "but for roundings");
+        }
+        assert_eq!(slow.job.events[0].at, 8_000_000_000);
+        let timeout = slow.job.attempts.iter().find_map(|attempt| attempt.timeout);
+        assert_eq!(timeout, Some(16_000_000_000));
+    }
+
+    fn any_dist() -> impl Strategy<Value = Dist> {
+        prop_oneof![
+            (0.1..9.0).prop_map(Dist::Constant),
+            (0.1..9.0, 1.0..9.0).prop_map(|(low, more)| Dist::Uniform { low, high: low + more }),
+            (0.1..9.0).prop_map(|mean| Dist::Exponential { mean }),
+            (0.1..9.0, 0.1..2.0).prop_map(|(median, sigma)| Dist::LogNormal { median, sigma }),
+            (0.1..9.0, 1.1..3.0).prop_map(|(min, shape)| Dist::Pareto { min, shape, max: min * 100.0 }),
+            (0.1..9.0, 0.5..3.0).prop_map(|(scale, shape)| Dist::Weibull { scale, shape }),
+            (0.1..0.9, 0.1..9.0)
+                .prop_map(|(p, mean)| Dist::HyperExponential(vec![(p, mean), (1.0 - p, 1.0)])),
+            proptest::collection::vec(0.1..9.0, 1..5).prop_map(|values| Dist::Empirical(values.into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_stretched_distribution_draws_stretched_values(dist in any_dist(), seed: u64) {
+            let mut streams = [Stream::new(seed, "a"), Stream::new(seed, "a")];
+            for _ in 0..20 {
+                let (once, four) = (dist.sample(&mut streams[0]), stretched(&dist, 4.0).sample(&mut streams[1]));
+                prop_assert!((four / once / 4.0 - 1.0).abs() < 1e-9, "{once} {four}");
+            }
+        }
+    }
+}

@@ -94,9 +94,11 @@ mod tests {
     #[test]
     fn the_inverse_is_what_the_other_side_sends() {
         let mut request = tcp("192.168.1.10", "10.0.0.11", 60);
-        (request.set_sport(1024), request.set_dport(80));
+        request.set_sport(1024);
+        request.set_dport(80);
         let mut reply = tcp("10.0.0.11", "192.168.1.10", 60);
-        (reply.set_sport(80), reply.set_dport(1024));
+        reply.set_sport(80);
+        reply.set_dport(1024);
         assert_eq!(Tuple::of(&request).unwrap().inverse(), Tuple::of(&reply).unwrap());
         let answer = Packet { src: addr("10.0.0.11"), dst: addr("192.168.1.10"), ..echo(0) };
         assert_eq!(Tuple::of(&echo(8)).unwrap().inverse(), Tuple::of(&answer).unwrap());

@@ -475,7 +475,7 @@ const CLAIMS: &[(&str, &str, &str)] = &[
     ("failure to the sender", REACHABILITY, "an_unresolvable_address_fails_after_three_seconds"),
     ("states and timers", REACHABILITY, "a_dead_neighbour_is_probed_to_death"),
     ("net.ipv6.neigh", REACHABILITY, "each_family_has_its_own_settings"),
-    ("tables local and main", ROUTE, "a_gateway_is_looked_up_in_table_main"),
+    ("tables local and main", ROUTE, "a_gateway_that_lo_has_made_local"),
     ("route types, as local senders and senders elsewhere see them", ROUTE, "route_types"),
     ("metrics", ROUTE, "longest_prefix_then_lowest_metric_wins"),
     ("source selection", ROUTE, "the_source_suits_the_next_hop"),

@@ -27,6 +27,9 @@ hosts:
   mute:
     interfaces: {{eth0: {{network: lan, address: 10.0.0.11/24}}}}
     iptables: -A INPUT -p tcp -j DROP
+  deaf:
+    interfaces: {{eth0: {{network: lan, address: 10.0.0.12/24}}}}
+    sysctls: {{net.ipv4.conf.all.arp_ignore: 8}}
   client:
     interfaces: {{eth0: {{network: lan, address: 10.0.0.50/24}}}}
 clients:
@@ -54,7 +57,7 @@ fn is_exactly(found: &[f64], expected: &[f64]) -> bool {
 
 #[test]
 fn tcp_repeats_a_syn_after_one_three_seven_seconds() {
-    let syns = |timers| departures(&scenario(timers, "to: 10.0.0.11:80"), What::Any, "client", "SYN");
+    let syns = |timers| departures(&scenario(timers, "to: 10.0.0.11:80"), What::Any, "client", "[S]");
     let ideal = syns("ideal");
     assert!(is_exactly(&ideal, &[0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 63.0]), "{ideal:?}");
     // A timer of 250 jiffies has a granularity of 8 (32 ms), one of 500 too, then 64 (256 ms), then 512 (2.048 s).
@@ -102,7 +105,7 @@ fn ipvs_keeps_a_half_open_connection_for_a_minute() {
         answers[0].output.stdout.lines().filter(|line| line.starts_with("TCP")).count()
     };
     let last_syn = |timers: &str| {
-        let syns = departures(&scenario(timers, "to: 10.0.0.100:81"), What::Any, "client", "SYN");
+        let syns = departures(&scenario(timers, "to: 10.0.0.100:81"), What::Any, "client", "[S]");
         *syns.last().expect("SYNs were sent")
     };
     // The last SYN renews the entry for a minute.

@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn one_interruption_is_enough() {
-        let error = ends("sleep 1000", 10_000, true).expect_err("it is interrupted");
+        let error = ends("exec sleep 1000", 10_000, true).expect_err("it is interrupted");
         assert_eq!(error, "interrupted");
     }
 

@@ -89,11 +89,6 @@ ip -n far2 link set lo up
 ip -n far2 link set eth0 gso_max_segs 1 up
 tc -n far2 qdisc add dev eth0 root netem delay 2000us rate 1000000000bit limit 1000
 ip -n far2 addr add 10.1.0.12/24 dev eth0
-
-# beside the hosts
-modprobe ipip
-
-# far2
 ip -n far2 link set tunl0 up
 ip -n far2 addr add 10.0.0.100/32 dev tunl0
 
@@ -102,11 +97,6 @@ ip -n near link set lo up
 ip -n near link set eth0 gso_max_segs 1 up
 tc -n near qdisc add dev eth0 root netem delay 2000us rate 1000000000bit limit 1000
 ip -n near addr add 10.1.0.13/24 dev eth0
-
-# beside the hosts
-modprobe ipip
-
-# near
 ip -n near link set tunl0 up
 ip -n near addr add 10.0.0.100/32 dev tunl0
 

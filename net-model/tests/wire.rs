@@ -222,7 +222,8 @@ fn other(is_v4: bool) -> BoxedStrategy<Payload> {
     let known = move |number: &u8| match *number {
         proto::TCP | proto::UDP | proto::SCTP | proto::IPIP | proto::IPV6 => true,
         0 | 43 | proto::IPV6_FRAGMENT | 60 => !is_v4,
-        proto::ICMP | proto::ICMPV6 | proto::AH | 135 | 139 | 140 => true, // headers into which the independent decoder looks
+        // Headers into which the independent decoder looks, IGMP (2) among them.
+        proto::ICMP | 2 | proto::ICMPV6 | proto::AH | 135 | 139 | 140 => true,
         _ => false,
     };
     any::<u8>().prop_filter("known", move |number| !known(number)).prop_map(Payload::Other).boxed()

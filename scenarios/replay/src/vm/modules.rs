@@ -48,8 +48,8 @@ fn wanted(jobs: &[Job]) -> Vec<String> {
         };
         match words[0].rsplit('/').next().unwrap_or_default() {
             "ipvsadm" => wanted.extend(schedulers(words)),
-            "iptables" => wanted.extend(tables("iptable", "ipt_REJECT")),
-            "ip6tables" => wanted.extend(tables("ip6table", "ip6t_REJECT")),
+            "iptables" => wanted.extend(tables(words, "iptable", "ipt_REJECT")),
+            "ip6tables" => wanted.extend(tables(words, "ip6table", "ip6t_REJECT")),
             "arptables" => wanted.extend(["arptable_filter", "arpt_mangle"].map(Into::into)),
             "ip" => wanted.extend(devices(words)),
             _ => {}
@@ -60,11 +60,20 @@ fn wanted(jobs: &[Job]) -> Vec<String> {
     wanted
 }
 
-/// What the rules of a family are made of.
-fn tables(family: &str, reject: &str) -> Vec<String> {
+/// What the rules of a family are made of. Whatever tracks connections comes only if a rule asks for it: it would change
+/// what the kernel does.
+fn tables(words: &[String], family: &str, reject: &str) -> Vec<String> {
+    let says = |word: &str| words.iter().any(|typed| typed == word);
     let own = ["filter", "mangle"].map(|table| format!("{family}_{table}"));
-    let common = [reject, "xt_mark", "xt_tcpudp", "xt_multiport"].map(Into::into);
-    own.into_iter().chain(common).collect()
+    let common = [reject, "xt_mark", "xt_tcpudp", "xt_multiport"].map(str::to_owned);
+    let tracking =
+        (says("state") || says("conntrack")).then(|| ["xt_state", "xt_conntrack"].map(str::to_owned));
+    let nat = says("nat").then(|| [format!("{family}_nat"), "xt_REDIRECT".to_owned()]);
+    own.into_iter()
+        .chain(common)
+        .chain(tracking.into_iter().flatten())
+        .chain(nat.into_iter().flatten())
+        .collect()
 }
 
 /// The modules of devices that an `ip` command makes.

@@ -107,6 +107,11 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn judge(args: &Args) -> Result<ExitCode> {
+    let wants_recording = args.transcript.is_some() && args.backend != Backend::Recorded;
+    ensure!(
+        !wants_recording,
+        "`--transcript FILE` is read by `--backend recorded`: add that, or leave it out"
+    );
     let stop = Stop::listen()?;
     let found = match args.backend {
         Backend::Recorded => recorded(args)?,

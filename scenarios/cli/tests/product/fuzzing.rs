@@ -33,6 +33,14 @@ fn the_simulation_agrees_with_itself_and_with_what_was_recorded() {
 fn who_cannot_tell_says_so() {
     let absent = lvsim(&["fuzz", "--backend", "recorded", "--transcript", "absent.jsonl"]).with_status(125);
     assert!(absent.stderr.contains("cannot read absent.jsonl"), "{}", absent.stderr);
+    let folder = scratch("fuzzing-wrong-transcript");
+    let wrong = folder.join("README.md");
+    std::fs::write(&wrong, "# no recording\n").expect("the folder is there");
+    let called = lvsim(&["fuzz", "--backend", "recorded", "--transcript", text(&wrong)]).with_status(125);
+    assert!(called.stderr.contains("README.md:1: "), "{}", called.stderr);
+    assert!(called.stderr.contains("wants what `lvsim fuzz --record FILE` has written"), "{}", called.stderr);
+    let ignored = lvsim(&["fuzz", "--transcript", text(&wrong)]).with_status(125);
+    assert!(ignored.stderr.contains("read by `--backend recorded`"), "{}", ignored.stderr);
     let empty = scratch("fuzzing-without-kernel");
     let mut fuzz = command(&["fuzz", "--cases", "1"]);
     let output = fuzz.env("LVSIM_CACHE", &empty).output().expect("the binary starts");

@@ -100,8 +100,9 @@ impl Director {
         self.hears_first_words() || self.stands_by() || self.sync.has_master()
     }
 
-    /// LOCAL_IN for a client's segment, FORWARD for a server's, from and to where the passage was foreseen: it is ready to leave by the way that is known for the
-    /// passage; or nothing has happened. It may live for another hop, and fits the way.
+    /// LOCAL_IN for a client's segment, FORWARD for a server's, from and to where the passage was foreseen: it is ready
+    /// to leave by the way that is known for the passage; or nothing has happened. It may live for another hop, and fits
+    /// the way.
     #[inline(always)] // a part of director_input
     pub(crate) fn pass_by_heart(
         &mut self,

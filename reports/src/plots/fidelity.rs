@@ -51,7 +51,10 @@ pub fn balance(pairs: &[Pair], size: Size) -> Drawing {
         }
     });
     Drawing {
-        finding: format!("No server's share differs by more than {widest:.1} percentage points"),
+        finding: match widest {
+            ..0.05 => "Each server shown takes the same share in the simulation and on the kernel".into(),
+            _ => format!("No server's share differs by more than {widest:.1} percentage points"),
+        },
         reading: "Requests that each server took: in the simulation's own run (bars), on the kernel (dots)."
             .into(),
         svg,

@@ -75,36 +75,33 @@ fn live() -> Result<bool, BackendError> {
 /// The backend for the kernel of this host, tested where it can run as root: in the guest. The agent is interrupted once,
 /// then does its job, and leaves nothing behind.
 fn this_kernel() -> Result<bool, BackendError> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let (scenario, rehearsed) = rehearsed(&folder.join("scenarios/nat.yaml"));
-    let program = std::env::current_exe().expect("a program has a file");
-    let mut machine = Machine::new(cached(&cache()).unwrap_or_default(), program);
-    machine.through_this_kernel = true;
-    let seen = machine.perform(std::slice::from_ref(&rehearsed.job))?.pop();
-    let result = seen
-        .unwrap_or_else(|| Err("no answer".into()))
-        .and_then(|seen| replay::judge(&scenario, &rehearsed, &seen, None));
-    let text =
-        result.as_ref().map_or_else(|why| format!("FAILED: {why}"), replay::compare::Comparison::sentence);
-    println!("test this kernel, interrupted and not ... {text}");
-    Ok(result.is_ok_and(|comparison| comparison.differences.is_empty()))
+    alone("this kernel, interrupted and not", "scenarios/nat.yaml", |machine| {
+        machine.through_this_kernel = true;
+    })
 }
 
 /// A thousand connections within ten virtual minutes: it must not take longer than one real one.
 fn a_thousand_connections() -> Result<bool, BackendError> {
+    let name = "a thousand connections within ten minutes, in less than one";
+    // Of the processor's time: neighbours on the machine do not count.
+    let limit = std::time::Duration::from_secs(60);
+    alone(name, "long/thousand-connections.yaml", |machine| machine.limit = Some(limit))
+}
+
+/// One scenario in a machine of its own.
+fn alone(name: &str, file: &str, arrange: impl FnOnce(&mut Machine)) -> Result<bool, BackendError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let (scenario, rehearsed) = rehearsed(&folder.join("long/thousand-connections.yaml"));
+    let (scenario, rehearsed) = rehearsed(&folder.join(file));
     let program = std::env::current_exe().expect("a program has a file");
     let mut machine = Machine::new(cached(&cache()).unwrap_or_default(), program);
-    // Of the processor's time: neighbours on the machine do not count.
-    machine.limit = Some(std::time::Duration::from_secs(60));
+    arrange(&mut machine);
     let seen = machine.perform(std::slice::from_ref(&rehearsed.job))?.pop();
     let result = seen
         .unwrap_or_else(|| Err("no answer".into()))
         .and_then(|seen| replay::judge(&scenario, &rehearsed, &seen, None));
     let text =
         result.as_ref().map_or_else(|why| format!("FAILED: {why}"), replay::compare::Comparison::sentence);
-    println!("test a thousand connections within ten minutes, in less than one ... {text}");
+    println!("test {name} ... {text}");
     Ok(result.is_ok_and(|comparison| comparison.differences.is_empty()))
 }
 

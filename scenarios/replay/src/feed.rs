@@ -60,6 +60,9 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
     }
     let mut replay =
         Replay::begin(scenario, Some(&job.hosts[director])).map_err(|error| error.to_string())?;
+    if let Some(made) = seen.made.get(director) {
+        replay.made_after(Duration::from_nanos(*made));
+    }
     let mut fed = Fed { director, packets: packets.len() as u64, ..Fed::default() };
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {

@@ -11,9 +11,6 @@ use std::process::{Child, Command, Stdio};
 const FOLDER: &str = "/run/capture";
 /// Bytes of each packet that are kept: enough for all headers; all of it where directors tell each other things.
 const LENGTHS: [&str; 2] = ["128", "65535"];
-/// What comes in, and of what goes out the packets that show a decision: answers say nothing that is not known. The
-/// direction comes last: libpcap itself filters the first packet, and does not know where it goes.
-const FILTER: &str = "not tcp or tcp[13] & 2 != 0 or inbound";
 
 /// Captures under way.
 pub(super) struct Captures {
@@ -32,7 +29,7 @@ impl Captures {
             let mut tcpdump = Command::new("tcpdump");
             tcpdump
                 .args(["-i", &tap.device, "-n", "-s", length, "-B", "16384", "-Z", "root"])
-                .args(["--immediate-mode", "--time-stamp-precision=nano", "-w", &path, FILTER])
+                .args(["--immediate-mode", "--time-stamp-precision=nano", "-w", &path])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped());

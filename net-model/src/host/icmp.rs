@@ -189,6 +189,7 @@ impl<H> Stack<H> {
         let per_second = self.host.get(HostKey::IcmpMsgsPerSec) as u64;
         let burst = self.host.get(HostKey::IcmpMsgsBurst) as u64;
         let ratelimit = self.ratelimit(recipient);
+        let now = self.neighbours.timer_kind.last_tick(now);
         // The recipient's account comes first: what it refuses costs the others nothing.
         self.limits.allows(now, recipient, ratelimit, cause == Cause::Route)
             && self.limits.allows_any(now, per_second, burst)
@@ -214,7 +215,9 @@ pub fn is_icmp_error(packet: &Packet) -> bool {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::host::interface::InterfaceKind;
     use crate::packet::{Encapsulation, Outer};
+    use sim_core::{Timers, Wheel};
 
     fn director() -> Host {
         let mut host = host(&[("eth0", "10.0.0.1/24 10.0.0.100/32")]);
@@ -337,6 +340,27 @@ mod tests {
         let sent =
             (0..20).filter(|_| error(&mut unlimited, Error::TimeExceeded, Cause::Packet, &about).is_some());
         assert_eq!(sent.count(), 20);
+    }
+
+    /// Recorded from Linux 6.1: a host that has spent all it had answers again 250 jiffies later, which is 996 to 1000 ms
+    /// after the last answer.
+    #[test]
+    fn tokens_are_earned_tick_by_tick() {
+        let about = tcp("192.168.1.10", "10.0.0.100", 60);
+        for phase_ms in [0, 1, 2, 3] {
+            let mut host = bare(Timers::Wheel(Wheel::new(250, Duration::from_millis(phase_ms))));
+            let eth0 = host.add_interface("eth0", InterfaceKind::Ethernet, mac(0x01));
+            host.set_up(eth0, true);
+            add(&mut host, "eth0", "10.0.0.1/24");
+            via(&mut host, "default", "10.0.0.254");
+            let mut answers = |ms: u64| {
+                let now = Time::ZERO + Duration::from_millis(ms);
+                host.icmp_error(now, Error::PortUnreachable, Cause::Packet, &about, false).is_some()
+            };
+            assert_eq!((0..10).filter(|_| answers(100)).count(), 6);
+            let next = (1000..).find(|ms| answers(*ms)).expect("some day");
+            assert_eq!(next, 1100 - phase_ms, "{phase_ms} ms after a tick");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub struct Failed {
 
 /// What came out of the replay of a scenario.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)] // results of earlier versions lack some numbers
 pub struct Entry {
     /// The scenario's name.
     pub name: String,
@@ -38,8 +39,10 @@ pub struct Entry {
     pub differences: usize,
     /// Decisions compared.
     pub decisions: usize,
-    /// Packets that directors got.
+    /// Packets that directors got and sent.
     pub packets: u64,
+    /// Flows that directors sent, each on its interface.
+    pub flows: usize,
     /// Listings and snapshots compared.
     pub listings: usize,
     /// Outcomes compared.
@@ -48,6 +51,8 @@ pub struct Entry {
     pub unsettled: usize,
     /// Decisions about connections that no server ever took.
     pub untaken: usize,
+    /// Flows whose next hop never told its link address.
+    pub undelivered: usize,
     /// Attempts that another server took than in the simulation's own run.
     pub moved: usize,
     /// It went so many times slower than the scenario says.
@@ -163,20 +168,30 @@ impl Results {
                 sum(|e| e.outcomes as u64),
                 "refused instead of answered, and so on",
             ),
-            ("packets that directors got", sum(|e| e.packets), "(the questions to the three rows above)"),
+            (
+                "packets that directors got and sent",
+                sum(|e| e.packets),
+                "(what they got is the question to the other rows)",
+            ),
+            (
+                "flows that directors sent, each on its interface",
+                sum(|e| e.flows as u64),
+                "a packet or a byte more or less, addresses, ports, tunnels and VLANs",
+            ),
         ];
         for (what, count, differs) in rows {
             let _ = writeln!(text, "| {what} | {count} | {differs} |");
         }
         text += PICTURES;
-        text += "| scenario | decisions | packets | listings | outcomes | differences | moved | s | not compared |\n\
-                 |---|---:|---:|---:|---:|---:|---:|---:|---|\n";
+        text += "| scenario | decisions | packets | flows | listings | outcomes | differences | moved | s | not compared |\n\
+                 |---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
         for entry in &self.scenarios {
             let _ = writeln!(
                 text,
-                "| [{name}](../scenarios/gallery/{name}.yaml) | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| [{name}](../scenarios/gallery/{name}.yaml) | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 grouped(entry.decisions as u64),
                 grouped(entry.packets),
+                grouped(entry.flows as u64),
                 entry.listings,
                 grouped(entry.outcomes as u64),
                 entry.differences,
@@ -226,10 +241,12 @@ impl Entry {
             differences: comparison.differences.len(),
             decisions: comparison.decisions,
             packets: comparison.packets,
+            flows: comparison.flows,
             listings: comparison.listings,
             outcomes: comparison.outcomes,
             unsettled: comparison.unsettled,
             untaken: comparison.untaken,
+            undelivered: comparison.undelivered,
             moved: comparison.moved,
             slower: paced.slower,
             seconds: seconds.round() as u64,
@@ -250,6 +267,10 @@ impl Entry {
                 "{} outcomes: the kernel does not repeat them",
                 grouped(self.unsettled as u64)
             ));
+        }
+        if self.undelivered > 0 {
+            let flows = grouped(self.undelivered as u64);
+            parts.push(format!("{flows} flows: a next hop does not answer"));
         }
         if self.slower > 1 {
             parts.push(format!("played {} times slower", self.slower));
@@ -346,7 +367,7 @@ mod tests {
         let mut results = Results::default();
         results.put("Linux 6.1", Entry { untaken: 2, slower: 8, unsettled: 1, ..entry("flood", 0) });
         let page = results.page(&["flood".into()]);
-        let row = "| [flood](../scenarios/gallery/flood.yaml) | 1\u{202f}234 | 0 | 0 | 0 | 0 | 0 | 0 | 2 decisions: no \
+        let row = "| [flood](../scenarios/gallery/flood.yaml) | 1\u{202f}234 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 2 decisions: no \
                    server took the connection; 1 outcomes: the kernel does not repeat them; played 8 times slower |";
         assert!(page.contains(row), "{page}");
         assert!(page.contains("1 scenarios, of which 0 differ; that is the whole gallery."), "{page}");

@@ -179,7 +179,10 @@ fn a_device_that_is_down_or_unplugged_shows_nothing() {
 fn an_interface_that_comes_up_announces_itself_before_its_switch_listens() {
     let (mut net, hosts) = three_hosts(80);
     let [(one, eth0), (other, card), _] = hosts;
-    net.host_mut(one).stack.sysctl_set("net.ipv4.conf.eth0.arp_notify", "1").expect("there is such a setting");
+    net.host_mut(one)
+        .stack
+        .sysctl_set("net.ipv4.conf.eth0.arp_notify", "1")
+        .expect("there is such a setting");
     net.tap(other, card);
     net.set_interface_up(one, eth0, false);
     net.set_interface_up(one, eth0, true);
@@ -190,7 +193,9 @@ fn an_interface_that_comes_up_announces_itself_before_its_switch_listens() {
     net.announce(one, &change.announce);
     net.run_until(at_ns(990_000));
     let heard = net.take_captured();
-    assert!(matches!(&heard[..], [seen] if matches!(&seen.frame.body, Body::Arp(arp) if arp.sender == arp.target)));
+    assert!(
+        matches!(&heard[..], [seen] if matches!(&seen.frame.body, Body::Arp(arp) if arp.sender == arp.target))
+    );
 }
 
 #[test]

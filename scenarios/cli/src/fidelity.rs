@@ -43,7 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// The names of the scenarios that the page is about: those in the folder to which its links lead.
 fn gallery(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder.join("../scenarios/gallery")).into_iter().flatten().flatten();
-    let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+    let files =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"));
     let mut names: Vec<String> =
         files.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
     names.sort_unstable();

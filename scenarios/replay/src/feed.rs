@@ -108,9 +108,8 @@ struct Card {
 
 fn cards(job: &Job, director: usize, replay: &Replay<'_>) -> Vec<Card> {
     let taps = job.taps.iter().enumerate().filter(|(_, tap)| tap.host == director);
-    let cards = taps.filter_map(|(tap, Tap { device, .. })| {
-        Some(Card { tap, interface: replay.interface(device)? })
-    });
+    let cards =
+        taps.filter_map(|(tap, Tap { device, .. })| Some(Card { tap, interface: replay.interface(device)? }));
     cards.collect()
 }
 

@@ -46,9 +46,7 @@ pub fn judge(
     for director in &mut fed {
         // What chance decides is left out where the kernel itself has shown that it does not repeat it.
         let is_random = |since: &Time| {
-            again.is_some_and(|again| {
-                compare::differs_since(since.as_nanos(), &rehearsed.job, seen, again)
-            })
+            again.is_some_and(|again| compare::differs_since(since.as_nanos(), &rehearsed.job, seen, again))
         };
         director.chance = director.chance.filter(is_random);
     }

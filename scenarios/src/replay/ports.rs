@@ -102,7 +102,8 @@ impl Replay<'_> {
     /// Where the packets of an interface of the capture come in, by its name.
     fn port(&self, name: Option<&str>) -> Port {
         let host = self.assembled.network.host(self.id());
-        let mut port = Port { name: name.map(str::to_owned), place: Place::BySource, own: Vec::new(), is_known: false };
+        let mut port =
+            Port { name: name.map(str::to_owned), place: Place::BySource, own: Vec::new(), is_known: false };
         let Some(name) = name else { return port };
         let mut splits = name.match_indices('.').map(|(dot, _)| (&name[..dot], &name[dot + 1..]));
         let of_scenario = splits.find(|(host, _)| self.scenario.host(host).is_some());

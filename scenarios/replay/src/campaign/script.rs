@@ -38,7 +38,8 @@ pub fn script(trial: &Trial, about: &str) -> String {
     let hosts = trial.job.hosts.join(" ");
     let _ = writeln!(
         text,
-        "for host in {hosts}; do ip netns pids $host | xargs -r kill; ip netns del $host; done\nip link del lan"
+        "for host in {hosts}; do\n  ip netns pids $host | while read -r pid; do kill $pid || true; done\n  \
+         ip netns del $host\ndone\nip link del lan"
     );
     text
 }
@@ -112,7 +113,7 @@ fn asks(text: &mut String, ask: &Ask) {
     };
     let _ = writeln!(
         text,
-        "echo '{address}:{port} asks {protocol} {vip}:{to}'; {client} 2>&1 | sed 's/^/{address}:{port} hears: /' &"
+        "echo '{address}:{port} asks {protocol} {vip}:{to}'; {client} 2>&1 | sed -u 's/^/{address}:{port} hears: /' &"
     );
 }
 

@@ -25,11 +25,14 @@ use net_model::pcap::Record;
 use net_model::verdict::DropReason;
 use net_model::wire::{Read, Unreadable, decode};
 use ports::Port;
-use sim_core::{Duration, Time};
+use sim_core::{Duration, Time, Wheel};
 use std::collections::BTreeMap;
 
 /// Times before this instant (the first second of 1971) are those of a simulation.
 const SIMULATED: Time = Time::from_nanos(31_536_000_000_000_000);
+
+/// The distance at which a director copies its counters to the shown ones.
+const ESTIMATES: Duration = Duration::from_secs(2);
 
 /// Packets of a burst.
 const BURST: usize = 32;
@@ -258,6 +261,20 @@ impl<'a> Replay<'a> {
         self.reach(at);
         self.happen_before(at + Duration::from_nanos(1));
         self.assembled.shell(self.host).type_line(line)
+    }
+
+    /// The director's network namespace was made when its kernel had been up for so long: its jobs run since then.
+    pub fn made_after(&mut self, uptime: Duration) {
+        let since_boot = Wheel::new(250, Duration::ZERO);
+        let begin = Time::ZERO + self.scenario.uptime;
+        let mut at = Time::ZERO + uptime;
+        while at <= begin {
+            at = since_boot.fires_at(at, ESTIMATES);
+        }
+        let host = self.assembled.hosts[self.host];
+        if let Some(director) = &mut self.assembled.network.host_mut(host).director {
+            director.estimate_at(Time::ZERO + at.since(begin));
+        }
     }
 
     /// The name of the host with this address, if the scenario has one.

@@ -70,6 +70,9 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
     }
     let name = &job.hosts[director];
     let mut replay = Replay::begin_watched(scenario, Some(name)).map_err(|error| error.to_string())?;
+    if let Some(made) = seen.made.get(director) {
+        replay.made_after(Duration::from_nanos(*made));
+    }
     let cards = cards(scenario, job, director, &replay);
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {

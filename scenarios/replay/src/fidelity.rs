@@ -15,6 +15,18 @@ pub struct Results {
     pub kernel: String,
     /// The scenarios, by name.
     pub scenarios: Vec<Entry>,
+    /// Those that could not be replayed, by name.
+    #[serde(default)]
+    pub failed: Vec<Failed>,
+}
+
+/// A scenario that could not be replayed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failed {
+    /// The scenario's name.
+    pub name: String,
+    /// Why not, in a line.
+    pub why: String,
 }
 
 /// What came out of the replay of a scenario.
@@ -81,20 +93,52 @@ impl Results {
     /// Puts an entry in its place; one of the same name makes room.
     pub fn put(&mut self, kernel: &str, entry: Entry) {
         kernel.clone_into(&mut self.kernel);
+        self.failed.retain(|failed| failed.name != entry.name);
         match self.scenarios.binary_search_by(|known| known.name.cmp(&entry.name)) {
             Ok(at) => self.scenarios[at] = entry,
             Err(at) => self.scenarios.insert(at, entry),
         }
     }
 
+    /// A scenario could not be replayed: what is known of it from earlier is of another program, and goes.
+    pub fn fail(&mut self, name: &str, why: &str) {
+        self.scenarios.retain(|entry| entry.name != name);
+        self.failed.retain(|failed| failed.name != name);
+        let why = why.lines().next().unwrap_or_default().into();
+        self.failed.push(Failed { name: name.into(), why });
+        self.failed.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
     /// As a file: a line for each scenario.
     pub fn text(&self) -> String {
         let entries: Vec<String> = self.scenarios.iter().map(json).collect();
-        format!("{{\"kernel\":{},\"scenarios\":[\n{}\n]}}\n", json(&self.kernel), entries.join(",\n"))
+        let failed: Vec<String> = self.failed.iter().map(json).collect();
+        let lines = |of: &[String]| {
+            if of.is_empty() { "[]".into() } else { format!("[\n{}\n]", of.join(",\n")) }
+        };
+        let (kernel, entries, failed) = (json(&self.kernel), lines(&entries), lines(&failed));
+        format!("{{\"kernel\":{kernel},\"scenarios\":{entries},\"failed\":{failed}}}\n")
     }
 
-    /// The page: what was compared, how much, and the result. The pictures lie beside it.
-    pub fn page(&self) -> String {
+    /// Those of a gallery's scenarios that have no results, and why.
+    fn absent(&self, gallery: &[String]) -> String {
+        let is_there = |name: &&String| self.scenarios.iter().any(|entry| entry.name == **name);
+        let absent: Vec<&String> = gallery.iter().filter(|name| !is_there(name)).collect();
+        if absent.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from("\nNot replayed:\n\n");
+        for name in absent {
+            let failed = self.failed.iter().find(|failed| failed.name == *name);
+            let why = failed.map_or("nobody has tried", |failed| &failed.why);
+            let _ = writeln!(text, "- [{name}](../scenarios/gallery/{name}.yaml): {why}");
+        }
+        text
+    }
+
+    /// The page: what was compared, how much, and the result; of a gallery's scenarios also which are missing. The pictures
+    /// lie beside it.
+    pub fn page(&self, gallery: &[String]) -> String {
         let sum = |of: fn(&Entry) -> u64| grouped(self.scenarios.iter().map(of).sum());
         let differ = self.scenarios.iter().filter(|entry| entry.differences > 0).count();
         let mut text = format!(
@@ -102,9 +146,10 @@ impl Results {
              <!-- Made by `lvsim fidelity docs/fidelity.json`; the results by `lvsim replay scenarios/gallery --results \
              docs/fidelity.json`. -->\n\n\
              The scenarios in the table below were played by {} in a virtual machine and by the simulation, as\n\
-             [replay.md](replay.md) describes: {} scenarios, of which {differ} differ.\n\n",
+             [replay.md](replay.md) describes: {} scenarios, of which {differ} differ; {}.\n\n",
             self.kernel,
             self.scenarios.len(),
+            self.completeness(gallery),
         );
         text += "| what is compared | how many | differences are |\n|---|---:|---|\n";
         let rows = [
@@ -156,7 +201,15 @@ impl Results {
                 name = entry.name,
             );
         }
-        text + NOTES
+        text + &self.absent(gallery) + NOTES
+    }
+
+    fn completeness(&self, gallery: &[String]) -> String {
+        let is_there = |name: &&String| self.scenarios.iter().any(|entry| entry.name == **name);
+        match (gallery.len(), gallery.iter().filter(is_there).count()) {
+            (all, there) if all == there => "that is the whole gallery".into(),
+            (all, there) => format!("{} of the gallery's {all} are missing", all - there),
+        }
     }
 }
 
@@ -313,11 +366,28 @@ mod tests {
     fn the_page_says_what_was_left_out() {
         let mut results = Results::default();
         results.put("Linux 6.1", Entry { untaken: 2, slower: 8, unsettled: 1, ..entry("flood", 0) });
-        let page = results.page();
+        let page = results.page(&["flood".into()]);
         let row = "| [flood](../scenarios/gallery/flood.yaml) | 1\u{202f}234 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 2 decisions: no \
                    server took the connection; 1 outcomes: the kernel does not repeat them; played 8 times slower |";
         assert!(page.contains(row), "{page}");
-        assert!(page.contains("1 scenarios, of which 0 differ"), "{page}");
+        assert!(page.contains("1 scenarios, of which 0 differ; that is the whole gallery."), "{page}");
+        assert!(!page.contains("Not replayed"), "{page}");
+    }
+
+    #[test]
+    fn the_page_says_which_scenarios_are_missing() {
+        let mut results = Results::default();
+        results.put("Linux 6.1", entry("a", 0));
+        results.put("Linux 6.1", entry("b", 0));
+        results.fail("b", "the agent did not answer\nits last words");
+        assert_eq!(serde_json::from_str::<Results>(&results.text()).unwrap(), results);
+        let page = results.page(&["a".into(), "b".into(), "c".into()]);
+        assert!(page.contains("2 of the gallery's 3 are missing"), "{page}");
+        let list = "Not replayed:\n\n- [b](../scenarios/gallery/b.yaml): the agent did not answer\n\
+                    - [c](../scenarios/gallery/c.yaml): nobody has tried\n";
+        assert!(page.contains(list), "{page}");
+        results.put("Linux 6.1", entry("b", 0));
+        assert_eq!(results.failed, []);
     }
 
     #[test]

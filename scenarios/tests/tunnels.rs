@@ -134,7 +134,7 @@ events:
     };
     // Packets in and out, bytes in and out.
     assert_eq!(counters("10.0.0.100", "10.0.0.11"), [1, 1, 60, 60]);
-    assert_eq!(counters("[2001:db8::100]", "[2001:db8::11]"), [1, 0, 80, 0]);
+    assert_eq!(counters("[2001:db8::100]", "2001:db8::11"), [1, 0, 80, 0]);
 }
 
 /// `lvsim check` knows before the run.

@@ -28,10 +28,6 @@ use sim_core::{Stream, Time, Timers};
 #[repr(C)] // what every packet needs stands in front, in few cache lines
 pub struct Stack<H> {
     pub(super) interfaces: Vec<Interface>,
-    pub(super) cache: RouteCache,
-    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
-    own_bits: u64,
-    pub(super) neighbours: Neighbours<H>,
     /// iptables rules.
     pub netfilter: Netfilter,
     pub(super) generation: u32,
@@ -42,6 +38,10 @@ pub struct Stack<H> {
     pub(super) forwards_by_path_mtu: bool,
     /// `net.ipv4.ip_default_ttl`
     pub(super) default_ttl: u8,
+    pub(super) neighbours: Neighbours<H>,
+    pub(super) cache: RouteCache,
+    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
+    own_bits: u64,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
     pub(super) exceptions: Exceptions,

@@ -154,9 +154,12 @@ fn judge(args: &Args, paced: &Paced, kernel: &Kernel, stop: &Stop) -> Result<(Ve
         *comparison = replay::judge(scenario, rehearsed, seen, Some(&again)).map_err(|why| anyhow!(why))?;
     }
     let seconds = stopwatch.elapsed().as_secs_f64();
-    if let (Ok((comparison, seen)), Some(path)) = (&result, &args.results) {
+    if let Some(path) = &args.results {
         let mut results = if path.exists() { read_results(path)? } else { Results::default() };
-        results.put(&by, Entry::new(paced, seen, comparison, seconds));
+        match &result {
+            Ok((comparison, seen)) => results.put(&by, Entry::new(paced, seen, comparison, seconds)),
+            Err(why) => results.fail(&scenario.name, why),
+        }
         write(path, &results.text())?;
     }
     let (result, seen) = match result {
@@ -186,7 +189,7 @@ fn perform(args: &Args, kernel: &Kernel, stop: &Stop, rehearsed: &Rehearsed, pha
             let machine = Machine::new(kernel.clone(), own_program()?);
             Machine { interrupted: stop.flag(), ..machine }.perform(jobs)
         }
-        Who::Kernel => ThisKernel { program: own_program()? }.perform(jobs),
+        Who::Kernel => ThisKernel { program: own_program()?, interrupted: stop.flag() }.perform(jobs),
         Who::Recorded => Ok(vec![Ok(recorded(args, rehearsed)?)]),
     }
     .map_err(|error| anyhow!(error))?;

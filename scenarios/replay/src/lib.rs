@@ -10,6 +10,7 @@ pub mod channel;
 pub mod compare;
 pub mod feed;
 pub mod fidelity;
+pub mod flows;
 mod history;
 pub mod job;
 pub mod missing;

@@ -3,6 +3,7 @@
 //! With `LVSIM_LIVE=1` a missing kernel or tool is a failure; without it this says what it did not run. With
 //! `LVSIM_RECORD=1` as well, the recordings that `tests/recorded.rs` reads are made anew.
 
+use replay::agent::self_test::MASTER;
 use replay::backend::{Backend, BackendError};
 use replay::campaign::case::{Act, Ask, Case, Method, Server, Step};
 use replay::campaign::script::script;
@@ -10,16 +11,21 @@ use replay::campaign::trial::Trial;
 use replay::job::{Action, Close, Command, Job, Timed};
 use replay::recording::Recording;
 use replay::rehearse::{Rehearsed, rehearse};
+use replay::this_kernel::ThisKernel;
 use replay::vm::Machine;
 use replay::vm::kernel::{cache, cached};
 use scenarios::scenario::Scenario;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 fn main() -> ExitCode {
     // The guest has this very program as its first process.
     if let Some(code) = replay::agent::init::run_if_asked() {
         return code;
+    }
+    if std::env::args().nth(1).is_some_and(|argument| argument == MASTER) {
+        return master();
     }
     if std::env::var_os("LVSIM_LIVE").is_none_or(|value| value != "1") {
         println!(
@@ -37,6 +43,23 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// In the guest: the jobs, done as `lvsim replay --backend kernel` has them done, which Ctrl-C interrupts.
+fn master() -> ExitCode {
+    let program = std::env::current_exe().expect("a program has a file");
+    let mut backend = ThisKernel::new(program);
+    let interrupted = backend.interrupted.clone();
+    ctrlc::set_handler(move || interrupted.store(true, Ordering::SeqCst)).expect("nobody else listens");
+    let text = std::fs::read("/jobs.json").expect("the jobs are there");
+    match backend.perform(&serde_json::from_slice::<Vec<Job>>(&text).expect("they are jobs")) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(BackendError::Interrupted) => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -79,10 +102,10 @@ fn live() -> Result<bool, BackendError> {
     Ok(is_good)
 }
 
-/// The backend for the kernel of this host, tested where it can run as root: in the guest. The agent is interrupted once,
-/// then does its job, and leaves nothing behind.
+/// The backend for the kernel of this host, tested where it can run as root: in the guest. Replays end there by Ctrl-C,
+/// SIGTERM, SIGKILL, a panic, the loss of their master, and by themselves, and leave nothing behind.
 fn this_kernel() -> Result<bool, BackendError> {
-    alone("this kernel, interrupted and not", "scenarios/nat.yaml", |machine| {
+    alone("this kernel, interrupted in every way, and not", "scenarios/nat.yaml", |machine| {
         machine.through_this_kernel = true;
     })
 }

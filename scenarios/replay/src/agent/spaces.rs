@@ -2,7 +2,7 @@
 
 use super::{AgentError, execute, kernel};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, open, stat};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// The namespace of the switches; no host is called that.
@@ -34,6 +34,16 @@ impl Spaces {
     /// The host of this name.
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known == name)
+    }
+
+    /// When the hosts' namespaces were made, by the wall clock, in nanoseconds.
+    pub(super) fn made(&self) -> Vec<u64> {
+        let hosts = &self.names[..self.names.len() - 1];
+        let times = hosts.iter().map(|host| {
+            let seen = stat(format!("/run/netns/{host}")).ok()?;
+            Some(seen.st_mtime.cast_unsigned() * 1_000_000_000 + seen.st_mtime_nsec)
+        });
+        times.collect::<Option<_>>().unwrap_or_default()
     }
 
     /// Steps into a host, or to the switches.

@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::run::{Note, happen};
 use crate::scenario::{Action, Event, Scenario};
 use net_model::HostId;
-use net_model::addr::Addr;
+use net_model::addr::{Addr, Mac};
 use net_model::capture::Direction;
 use net_model::host::InterfaceId;
 use net_model::ipvs::{Decision, DestinationKey, ServiceKey};
@@ -254,6 +254,11 @@ impl<'a> Replay<'a> {
     /// The director's interface of this name.
     pub fn interface(&self, device: &str) -> Option<InterfaceId> {
         self.assembled.network.host(self.id()).stack.interface(device)
+    }
+
+    /// The link address that it has now.
+    pub fn mac(&self, interface: InterfaceId) -> Mac {
+        self.assembled.network.host(self.id()).stack.interface_at(interface).mac
     }
 
     /// A command that looks at the director (or changes it by hand), after everything of an instant.

@@ -35,6 +35,8 @@ pub struct Fed {
     pub seen: Flows,
     /// Whom the kernel's director asked for link addresses. The simulated one asks nobody.
     pub questions: Questions,
+    /// Since when chance has decided about its table.
+    pub chance: Option<Time>,
     /// Programs of its own take part, whose packets no card shows: it was not fed.
     pub is_busy: bool,
 }
@@ -93,6 +95,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
     }
     fed.count(&mut replay, &cards);
+    fed.chance = replay.chance_since();
     Ok(fed)
 }
 

@@ -47,6 +47,9 @@ pub struct Entry {
     pub listings: usize,
     /// Outcomes compared.
     pub outcomes: usize,
+    /// Decisions and listings that were left out, because chance had dropped entries before.
+    #[serde(default)]
+    pub chance: usize,
     /// Outcomes that the kernel itself does not repeat.
     pub unsettled: usize,
     /// Decisions about connections that no server ever took.
@@ -215,7 +218,9 @@ impl Results {
 
 /// Between the two tables.
 const PICTURES: &str = "
-Both on the same axes: the simulation's own run, and the kernel.
+Both on the same axes: the simulation's own run, and the kernel. Where both lines of active connections part, packets met
+another order (see *moved* below); a director that gets the kernel's packets counts as the kernel does, at each instant
+shown, or the table would say so.
 
 ![Attempts that each server took](fidelity-balance.svg)
 
@@ -244,6 +249,7 @@ impl Entry {
             flows: comparison.flows,
             listings: comparison.listings,
             outcomes: comparison.outcomes,
+            chance: comparison.chance,
             unsettled: comparison.unsettled,
             untaken: comparison.untaken,
             undelivered: comparison.undelivered,
@@ -261,6 +267,10 @@ impl Entry {
         let mut parts = Vec::new();
         if self.untaken > 0 {
             parts.push(format!("{} decisions: no server took the connection", grouped(self.untaken as u64)));
+        }
+        if self.chance > 0 {
+            let left_out = grouped(self.chance as u64);
+            parts.push(format!("{left_out} decisions and listings: the kernel drops entries at random (`drop_entry`)"));
         }
         if self.unsettled > 0 {
             parts.push(format!(

@@ -45,6 +45,13 @@ impl Verdict {
                 comparison.moved
             );
         }
+        if comparison.chance > 0 {
+            let _ = writeln!(
+                text,
+                "  {} decisions and listings are not compared: the kernel drops entries at random (drop_entry), and did otherwise in a second run",
+                comparison.chance
+            );
+        }
         if comparison.unsettled > 0 {
             let _ = writeln!(
                 text,

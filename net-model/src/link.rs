@@ -71,8 +71,6 @@ pub struct Link {
     last: Time,
     /// The instant of the one valid event of this link.
     armed: Time,
-    /// Switch-fed: how long the head will occupy the transmitter.
-    head_busy: Duration,
     /// Where the link ends.
     end: End,
     dropped: u64,
@@ -144,7 +142,6 @@ impl Link {
             on_wire: Ring::default(),
             may_refuse: fed_by_switch && (spec.loss > 0.0 || spec.queue_bytes != u64::MAX),
             armed: Time::NEVER,
-            head_busy: Duration::ZERO,
             frames: 0,
             busy_ns: 0,
             dropped: 0,
@@ -310,12 +307,11 @@ impl Link {
 
     /// When the head of the queue arrives, a frame of `bytes` queued under `at`, if no earlier one turns up.
     #[inline(always)] // a part of arm and next_arrival
-    fn arrival_of_head(&mut self, at: Time, bytes: u32) -> Time {
+    fn arrival_of_head(&self, at: Time, bytes: u32) -> Time {
         if !self.fed_by_switch {
             return at;
         }
-        self.head_busy = occupies(self.ns_per_byte, bytes);
-        self.busy_until.max(at) + self.head_busy + self.delay
+        self.busy_until.max(at) + occupies(self.ns_per_byte, bytes) + self.delay
     }
 
     /// The frame that arrives with the event at `now`, and the instant of the link's next event (never, if it has none);
@@ -325,11 +321,10 @@ impl Link {
         if now != self.armed || self.may_refuse {
             return None;
         }
-        let head = self.queue.take_slot()?;
-        let (frame, bytes) = (std::mem::take(&mut head.frame), head.bytes);
+        let Queued { frame, bytes, .. } = self.queue.pop_front()?;
         if self.fed_by_switch {
             let done = Time::from_nanos(now.as_nanos() - self.delay.as_nanos());
-            self.occupy(bytes, self.head_busy, done);
+            self.occupy(bytes, occupies(self.ns_per_byte, bytes), done);
         }
         self.armed = match self.queue.front() {
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),

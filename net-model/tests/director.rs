@@ -283,6 +283,28 @@ fn a_removed_server_takes_good_templates_along() {
     }
 }
 
+/// Recorded from Linux 6.1, twelve times at other phases: a kernel timer that is set again and still fires in the same
+/// turn of the wheel keeps its place there. So a template of 20 s, first set with the first of two connections, goes after
+/// both, and does not wait for another minute.
+#[test]
+fn connections_take_their_template_along() {
+    for offset in 0..12 {
+        let mut host = Host::new(Kernel::New, Timers::linux());
+        run(
+            &mut host,
+            &["--set 0 0 20", "-A -u 10.9.0.100:53 -s rr -p 20", "-a -u 10.9.0.100:53 -r 10.0.0.3 -g"],
+        );
+        host.wait(Duration::from_millis(330 * offset));
+        send(&mut host, "udp 192.168.1.1:1000 10.9.0.100:53");
+        host.wait(Duration::from_millis(300));
+        send(&mut host, "udp 192.168.1.1:1001 10.9.0.100:53");
+        host.wait(seconds(15));
+        assert_eq!(host.director.connection_count(), 3);
+        host.wait(seconds(10));
+        check(&table(&host), &expect![""]);
+    }
+}
+
 #[test]
 fn a_backup_continues_what_was_announced_to_it() {
     let mut master = host(&WEB);

@@ -47,14 +47,17 @@ pub struct LinkCount {
 
 /// One direction of a cable.
 #[derive(Debug)]
-#[repr(C, align(64))] // what every frame needs stands in front, in two cache lines
+#[repr(C, align(64))] // what the transmitter needs stands in front, in one cache line, the queue in the next
 pub struct Link {
-    /// Host-fed: arrival and frame. Switch-fed: the instant the frame is whole in the switch, and the frame.
-    queue: Ring<Queued>,
-    /// The instant of the frame that was queued last.
-    last: Time,
-    /// The instant of the one valid event of this link.
-    armed: Time,
+    // The counters of [`LinkCount`] stand apart: side by side they would be added as a vector, slowly.
+    frames: u64,
+    /// Nanoseconds a byte occupies the transmitter, in 1/2^32.
+    ns_per_byte: u64,
+    bytes: u64,
+    delay: Duration,
+    busy_ns: u64,
+    /// The longest wait that the queue holds, in time at the link's rate.
+    longest_wait: Duration,
     busy_until: Time,
     fed_by_switch: bool,
     /// Switch-fed: is the fate of a frame fixed as it reaches the transmitter?
@@ -62,23 +65,21 @@ pub struct Link {
     /// May a frame be refused though the queue is short: by a loss, or for want of a cable?
     is_unsafe: bool,
     up: bool,
-    busy_ns: u64,
-    /// Nanoseconds a byte occupies the transmitter, in 1/2^32.
-    ns_per_byte: u64,
-    delay: Duration,
-    /// Switch-fed: how long the head will occupy the transmitter.
-    head_busy: Duration,
-    /// The longest wait that the queue holds, in time at the link's rate.
-    longest_wait: Duration,
-    /// Where the link ends, between counters of [`LinkCount`]: side by side they would be added as a vector, slowly.
-    frames: u64,
+    /// Host-fed: arrival and frame. Switch-fed: the instant the frame is whole in the switch, and the frame.
+    queue: Ring<Queued>,
+    /// The instant of the frame that was queued last.
+    last: Time,
+    /// The instant of the one valid event of this link.
+    armed: Time,
+    /// Where the link ends.
     end: End,
-    bytes: u64,
     dropped: u64,
     /// If frames may be refused: those that the transmitter has taken, by their arrival.
     on_wire: Ring<Queued>,
     loss: Option<Box<Loss>>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Link, queue) == 64 && std::mem::offset_of!(Link, dropped) == 128);
 
 /// A frame on its way, with its length on the wire: to arm the link must not touch the frame.
 #[derive(Debug, Default)]
@@ -141,7 +142,6 @@ impl Link {
             on_wire: Ring::default(),
             may_refuse: fed_by_switch && (spec.loss > 0.0 || spec.queue_bytes != u64::MAX),
             armed: Time::NEVER,
-            head_busy: Duration::ZERO,
             frames: 0,
             busy_ns: 0,
             dropped: 0,
@@ -307,12 +307,11 @@ impl Link {
 
     /// When the head of the queue arrives, a frame of `bytes` queued under `at`, if no earlier one turns up.
     #[inline(always)] // a part of arm and next_arrival
-    fn arrival_of_head(&mut self, at: Time, bytes: u32) -> Time {
+    fn arrival_of_head(&self, at: Time, bytes: u32) -> Time {
         if !self.fed_by_switch {
             return at;
         }
-        self.head_busy = occupies(self.ns_per_byte, bytes);
-        self.busy_until.max(at) + self.head_busy + self.delay
+        self.busy_until.max(at) + occupies(self.ns_per_byte, bytes) + self.delay
     }
 
     /// The frame that arrives with the event at `now`, and the instant of the link's next event (never, if it has none);
@@ -322,11 +321,10 @@ impl Link {
         if now != self.armed || self.may_refuse {
             return None;
         }
-        let head = self.queue.take_slot()?;
-        let (frame, bytes) = (std::mem::take(&mut head.frame), head.bytes);
+        let Queued { frame, bytes, .. } = self.queue.pop_front()?;
         if self.fed_by_switch {
             let done = Time::from_nanos(now.as_nanos() - self.delay.as_nanos());
-            self.occupy(bytes, self.head_busy, done);
+            self.occupy(bytes, occupies(self.ns_per_byte, bytes), done);
         }
         self.armed = match self.queue.front() {
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),

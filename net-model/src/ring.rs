@@ -1,41 +1,41 @@
-//! A queue in a ring whose length is a power of two: what each frame passes twice is a mask and an index.
+//! A queue whose first value stands in front: most queues of a network hold one value at a time. The others follow in a
+//! ring whose length is a power of two: what each frame passes twice is a mask and an index.
 
 /// A first-in, first-out queue of values of which there is an empty one.
 #[derive(Debug, Default)]
 pub(crate) struct Ring<T> {
-    /// A power of two long, or empty.
-    slots: Vec<T>,
-    /// Values taken and values put so far, modulo 2^32.
-    taken: u32,
-    put: u32,
+    /// The value that has waited longest.
+    first: T,
+    /// The others. A power of two long, or empty.
+    slots: Box<[T]>,
+    /// Where in the slots the second value is, modulo 2^32.
+    second: u32,
+    len: u32,
 }
 
 impl<T: Default> Ring<T> {
     /// How many values wait.
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
-        self.put.wrapping_sub(self.taken) as usize
+        self.len as usize
     }
 
     /// Does none wait?
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.put == self.taken
+        self.len == 0
     }
 
     /// Is there no place for another one?
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
-        self.len() == self.slots.len()
+        self.len() > self.slots.len()
     }
 
     /// The value that has waited longest.
     #[inline(always)]
     pub(crate) fn front(&self) -> Option<&T> {
-        if self.put == self.taken {
-            return None;
-        }
-        self.slots.get(self.place(self.taken))
+        (self.len > 0).then_some(&self.first)
     }
 
     /// Puts a value behind all others.
@@ -46,63 +46,71 @@ impl<T: Default> Ring<T> {
     /// Puts a value behind all others: its place, in which the caller writes it.
     #[inline(always)]
     pub(crate) fn next_slot(&mut self) -> &mut T {
-        if self.len() == self.slots.len() {
+        if self.is_full() {
             self.grow();
         }
-        let place = self.place(self.put);
-        self.put = self.put.wrapping_add(1);
-        &mut self.slots[place]
+        self.len += 1;
+        if self.len == 1 { &mut self.first } else { self.value_mut(self.len - 1) }
     }
 
     /// Takes the value that has waited longest.
-    pub(crate) fn pop_front(&mut self) -> Option<T> {
-        self.take_slot().map(std::mem::take)
-    }
-
-    /// Takes the value that has waited longest: its place, out of which the caller takes it.
     #[inline(always)]
-    pub(crate) fn take_slot(&mut self) -> Option<&mut T> {
-        if self.put == self.taken {
+    pub(crate) fn pop_front(&mut self) -> Option<T> {
+        if self.len == 0 {
             return None;
         }
-        let place = self.place(self.taken);
-        self.taken = self.taken.wrapping_add(1);
-        self.slots.get_mut(place)
+        self.len -= 1;
+        let taken = std::mem::take(&mut self.first);
+        if self.len > 0 {
+            let place = self.second as usize & self.slots.len().wrapping_sub(1);
+            std::mem::swap(&mut self.first, &mut self.slots[place]);
+            self.second = self.second.wrapping_add(1);
+        }
+        Some(taken)
     }
 
     /// Puts a value behind those for which `is_earlier` holds: the first so many of the queue. Its place in the queue.
     pub(crate) fn insert_behind(&mut self, value: T, is_earlier: impl Fn(&T) -> bool) -> usize {
         self.push_back(value);
-        let mut at = self.len() - 1;
-        while at > 0 && !is_earlier(&self.slots[self.place_of(at - 1)]) {
-            let (here, before) = (self.place_of(at), self.place_of(at - 1));
-            self.slots.swap(here, before);
+        let mut at = self.len - 1;
+        while at > 0 && !is_earlier(self.value(at - 1)) {
+            let later = std::mem::take(self.value_mut(at));
+            let earlier = std::mem::replace(self.value_mut(at - 1), later);
+            *self.value_mut(at) = earlier;
             at -= 1;
         }
-        at
+        at as usize
     }
 
     /// The values, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        (0..self.len()).map(|at| &self.slots[self.place_of(at)])
+        (0..self.len).map(|at| self.value(at))
+    }
+
+    /// The value with this number in the queue, from 0.
+    fn value(&self, at: u32) -> &T {
+        if at == 0 { &self.first } else { &self.slots[self.place(at)] }
     }
 
     #[inline(always)]
-    fn place(&self, number: u32) -> usize {
-        number as usize & self.slots.len().wrapping_sub(1)
+    fn value_mut(&mut self, at: u32) -> &mut T {
+        let place = self.place(at);
+        if at == 0 { &mut self.first } else { &mut self.slots[place] }
     }
 
-    fn place_of(&self, at: usize) -> usize {
-        self.place(self.taken.wrapping_add(at as u32))
+    #[inline(always)]
+    fn place(&self, at: u32) -> usize {
+        self.second.wrapping_add(at).wrapping_sub(1) as usize & self.slots.len().wrapping_sub(1)
     }
 
     #[inline(never)]
     fn grow(&mut self) {
-        let len = self.len();
-        let first = self.place(self.taken).min(len); // the ring is full, or was never used
-        self.slots.rotate_left(first);
-        (self.taken, self.put) = (0, len as u32);
-        self.slots.resize_with((len * 2).max(4), T::default);
+        let used = self.slots.len();
+        let mut slots = std::mem::take(&mut self.slots).into_vec();
+        let front = self.second as usize & used.wrapping_sub(1);
+        slots.rotate_left(front.min(used)); // the ring is full, or was never used
+        slots.resize_with((used * 2).max(4), T::default);
+        (self.second, self.slots) = (0, slots.into_boxed_slice());
     }
 }
 
@@ -132,7 +140,7 @@ mod tests {
             ],
             0..300,
         ), start in any::<u32>()) {
-            let mut ring = Ring { slots: Vec::new(), taken: start, put: start };
+            let mut ring = Ring { second: start, ..Ring::default() };
             let mut deque = VecDeque::new();
             for step in steps {
                 match step {

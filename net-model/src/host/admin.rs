@@ -4,7 +4,7 @@
 
 use super::arp::ArpSend;
 use super::conf::ConfKey;
-use super::interface::{Interface, InterfaceId, InterfaceKind, NO_PASS, SourceCheck};
+use super::interface::{Interface, InterfaceId, InterfaceKind, SourceCheck};
 use super::neighbour::{Neighbour, NeighbourId, NeighbourState};
 use super::stack::{LinkChange, Stack};
 use super::tunnel::Ends;
@@ -100,7 +100,6 @@ impl<H> Stack<H> {
             reachable_time_v6: Duration::ZERO,
             addresses: Vec::new(),
             source_check: SourceCheck::WayBack,
-            pass: NO_PASS,
             forwards: false,
         });
         self.draw_reachable_time(id);
@@ -185,6 +184,7 @@ impl<H> Stack<H> {
             self.neighbours.remove_where(|n| n.interface == each, &mut change.dropped);
             change.announce.extend(self.announce(each));
         }
+        self.changed();
         change
     }
 

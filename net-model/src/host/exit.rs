@@ -4,12 +4,12 @@
 //! the judge of its link address, and keeps what all frames to the neighbour have in common.
 
 use super::interface::InterfaceId;
-use super::neighbour::{Header, NeighbourId};
+use super::neighbour::{Neighbour, NeighbourId};
 use super::node::Host;
 use super::route::{Route, RouteClass};
 use super::route_cache::SlotId;
 use super::stack::Stack;
-use crate::addr::{Addr, Mac};
+use crate::addr::Addr;
 use crate::cx::Cx;
 use crate::frames::FrameId;
 use crate::ipvs::Path;
@@ -78,8 +78,8 @@ impl<H> Stack<H> {
         {
             let mtu = u16::try_from(self.cache.answer(id).path_mtu).unwrap_or(u16::MAX);
             self.cache.slot_mut(id).learn_exit(neighbour, mtu);
-            let header = &mut self.neighbours.get_mut(neighbour).header;
-            (header.src, header.link) = (interface.mac, link);
+            let entry = self.neighbours.get_mut(neighbour);
+            (entry.header.src, entry.link) = (interface.mac, link);
         }
     }
 }
@@ -93,9 +93,9 @@ impl Host {
         is_known.then_some((slot.neighbour, slot.mtu))
     }
 
-    /// A packet of this host goes to a neighbour: its link address, and what all frames there have in common.
+    /// A packet of this host goes to a neighbour: its entry, with what all frames there have in common.
     #[inline(always)] // the beginning of every segment
-    pub(crate) fn own_way(&mut self, now: Time, next_hop: NeighbourId) -> Option<(Mac, &mut Header)> {
+    pub(crate) fn own_way(&mut self, now: Time, next_hop: NeighbourId) -> Option<&mut Neighbour<FrameId>> {
         if self.director.is_some() || !self.is_up {
             return None;
         }
@@ -134,14 +134,14 @@ impl Host {
         len: u16,
     ) -> Option<FrameId> {
         let Cx { now, agenda, wiring, recorder, .. } = cx;
-        let Some((mac, header)) = self.stack.neighbours.use_settled(*now, next_hop, self.confirms) else {
+        let Some(entry) = self.stack.neighbours.use_settled(*now, next_hop, self.confirms) else {
             return Some(frame);
         };
         self.confirms = false;
         let out = wiring.frames.get_mut(&frame);
-        (out.src, out.dst, out.vlan) = (header.src, mac, 0);
+        (out.src, out.dst, out.vlan) = (entry.header.src, entry.mac, 0);
         let bytes = ETHERNET_OVERHEAD + u32::from(len);
-        wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+        wiring.send(*now, entry.link, frame, bytes, &mut entry.header.path, agenda, recorder);
         None
     }
 }
@@ -151,6 +151,7 @@ mod tests {
     use super::super::neighbour::NeighbourState;
     use super::super::testing::{ETH0, Host, add, addr, at, host, mac, sysctl, via};
     use super::*;
+    use crate::addr::Mac;
 
     const LEAVER: Leaver = Leaver { to: Addr::v4(0x0a00_0032), speaker: None, mark: 0, len: 1500 };
 
@@ -165,8 +166,8 @@ mod tests {
 
     fn way(host: &mut Host, leaver: Leaver) -> Option<(LinkId, Mac, Mac)> {
         let next_hop = host.known_exit(leaver)?;
-        let (dst, header) = host.neighbours.use_settled(at(1.0), next_hop, false)?;
-        Some((header.link, header.src, dst))
+        let entry = host.neighbours.use_settled(at(1.0), next_hop, false)?;
+        Some((entry.link, entry.header.src, entry.mac))
     }
 
     #[test]

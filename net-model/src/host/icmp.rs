@@ -363,6 +363,32 @@ mod tests {
         }
     }
 
+    /// Recorded from Linux 6.1, which counts in jiffies of 4 ms: after six errors at once the next one is due a second
+    /// later by the route to a single host, and the sooner the wider the route is. IPv4 does not look at routes.
+    #[test]
+    fn wide_routes_of_ipv6_earn_tokens_faster() {
+        let mut host = host(&[("eth0", "10.0.0.1/24 2001:db8::1/64")]);
+        let routes = [
+            ("2001:db8:1::1/128", "2001:db8:1::1", 1000),
+            ("2001:db8:2::/96", "2001:db8:2::1", 500),
+            ("2001:db8:3::/64", "2001:db8:3::1", 248),
+            ("2001:db8:4::/48", "2001:db8:4::1", 248),
+            ("::/0", "2001:db8:5::1", 60),
+            ("0.0.0.0/0", "192.168.1.10", 1000),
+        ];
+        for (to, recipient, price_ms) in routes {
+            let is_v4 = recipient.contains('.');
+            via(&mut host, to, if is_v4 { "10.0.0.254" } else { "2001:db8::254" });
+            let about = tcp(recipient, if is_v4 { "10.0.0.1" } else { "2001:db8::1" }, 60);
+            let mut answers = |ms: u64| {
+                let now = Time::ZERO + Duration::from_millis(ms);
+                host.icmp_error(now, Error::PortUnreachable, Cause::Packet, &about, false).is_some()
+            };
+            assert_eq!((0..10).filter(|_| answers(1000)).count(), 6, "{to}");
+            assert_eq!((1001..).find(|ms| answers(*ms)), Some(1000 + price_ms), "{to}");
+        }
+    }
+
     #[test]
     fn errors_to_the_host_itself_are_not_limited() {
         let mut host = director();

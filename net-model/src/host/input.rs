@@ -30,14 +30,18 @@ impl Host {
     /// "Early demux": a segment for a socket that has got its like before need not pass the tables.
     #[inline(never)]
     fn host_input(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let interface = self.stack.interface_at(iif);
-        if let Some(packet) = plain(self.is_up, interface, &mut cx.wiring.frames, &cx.recorder, &frame)
+        let pass = self.stack.pass_of(iif);
+        let arrived = cx.wiring.frames.get_mut(&frame);
+        if self.is_up
+            && let Body::Ip(packet) = &mut arrived.body
+            && !cx.recorder.follows(packet.flow)
             && let Payload::Tcp(segment) = &packet.payload
             && packet.outer.is_none()
             && self.stack.netfilter.is_silent()
-            && let Some((id, state)) = cx.sockets.admitted(self.id, packet, segment, interface.pass)
+            && let Some((id, state)) = cx.sockets.admitted(self.id, arrived.dst, packet, segment, pass)
         {
             let segment = *segment;
+            packet.mark = 0;
             return self.socket_input(cx, id, state, frame, segment);
         }
         self.input_closely(cx, iif, frame);
@@ -63,7 +67,7 @@ impl Host {
         let packet = cx.wiring.frames.packet_mut(&frame);
         match self.stack.known_input(packet.src, packet.dst, iif, interface) {
             Some(Known::Deliver) => match packet.payload {
-                Payload::Tcp(_) => self.tcp_input(cx, frame, interface.pass),
+                Payload::Tcp(_) => self.tcp_input(cx, frame, self.stack.pass_of(iif)),
                 _ => self.transport_input(cx, frame),
             },
             Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
@@ -72,11 +76,15 @@ impl Host {
     }
 
     /// The same at a host with a director that does not know the packet's flow by heart.
-    #[inline(never)]
-    pub(super) fn director_input_with_care(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let interface = self.stack.interface_at(iif);
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+    #[inline(always)] // a part of director_input_and_learn
+    pub(super) fn director_input_as(
+        &mut self,
+        cx: &mut Cx,
+        iif: InterfaceId,
+        frame: FrameId,
+        known: Option<Known>,
+    ) {
+        match known {
             Some(Known::Deliver) => self.past_director(cx, frame),
             Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
             None => self.ip_input(cx, iif, frame),
@@ -123,6 +131,8 @@ impl Host {
 
     fn ip_input_as_known(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);
+        let pass = self.stack.pass_of(iif);
+        let to = cx.wiring.frames.get(&frame).dst;
         let packet = cx.wiring.frames.packet_mut(&frame);
         if !cx.recorder.follows(packet.flow) {
             packet.mark = 0;
@@ -131,13 +141,13 @@ impl Host {
                 && packet.outer.is_none()
                 && self.director.is_none()
                 && self.stack.netfilter.is_silent()
-                && let Some((id, state)) = cx.sockets.admitted(self.id, packet, segment, interface.pass)
+                && let Some((id, state)) = cx.sockets.admitted(self.id, to, packet, segment, pass)
             {
                 let segment = *segment;
                 return self.socket_input(cx, id, state, frame, segment);
             }
             if let Some(Known::Deliver) = self.stack.known_input(src, dst, iif, interface) {
-                return self.local_input(cx, frame, interface.pass);
+                return self.local_input(cx, frame, pass);
             }
         }
         self.ip_input(cx, iif, frame);

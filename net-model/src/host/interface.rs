@@ -168,8 +168,6 @@ pub struct Interface {
     /// Is it administratively up (`ip link set X up`)?
     pub up: bool,
     pub(super) source_check: SourceCheck,
-    /// A number that no interface of the host had before anything changed: for whoever remembers what came in here.
-    pub(super) pass: u32,
     /// Is IPv4 forwarded that comes in here?
     pub(super) forwards: bool,
     /// What kind of device.

@@ -239,11 +239,7 @@ impl World {
                 assert!(u32::from(len) <= route.mtu, "{context}");
                 let interface = fresh.interface_at(route.oif);
                 assert!(interface.up, "{context}");
-                assert_eq!(
-                    (entry.header.src, entry.header.link),
-                    (interface.mac, link_of(route.oif)),
-                    "{context}"
-                );
+                assert_eq!((entry.header.src, entry.link), (interface.mac, link_of(route.oif)), "{context}");
                 self.known += 1;
             }
             assert_eq!(self.host.route_output(to, speaker, mark), found, "{context}");

@@ -29,17 +29,21 @@ impl NeighbourId {
 
 /// An entry of the cache. `H` is what waits for the link address.
 #[derive(Clone, Debug)]
-#[repr(C)] // what every packet needs stands in front, in one cache line
+#[repr(C, align(64))] // what every packet needs stands in front, in one cache line
 pub struct Neighbour<H> {
     /// The link address, meaningful if the state is valid.
     pub mac: Mac,
     pub(super) used: Time,
-    pub(super) header: Header,
+    pub(super) confirmed: Time,
+    pub(crate) header: Header,
+    /// The link that the interface is plugged into, once a packet has left.
+    pub(crate) link: LinkId,
     /// The interface it is behind.
     pub interface: InterfaceId,
     /// What is known.
     pub state: NeighbourState,
-    pub(super) confirmed: Time,
+    /// Does it say of itself that it forwards packets (IPv6 only)?
+    pub is_router: bool,
     /// The next hop.
     pub addr: Addr,
     /// When its state or link address last changed.
@@ -50,10 +54,8 @@ pub struct Neighbour<H> {
     pub(super) due: Time,
     /// The instant for which it is in the queue of timers; never if it is not.
     pub(super) posted: Time,
-    pub(super) waiting: VecDeque<Waiting<H>>,
-    waiting_bytes: u32,
-    /// Does it say of itself that it forwards packets (IPv6 only)?
-    pub is_router: bool,
+    /// In a box, so that whether there is an entry at all is told in front, too.
+    pub(super) waiting: Box<Queue<H>>,
 }
 
 /// What the frames to a neighbour have in common beside its link address: what Linux keeps with an entry as its
@@ -62,14 +64,22 @@ pub struct Neighbour<H> {
 pub(crate) struct Header {
     /// The sender's link address: that of the interface.
     pub(crate) src: Mac,
-    /// The link that the interface is plugged into.
-    pub(crate) link: LinkId,
-    /// The way through the switch at its far end.
+    /// The way through the switch at the far end of the link.
     pub(crate) path: Path,
 }
 
 impl Header {
-    const NONE: Header = Header { src: Mac::ZERO, link: LinkId(0), path: Path::NONE };
+    const NONE: Header = Header { src: Mac::ZERO, path: Path::NONE };
+}
+
+const _: () =
+    assert!(std::mem::offset_of!(Neighbour<u32>, addr) == 64 && size_of::<Option<Neighbour<u32>>>() == 128);
+
+/// What waits for a link address.
+#[derive(Clone, Debug)]
+pub(super) struct Queue<H> {
+    pub(super) items: VecDeque<Waiting<H>>,
+    bytes: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -159,26 +169,24 @@ impl<H> Neighbours<H> {
         confirms: bool,
     ) -> Option<Mac> {
         let id = self.find(addr, interface)?;
-        self.use_settled(now, id, confirms).map(|(mac, _)| mac)
+        self.use_settled(now, id, confirms).map(|entry| entry.mac)
     }
 
-    /// The same by the entry's number, with the header of its frames; none if there is no such entry.
+    /// The same by the entry's number: the entry, which also has the header of its frames; none if there is no such entry.
     #[inline(always)] // a part of every way out
     pub(super) fn use_settled(
         &mut self,
         now: Time,
         id: NeighbourId,
         confirms: bool,
-    ) -> Option<(Mac, &mut Header)> {
+    ) -> Option<&mut Neighbour<H>> {
         let entry = self.entries.get_mut(id.0 as usize)?.as_mut()?;
         if !entry.state.is_settled() {
             return None;
         }
         entry.used = now;
-        if confirms {
-            entry.confirmed = now;
-        }
-        Some((entry.mac, &mut entry.header))
+        entry.confirmed = if confirms { now } else { entry.confirmed };
+        Some(entry)
     }
 
     /// All entries, in no meaningful but always the same order.
@@ -251,11 +259,11 @@ impl<H> Neighbours<H> {
             confirmed: Time::ZERO,
             used: now,
             header: Header::NONE,
+            link: LinkId(0),
             probes: 0,
             due: Time::NEVER,
             posted: Time::NEVER,
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
+            waiting: Box::new(Queue { items: VecDeque::new(), bytes: 0 }),
             is_router: false,
         };
         let id = match self.free.pop() {
@@ -300,21 +308,21 @@ impl<H> Neighbours<H> {
         limit: u32,
         dropped: &mut Vec<H>,
     ) {
-        let entry = self.get_mut(id);
-        while entry.waiting_bytes.saturating_add(truesize) > limit {
-            let Some(oldest) = entry.waiting.pop_front() else { break };
-            entry.waiting_bytes -= oldest.truesize;
+        let waiting = &mut self.get_mut(id).waiting;
+        while waiting.bytes.saturating_add(truesize) > limit {
+            let Some(oldest) = waiting.items.pop_front() else { break };
+            waiting.bytes -= oldest.truesize;
             dropped.push(oldest.item);
         }
-        entry.waiting_bytes += truesize;
-        entry.waiting.push_back(Waiting { item, source, truesize });
+        waiting.bytes += truesize;
+        waiting.items.push_back(Waiting { item, source, truesize });
     }
 
     /// The oldest waiting item.
     pub(super) fn pop_waiting(&mut self, id: NeighbourId) -> Option<H> {
-        let entry = self.get_mut(id);
-        let oldest = entry.waiting.pop_front()?;
-        entry.waiting_bytes -= oldest.truesize;
+        let waiting = &mut self.get_mut(id).waiting;
+        let oldest = waiting.items.pop_front()?;
+        waiting.bytes -= oldest.truesize;
         Some(oldest.item)
     }
 
@@ -324,7 +332,7 @@ impl<H> Neighbours<H> {
         self.epoch = self.epoch.wrapping_add(1);
         self.index.remove(&(entry.addr, entry.interface));
         self.free.push(id.0);
-        dropped.extend(entry.waiting.into_iter().map(|w| w.item));
+        dropped.extend(entry.waiting.items.into_iter().map(|w| w.item));
     }
 
     /// Deletes the entries for which `which` holds; what waited comes out.
@@ -358,7 +366,7 @@ impl<H> Neighbours<H> {
             | NeighbourState::Probe
             | NeighbourState::Permanent => false,
         };
-        self.remove_where(|entry| entry.waiting.is_empty() && is_old(entry), &mut Vec::new());
+        self.remove_where(|entry| entry.waiting.items.is_empty() && is_old(entry), &mut Vec::new());
     }
 
     pub(super) fn arm(&mut self, now: Time, id: NeighbourId, delay: Duration) {

@@ -39,15 +39,15 @@ pub struct Host {
     pub(crate) confirms: bool,
     /// The packet at hand comes by lo: this host has sent it, and LOCAL_OUT has seen it.
     pub(super) is_looping: bool,
-    pub(crate) cables: Vec<Option<Cable>>,
     /// IPVS, once the host has been told to be a director.
     pub director: Option<Box<Director>>,
+    /// Interfaces, addresses, routes, neighbours.
+    pub stack: Stack<FrameId>,
     /// The earliest event of the host's own timers.
     timer_posted: Time,
     /// Flows that a director knows by heart.
     pub(super) flows: Flows,
-    /// Interfaces, addresses, routes, neighbours.
-    pub stack: Stack<FrameId>,
+    pub(crate) cables: Vec<Option<Cable>>,
     /// Server programs.
     pub servers: Vec<Server>,
     /// Client programs.

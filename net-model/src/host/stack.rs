@@ -8,7 +8,7 @@ use super::conf::{Conf, ConfKey, ConfV6, HostConf, HostKey, NeighKey, NeighbourC
 use super::dad::Claimed;
 use super::exception::{Exception, Exceptions};
 use super::fib::{Fib, RouteKind};
-use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind, SourceCheck};
+use super::interface::{Address, AddressSpec, Interface, InterfaceId, InterfaceKind, NO_PASS, SourceCheck};
 use super::limit::Limits;
 use super::mark::Netfilter;
 use super::neighbour::{Lookup, Neighbour, NeighbourId, Neighbours};
@@ -28,13 +28,10 @@ use sim_core::{Stream, Time, Timers};
 #[repr(C)] // what every packet needs stands in front, in few cache lines
 pub struct Stack<H> {
     pub(super) interfaces: Vec<Interface>,
-    pub(super) cache: RouteCache,
-    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
-    own_bits: u64,
-    pub(super) neighbours: Neighbours<H>,
     /// iptables rules.
     pub netfilter: Netfilter,
-    pub(super) generation: u32,
+    /// The pass of the first interface.
+    first_pass: u32,
     /// Is each of `own` in table local (and not deleted from it by hand)?
     pub(super) own_are_local: bool,
     pub(super) forwards_v6: bool,
@@ -42,6 +39,11 @@ pub struct Stack<H> {
     pub(super) forwards_by_path_mtu: bool,
     /// `net.ipv4.ip_default_ttl`
     pub(super) default_ttl: u8,
+    pub(super) neighbours: Neighbours<H>,
+    pub(super) generation: u32,
+    pub(super) cache: RouteCache,
+    /// The [`own_bit`]s of `own`: most other addresses are told apart at a glance.
+    own_bits: u64,
     /// Addresses configured on interfaces that are up, sorted.
     pub(super) own: Vec<Addr>,
     pub(super) exceptions: Exceptions,
@@ -68,8 +70,6 @@ pub struct Stack<H> {
     /// What nobody else knows: it goes into hashes of routes and into initial sequence numbers.
     pub(super) hash_seed: u64,
     ip_id: u16,
-    /// The last number given to an interface as its pass.
-    passes: u32,
     pub(super) next_redraw: Time,
 }
 
@@ -113,7 +113,7 @@ impl<H> Stack<H> {
             stream,
             hash_seed: 0,
             ip_id: 0,
-            passes: 0,
+            first_pass: NO_PASS + 1,
             next_redraw: Time::ZERO + REDRAW_INTERVAL,
         };
         stack.hash_seed = stack.stream.next_u64();
@@ -136,6 +136,12 @@ impl<H> Stack<H> {
     #[inline]
     pub fn interface_at(&self, id: InterfaceId) -> &Interface {
         &self.interfaces[id.index()]
+    }
+
+    /// A number that no interface of the host had before anything changed: for whoever remembers what came in here.
+    #[inline(always)] // once a packet
+    pub(super) fn pass_of(&self, id: InterfaceId) -> u32 {
+        self.first_pass.wrapping_add(u32::from(id.0))
     }
 
     /// All interfaces in the order of their numbers.
@@ -375,11 +381,10 @@ impl<H> Stack<H> {
         for at in 0..self.interfaces.len() {
             let id = InterfaceId(at as u16);
             let (source_check, forwards) = (self.source_check(id), self.is_on(id, ConfKey::Forwarding));
-            self.passes = self.passes.wrapping_add(1).max(1);
             let interface = &mut self.interfaces[at];
-            (interface.source_check, interface.forwards, interface.pass) =
-                (source_check, forwards, self.passes);
+            (interface.source_check, interface.forwards) = (source_check, forwards);
         }
+        self.first_pass = self.first_pass.wrapping_add(self.interfaces.len() as u32).max(NO_PASS + 1);
         let up = self.interfaces.iter().filter(|i| i.up);
         self.own = up.flat_map(Interface::speakers).map(|a| a.addr).collect();
         self.own_bits = self.own.iter().fold(0, |bits, addr| bits | own_bit(*addr));

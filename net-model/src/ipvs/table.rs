@@ -24,6 +24,8 @@ pub(super) struct Connections {
     /// Entries by the upper half of their client port. Clients' packets go to low ports and come from high ones: that
     /// one is nobody's reply is mostly seen here.
     by_port: [u32; 256],
+    /// The entry that was linked last; none before the first. While it is in the table it is the newest of its key.
+    latest: Slot,
     /// What backups were told of each entry, by slot; empty without a master.
     announced: Vec<Announced>,
 }
@@ -48,6 +50,7 @@ impl Connections {
             len: 0,
             portless: 0,
             by_port: [0; 256],
+            latest: Slot::NONE,
             announced: Vec::new(),
         }
     }
@@ -87,7 +90,7 @@ impl Connections {
     }
 
     /// The entry of a client's packet, templates excepted.
-    #[inline(always)] // once a packet
+    #[inline(always)] // once a packet that is not known by heart
     pub(super) fn find_request(&self, tuple: &Tuple) -> Option<Slot> {
         if let Some((slot, connection)) = self.likely(tuple.protocol, tuple.src, tuple.sport)
             && self.mapping(connection).virtual_ == (tuple.dst, tuple.dport)
@@ -158,6 +161,43 @@ impl Connections {
         let slot = Slot::new(self.index.likely(hash(protocol, client, port))?);
         let connection = self.entries.get(slot);
         has_key(connection, protocol, client, port).then_some((slot, connection))
+    }
+
+    /// What [`find_request`](Self::find_request) finds, for whoever has just found or made it: nothing is searched if it
+    /// was made.
+    pub(super) fn find_request_again(&self, tuple: &Tuple) -> Option<Slot> {
+        match self.latest(tuple.protocol, tuple.src, tuple.sport) {
+            Some((slot, connection))
+                if self.mapping(connection).virtual_ == (tuple.dst, tuple.dport)
+                    && !connection.is_template() =>
+            {
+                debug_assert_eq!(self.find_request(tuple), Some(slot));
+                Some(slot)
+            }
+            _ => self.find_request(tuple),
+        }
+    }
+
+    /// The same of [`find_reply`](Self::find_reply).
+    pub(super) fn find_reply_again(&self, tuple: &Tuple) -> Option<Slot> {
+        match self.latest(tuple.protocol, tuple.dst, tuple.dport) {
+            Some((slot, connection))
+                if self.answers_as(connection) == (tuple.src, tuple.sport) && !connection.is_template() =>
+            {
+                debug_assert_eq!(self.find_reply(tuple), Some(slot));
+                Some(slot)
+            }
+            _ => self.find_reply(tuple),
+        }
+    }
+
+    /// The newest entry under this key, if it is the one that was linked last.
+    #[inline]
+    fn latest(&self, protocol: u8, client: Addr, port: u16) -> Option<(Slot, &Connection)> {
+        let slot = self.latest.some()?;
+        let connection = self.entries.get(slot);
+        let is_it = connection.is(flag::HASHED) && has_key(connection, protocol, client, port);
+        is_it.then_some((slot, connection))
     }
 
     /// The newest entry under this key that `matches`.
@@ -315,6 +355,7 @@ impl Connections {
         if self.by_port[usize::from(port >> 8)] == 1 {
             self.changes(); // what could be nobody's reply may be one now
         }
+        self.latest = slot;
         let connection = self.get_mut(slot);
         connection.older = older;
         connection.flags |= flag::HASHED;
@@ -359,9 +400,26 @@ impl Connection {
     #[inline(always)] // once a packet
     pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
         self.armed = now;
-        self.flags &= !flag::DUE;
+        self.flags &= !(flag::DUE | flag::KEPT);
         if now + Duration::from_secs(u64::from(self.timeout)) < self.alarm {
             self.set_alarm(slot, clock);
+        }
+    }
+
+    /// The same for a template, of which more is known: a kernel timer that would fire at the same instant as before stays
+    /// where it is among those of that instant. (Connections would have to be asked with each packet.)
+    pub(super) fn rearm_template(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
+        let fires = |entry: &Connection| clock.fires(entry.armed, entry.expires());
+        let before = fires(self);
+        let kept = {
+            let mut after = self.clone();
+            after.armed = now;
+            after.flags &= !flag::DUE;
+            fires(&after) == before
+        };
+        self.rearm(now, slot, clock);
+        if kept {
+            self.flags |= flag::KEPT;
         }
     }
 
@@ -381,14 +439,14 @@ pub(super) fn has_key(c: &Connection, protocol: u8, client: Addr, port: u16) -> 
     c.client_port == port && c.protocol == protocol && c.client == client
 }
 
-/// Two multiplications' worth of mixing; the same on every machine. Clients take ports in turn: two neighbouring ones
+/// Two multiplications' worth of mixing; the same on every machine. Clients take ports in turn: four neighbouring ones
 /// have their cells side by side, in one cache line, where the next connection finds its own.
 #[inline]
 pub(super) fn hash(protocol: u8, client: Addr, port: u16) -> u32 {
     let [high, low] = client.words();
-    let key = low ^ u64::from(port >> 1) << 48 ^ u64::from(protocol) << 40;
+    let key = low ^ u64::from(port >> 2) << 48 ^ u64::from(protocol) << 40;
     let product = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd1b5_4a32_d192_ed03);
-    (product as u64 ^ (product >> 64) as u64) as u32 ^ u32::from(port & 1)
+    (product as u64 ^ (product >> 64) as u64) as u32 ^ u32::from(port & 3)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ impl Host {
     /// A TCP packet for one of this host's addresses. If it has a pass, its socket remembers that.
     #[inline(never)]
     pub(crate) fn tcp_input(&mut self, cx: &mut Cx, frame: FrameId, pass: u32) {
+        let to = cx.wiring.frames.get(&frame).dst;
         let packet = cx.wiring.frames.packet_mut(&frame);
         let Payload::Tcp(segment) = packet.payload else {
             unreachable!("the caller dispatched on the protocol")
@@ -25,7 +26,7 @@ impl Host {
         let likely = cx.exchanges.likely_sockets(packet.flow);
         match cx.sockets.find_likely(self.id, addresses, ports, likely) {
             Some((id, state)) => {
-                cx.sockets.admit(id, packet.flow, pass);
+                cx.sockets.admit(id, packet.flow, to, pass);
                 self.socket_input(cx, id, state, frame, segment);
             }
             None => self.no_socket(cx, frame, segment, pass),
@@ -83,6 +84,7 @@ impl Host {
             self.servers[server as usize].overflowed += 1;
             return cx.drop(Place::Host(self.id), frame, DropReason::BacklogFull);
         }
+        let to = cx.wiring.frames.get(&frame).dst;
         let packet: &Packet = cx.wiring.frames.packet_mut(&frame);
         let (local, remote) = ((packet.dst, segment.dport), (packet.src, segment.sport));
         let flow = packet.flow;
@@ -91,7 +93,7 @@ impl Host {
         let (mss, way) = self.begin_way([local.0, remote.0]);
         let id = cx.sockets.insert(&key, State::SynReceived, App::Server(server), flow);
         cx.exchanges.note_server(flow, id);
-        cx.sockets.admit(id, flow, pass);
+        cx.sockets.admit(id, flow, to, pass);
         self.keep_way(cx, id, way);
         let (socket, _) = cx.sockets.busy(id);
         let now = cx.now.as_nanos();

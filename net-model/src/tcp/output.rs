@@ -187,10 +187,9 @@ impl Host {
             return self.send_looking(cx, id, say, shape);
         };
         let (frame, [to, from]) = write(&mut wiring.frames, socket, ends, next, say, shape, ttl);
-        let (mac, header) = way;
-        (*to, *from) = (mac, header.src);
+        (*to, *from) = (way.mac, way.header.src);
         let bytes = ETHERNET_OVERHEAD + u32::from(len);
-        wiring.send(*now, header.link, frame, bytes, &mut header.path, agenda, recorder);
+        wiring.send(*now, way.link, frame, bytes, &mut way.header.path, agenda, recorder);
         self.confirms = false;
     }
 

@@ -9,7 +9,7 @@
 use super::input::mss_for;
 use super::socket::{Socket, SocketId, State};
 use super::table::Sockets;
-use crate::addr::Addr;
+use crate::addr::{Addr, Mac};
 use crate::cx::Cx;
 use crate::host::neighbour::NeighbourId;
 use crate::host::{Host, NO_PASS};
@@ -32,6 +32,8 @@ pub(super) struct Way {
     socket: u32,
     /// The interface and the state of its host for which the socket's packets may come in; 0 for none.
     pass: u32,
+    /// The link address to which they come.
+    to: Mac,
     /// The state of the host for which the way out holds; 0 for none.
     epoch: u32,
     next_hop: NeighbourId,
@@ -40,7 +42,8 @@ pub(super) struct Way {
 }
 
 impl Way {
-    const NONE: Way = Way { socket: u32::MAX, pass: 0, epoch: 0, next_hop: NeighbourId::NONE, mtu: 0 };
+    const NONE: Way =
+        Way { socket: u32::MAX, pass: 0, to: Mac::ZERO, epoch: 0, next_hop: NeighbourId::NONE, mtu: 0 };
 
     /// Where a packet of `len` bytes leaves that the socket sends, in this state of its host.
     #[inline(always)] // once a packet
@@ -87,17 +90,19 @@ impl Ways {
 }
 
 impl Sockets {
-    /// The socket of a segment that came in with this pass, and its state, if one like it was admitted before.
+    /// The socket of a segment that came in with this pass in a frame to this link address, and its state, if one like it
+    /// was admitted before.
     #[inline(always)] // once a packet
     pub(crate) fn admitted(
         &self,
         host: u32,
+        to: Mac,
         packet: &Packet,
         segment: &Segment,
         pass: u32,
     ) -> Option<(SocketId, State)> {
         let way = self.ways.lines.get(Ways::place(packet.flow, segment.dport, segment.sport))?;
-        if way.pass != pass {
+        if way.pass != pass || way.to != to {
             return None;
         }
         let socket = self.pool.guess(way.socket)?;
@@ -112,13 +117,14 @@ impl Sockets {
         None
     }
 
-    /// The tables have let in a segment with this tag for a socket: others may come in, too. Not those to and from
+    /// The tables have let in a segment with this tag, in a frame to this link address, for a socket: others may come in, too. Not those to and from
     /// addresses that are listed.
-    pub(super) fn admit(&mut self, id: SocketId, tag: u32, pass: u32) {
+    pub(super) fn admit(&mut self, id: SocketId, tag: u32, to: Mac, pass: u32) {
         let socket = self.pool.get(id.0);
         let is_plain = !(socket.local.is_listed() || socket.remote.is_listed());
-        if socket.flow == tag && pass != NO_PASS && is_plain {
-            self.ways.of_mut(socket, id.0).pass = pass;
+        if socket.flow == tag && pass != NO_PASS && is_plain && !to.is_group() {
+            let way = self.ways.of_mut(socket, id.0);
+            (way.pass, way.to) = (pass, to);
         }
     }
 

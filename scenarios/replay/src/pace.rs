@@ -184,8 +184,8 @@ events:
     fn few_packets_pass_cables_that_take_their_time() {
         let paced = paced(&scenario(), &mut |_| true).unwrap().unwrap();
         let lines = paced.rehearsed.job.setup.iter().map(crate::script::line);
-        let queues = lines.filter(|line| line.ends_with("netem delay 50us rate 1000000000bit limit 1000"));
-        assert_eq!(queues.count(), 2 * 6, "both ends of each cable");
+        let timed = lines.filter(|line| line.ends_with("netem delay 50us rate 1000000000bit limit 1000"));
+        assert_eq!(timed.count(), 2 * 6, "both ends of each cable");
         assert_eq!((paced.slower, paced.rehearsed.hops < AFFORDABLE), (1, true));
         assert_eq!(queues(TEXT, Cables::Long), Vec::<String>::new());
     }

@@ -274,6 +274,7 @@ mod tests {
     use proptest::prelude::*;
 
     const TEXT: &str = "
+duration: 1s
 cluster: {forwarding: dr, vips: 10.0.0.100, services: {port: 80, scheduler: rr}, server: {}, servers: {web1: {}}}
 clients: {some: {arrivals: {constant: 1/s}}}
 ";

@@ -22,6 +22,9 @@ const CAPACITY: f64 = 30_000.0;
 /// A scenario with at most so many packets, counted on every cable, has cables that take their time, however short they
 /// are: a queue for each end costs some microseconds a packet.
 const AFFORDABLE: u64 = 100_000;
+/// And at most so many for each attempt. The machine cannot follow the bursts of long transfers: on cables that take their
+/// time its clients would acknowledge every segment.
+const BURST: u64 = 300;
 
 /// After more attempts than this it takes a kernel long to list all connections.
 const MANY: usize = 1_000;
@@ -53,7 +56,8 @@ pub fn paced(
     let slower = slower(rehearsed.hops, scenario.duration);
     looking.after_timers = rehearsed.job.attempts.len() > MANY;
     if slower == 1 && !looking.after_timers {
-        if rehearsed.hops <= AFFORDABLE {
+        let attempts = rehearsed.job.attempts.len() as u64;
+        if rehearsed.hops <= AFFORDABLE && rehearsed.hops <= BURST * attempts {
             rehearsed.job.setup = plan_with(scenario, Cables::All).setup;
         }
         return Ok(Some(Paced { scenario: scenario.clone(), slower, rehearsed }));

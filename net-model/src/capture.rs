@@ -12,7 +12,7 @@
 use crate::addr::Mac;
 use crate::cx::Cx;
 use crate::frames::FrameId;
-use crate::host::{Host, InterfaceId};
+use crate::host::{Host, InterfaceId, InterfaceKind};
 use crate::ipvs::{Candidate, Decision};
 use crate::link::LinkId;
 use crate::network::{HostId, Network};
@@ -89,6 +89,8 @@ fn shortened(decision: &Decision) -> (Decision, usize) {
 pub(crate) struct Capture {
     taps: Vec<(HostId, InterfaceId)>,
     by_interface: FxHashMap<(u32, InterfaceId), Tap>,
+    /// The host that is on its own, if there is one: what it sends leads nowhere and is seen all the same.
+    alone: Option<u32>,
     records: Vec<Captured>,
     /// The records of the frame that its host is handling right now, outermost first.
     open: Vec<usize>,
@@ -177,6 +179,19 @@ impl Network {
         }
     }
 
+    /// Taps the cards of a host that is to be isolated: what it sends is seen although nobody gets it.
+    ///
+    /// # Panics
+    /// If the network has already run.
+    pub fn tap_alone(&mut self, host: HostId) {
+        let stack = &self.host(host).stack;
+        let cards = stack.interfaces().filter(|(_, interface)| interface.kind == InterfaceKind::Ethernet);
+        for card in cards.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.tap(host, card);
+        }
+        self.cx.capture.get_or_insert_default().alone = Some(host.0);
+    }
+
     /// The tapped interfaces, by [`Tap`].
     pub fn taps(&self) -> &[(HostId, InterfaceId)] {
         self.cx.capture.as_ref().map_or(&[], |capture| &capture.taps)
@@ -240,6 +255,13 @@ pub(crate) fn output(
             capture.see(cx.now, host, card, Direction::Out, sent);
         }
     }
+}
+
+/// A host that is on its own hands a frame to a card, which leads nowhere.
+#[cold]
+pub(crate) fn output_alone(cx: &mut Cx, host: u32, card: InterfaceId, frame: &FrameId) {
+    let Some(capture) = cx.capture.as_mut().filter(|capture| capture.alone == Some(host)) else { return };
+    capture.see(cx.now, host, card, Direction::Out, cx.wiring.frames.get(frame));
 }
 
 fn see_incoming(host: &mut Host, cx: &mut Cx, interface: InterfaceId, id: &FrameId) -> bool {

@@ -13,13 +13,17 @@ use crate::verdict::DropReason;
 impl Network {
     /// `ip link set DEV up|down`: what waited for neighbours of the interface is lost, and the switch at the other end of
     /// its cable sees the link go down and forgets who was there.
+    ///
+    /// When it comes up, the switch notices a moment after the host has: what `arp_notify` announces at once gets lost at
+    /// a port that does not forward yet. [seen: the request is there on the port of the bridge, and on no other]
     pub fn set_interface_up(&mut self, host: HostId, interface: InterfaceId, up: bool) {
         let Network { hosts, cx, .. } = self;
         let on = &mut hosts[host.0 as usize];
         let has_carrier = on.stack.interface_at(interface).carrier;
         let is_card = on.stack.interface_at(interface).lower.is_none();
-        if let Some(cable) = on.cable(interface).filter(|_| has_carrier && is_card) {
-            cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, up, &mut cx.agenda);
+        let cable = on.cable(interface).filter(|_| has_carrier && is_card);
+        if let Some(cable) = cable.filter(|_| !up) {
+            cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, false, &mut cx.agenda);
         }
         let change = on.stack.set_up(interface, up);
         for frame in change.dropped {
@@ -27,6 +31,9 @@ impl Network {
         }
         for announcement in &change.announce {
             on.send_ask(cx, announcement);
+        }
+        if let Some(cable) = cable.filter(|_| up) {
+            cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, true, &mut cx.agenda);
         }
         on.arm_timers(cx);
     }

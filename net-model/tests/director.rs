@@ -15,7 +15,7 @@ use net_model::ipvs::{
     Announcement, ConnectionView, DaemonConfig, DaemonRole, Director, Kernel, SETTINGS, Timers, Verdict,
 };
 use net_model::packet::{Encapsulation, Icmp, Outer, Packet, Payload};
-use sim_core::{Duration, Stream};
+use sim_core::{Duration, Stream, Time};
 
 /// A host whose director has run these `ipvsadm` command lines.
 fn host(lines: &[&str]) -> Host {
@@ -173,12 +173,27 @@ fn drop_entry_clears_half_open_connections_and_keeps_the_others() {
     }
     send(&mut host, "tcp 192.168.1.200:1000 10.9.0.100:80 S");
     send(&mut host, "tcp 192.168.1.200:1000 10.9.0.100:80 A");
+    assert_eq!(host.director.chance_since(), None);
     set(&mut host, "drop_entry", "3");
     // Each second looks at 1/32 of the table: 50 s leave about a fifth of the half-open ones.
     host.wait(seconds(50));
     let left = host.director.connection_count();
     assert!((10..90).contains(&left), "{left}");
     assert!(table(&host).contains("192.168.1.200:1000"));
+    assert!(host.director.chance_since().is_some(), "from the first that was dropped on");
+}
+
+/// Jobs run in the phase of the moment in which the host's network namespace was made.
+#[test]
+fn jobs_have_a_phase_of_their_own() {
+    let mut host = host(&WEB);
+    host.director.estimate_at(Time::from_nanos(300_000_000));
+    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:80 S");
+    let shown = |host: &Host| host.director.services().next().expect("the service").shown.counters.conns;
+    host.wait(Duration::from_millis(299));
+    assert_eq!(shown(&host), 0);
+    host.wait(Duration::from_millis(1));
+    assert_eq!(shown(&host), 1);
 }
 
 #[test]
@@ -222,6 +237,72 @@ fn mixed_families_need_a_tunnel() {
     host.director.local_in(host.now, &mut packet, &host.links);
     let outer = packet.outer.expect("a tunnel");
     assert_eq!((outer.dst, outer.overhead, outer.df), (addr("fd00::3"), 40, false));
+}
+
+/// Recorded from Linux 6.1: what stands for the virtual address is the mark, as the first of the address's words.
+#[test]
+fn templates_of_marks_are_listed_under_the_mark() {
+    let mut host = host(&[
+        "-A -f 2 -s rr -p 300",
+        "-a -f 2 -r 10.0.0.3 -g",
+        "-A -f 2 -6 -s rr -p 300",
+        "-a -f 2 -6 -r [fd00::3]:0 -g",
+    ]);
+    commands::iptables(&mut host, "-d 10.9.0.100/32 -p tcp --set-mark 2");
+    commands::iptables(&mut host, "-d fd09::100/128 -p tcp --set-mark 2");
+    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:80 S");
+    send(&mut host, "tcp [fd02::1]:1000 [fd09::100]:80 S");
+    let templates: Vec<String> = host
+        .director
+        .connections(host.now)
+        .filter(|c| c.state == "NONE")
+        .map(|c| c.virtual_.0.to_string())
+        .collect();
+    assert_eq!(templates, ["0.0.0.2", "0:2::"]);
+}
+
+/// Recorded from Linux 6.1: an established connection makes its template a good one, which outlives the connection; but
+/// when `expire_nodest_conn` clears up behind a removed server, it goes with the last of its connections.
+#[test]
+fn a_removed_server_takes_good_templates_along() {
+    for (setting, left) in [("0", 2), ("1", 0)] {
+        let mut host = host(&["-A -t 10.9.0.100:80 -s rr -p 300", "-a -t 10.9.0.100:80 -r 10.0.0.3 -g"]);
+        set(&mut host, "expire_nodest_conn", setting);
+        for flags in ["S", "A", "A"] {
+            send(&mut host, &format!("tcp 192.168.1.1:1000 10.9.0.100:80 {flags}"));
+        }
+        check(
+            &table(&host),
+            &expect![[r#"
+                192.168.1.1:0 10.9.0.100:80 10.0.0.3:80 ASSURED 300
+                192.168.1.1:1000 10.9.0.100:80 10.0.0.3:80 ESTABLISHED 900"#]],
+        );
+        run(&mut host, &["-d -t 10.9.0.100:80 -r 10.0.0.3:80"]);
+        host.wait(seconds(1));
+        assert_eq!(host.director.connection_count(), left, "expire_nodest_conn={setting}");
+    }
+}
+
+/// Recorded from Linux 6.1, twelve times at other phases: a kernel timer that is set again and still fires in the same
+/// turn of the wheel keeps its place there. So a template of 20 s, first set with the first of two connections, goes after
+/// both, and does not wait for another minute.
+#[test]
+fn connections_take_their_template_along() {
+    for offset in 0..12 {
+        let mut host = Host::new(Kernel::New, Timers::linux());
+        run(
+            &mut host,
+            &["--set 0 0 20", "-A -u 10.9.0.100:53 -s rr -p 20", "-a -u 10.9.0.100:53 -r 10.0.0.3 -g"],
+        );
+        host.wait(Duration::from_millis(330 * offset));
+        send(&mut host, "udp 192.168.1.1:1000 10.9.0.100:53");
+        host.wait(Duration::from_millis(300));
+        send(&mut host, "udp 192.168.1.1:1001 10.9.0.100:53");
+        host.wait(seconds(15));
+        assert_eq!(host.director.connection_count(), 3);
+        host.wait(seconds(10));
+        check(&table(&host), &expect![""]);
+    }
 }
 
 #[test]

@@ -16,19 +16,25 @@ use crate::problem::Problem;
 use crate::run::{Note, happen};
 use crate::scenario::{Action, Event, Scenario};
 use net_model::HostId;
-use net_model::addr::Addr;
+use net_model::addr::{Addr, Mac};
 use net_model::capture::Direction;
+use net_model::host::InterfaceId;
 use net_model::ipvs::{Decision, DestinationKey, ServiceKey};
 use net_model::packet::{Body, Frame};
 use net_model::pcap::Record;
 use net_model::verdict::DropReason;
 use net_model::wire::{Read, Unreadable, decode};
 use ports::Port;
-use sim_core::{Duration, Time};
+use sim_core::{Duration, Time, Wheel};
 use std::collections::BTreeMap;
 
 /// Times before this instant (the first second of 1971) are those of a simulation.
 const SIMULATED: Time = Time::from_nanos(31_536_000_000_000_000);
+
+/// The distance at which a director copies its counters to the shown ones.
+const ESTIMATES: Duration = Duration::from_secs(2);
+/// The distance at which its defences look at the table.
+const DEFENCES: Duration = Duration::from_secs(1);
 
 /// Packets of a burst.
 const BURST: usize = 32;
@@ -123,10 +129,25 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// See [`ReplayError`].
     pub fn begin(scenario: &'a Scenario, director: Option<&str>) -> Result<Replay<'a>, ReplayError> {
+        let assembled = assemble(scenario).map_err(ReplayError::Refused)?;
+        let host = choose(&assembled, scenario, director)?;
+        Ok(Replay::of(scenario, assembled, host))
+    }
+
+    /// Like [`begin`](Replay::begin); what the director sends is kept until it is [taken](Replay::take_sent).
+    ///
+    /// # Errors
+    /// See [`ReplayError`].
+    pub fn begin_watched(scenario: &'a Scenario, director: Option<&str>) -> Result<Replay<'a>, ReplayError> {
         let mut assembled = assemble(scenario).map_err(ReplayError::Refused)?;
         let host = choose(&assembled, scenario, director)?;
+        assembled.network.tap_alone(assembled.hosts[host]);
+        Ok(Replay::of(scenario, assembled, host))
+    }
+
+    fn of(scenario: &'a Scenario, mut assembled: Assembled, host: usize) -> Replay<'a> {
         assembled.network.isolate(assembled.hosts[host]);
-        Ok(Replay {
+        Replay {
             scenario,
             assembled,
             host,
@@ -142,7 +163,7 @@ impl<'a> Replay<'a> {
             counts: Counts::default(),
             chosen: BTreeMap::new(),
             refused: BTreeMap::new(),
-        })
+        }
     }
 
     /// From now on packets are read in bursts, which the director foresees: with a million connections that saves a
@@ -211,13 +232,35 @@ impl<'a> Replay<'a> {
 
     /// A packet that does not enter: of those that the director's own kernel sent, some tell it what it cannot know.
     fn overhear(&mut self, time: Time, frame: &Frame) {
-        let (host, network) = (self.id(), &mut self.assembled.network);
         if let Body::Ip(packet) = &frame.body
-            && network.is_own_news(host, packet)
+            && self.is_own_news(frame)
         {
+            let host = self.id();
             self.reach(time);
             self.assembled.network.overhear(host, packet);
         }
+    }
+
+    /// Did the director say so because of what the simulated one cannot know, which asks nobody for link addresses?
+    pub fn is_own_news(&self, frame: &Frame) -> bool {
+        matches!(&frame.body, Body::Ip(packet) if self.assembled.network.is_own_news(self.id(), packet))
+    }
+
+    /// What the director has sent since the last call, each frame with its interface, if it is watched.
+    pub fn take_sent(&mut self) -> Vec<(InterfaceId, Frame)> {
+        let frames = self.assembled.network.take_captured();
+        let taps = self.assembled.network.taps();
+        frames.into_iter().map(|seen| (taps[seen.tap.0 as usize].1, seen.frame)).collect()
+    }
+
+    /// The director's interface of this name.
+    pub fn interface(&self, device: &str) -> Option<InterfaceId> {
+        self.assembled.network.host(self.id()).stack.interface(device)
+    }
+
+    /// The link address that it has now.
+    pub fn mac(&self, interface: InterfaceId) -> Mac {
+        self.assembled.network.host(self.id()).stack.interface_at(interface).mac
     }
 
     /// A command that looks at the director (or changes it by hand), after everything of an instant.
@@ -225,6 +268,29 @@ impl<'a> Replay<'a> {
         self.reach(at);
         self.happen_before(at + Duration::from_nanos(1));
         self.assembled.shell(self.host).type_line(line)
+    }
+
+    /// The director's network namespace was made when its kernel had been up for so long: its jobs run since then.
+    pub fn made_after(&mut self, uptime: Duration) {
+        let since_boot = Wheel::new(250, Duration::ZERO);
+        let begin = Time::ZERO + self.scenario.uptime;
+        let next_of = |period: Duration| {
+            let mut at = Time::ZERO + uptime;
+            while at <= begin {
+                at = since_boot.fires_at(at, period);
+            }
+            Time::ZERO + at.since(begin)
+        };
+        let host = self.id();
+        if let Some(director) = &mut self.assembled.network.host_mut(host).director {
+            director.estimate_at(next_of(ESTIMATES));
+            director.defend_at(next_of(DEFENCES));
+        }
+    }
+
+    /// Since when chance has decided about the director's table (`drop_entry`).
+    pub fn chance_since(&self) -> Option<Time> {
+        self.assembled.network.host(self.id()).director.as_ref()?.chance_since()
     }
 
     /// The name of the host with this address, if the scenario has one.

@@ -132,3 +132,84 @@ fn other_words_are_refused() {
     let Err(problems) = load_text("t.yaml", "t", text, Path::new("")) else { panic!("refused") };
     assert!(problems.to_string().contains("wheel") && problems.to_string().contains("ideal"), "{problems}");
 }
+
+/// A router that gets to know that there is nobody behind it, or that its route is gone.
+fn behind_a_router(to: &str, clients: &str, events: &str) -> Scenario {
+    let text = format!(
+        "duration: 30s
+timers: ideal
+networks: {{out: {{cable: {{delay: 0us, rate: 1Tbit}}}}, lan: {{cable: {{delay: 0us, rate: 1Tbit}}}}}}
+hosts:
+  router:
+    interfaces:
+      eth0: {{network: out, address: [10.1.0.1/24, 2001:db8:1::1/64]}}
+      eth1: {{network: lan, address: [10.2.0.1/24, 2001:db8:2::1/64]}}
+    sysctls: {{net.ipv4.ip_forward: 1, net.ipv6.conf.all.forwarding: 1, net.ipv4.icmp_ratelimit: 0}}
+  client:
+    interfaces: {{eth0: {{network: out, address: [10.1.0.2/24, 2001:db8:1::2/64]}}}}
+    routes: |
+      default via 10.1.0.1
+      default via 2001:db8:1::1
+  server:
+    interfaces: {{eth0: {{network: lan, address: [10.2.0.2/24, 2001:db8:2::2/64]}}}}
+    routes: |
+      default via 10.2.0.1
+      default via 2001:db8:2::1
+    server: {{response: 100B, service_time: 2s}}
+  off:
+    interfaces: {{eth0: {{network: lan, address: [10.2.0.99/24, 2001:db8:2::99/64]}}}}
+    server: {{}}
+clients:
+{clients}
+events: [{events}]
+"
+    )
+    .replace("TO", to);
+    let loaded = load_text("t.yaml", "t", &text, Path::new("")).unwrap_or_else(|p| panic!("{p}\n{text}"));
+    loaded.scenario
+}
+
+/// Recorded from Linux 6.1: an ICMP error because there is no way shortens the back-off of what is sent again (RFC 6069),
+/// for a SYN too, before connecting fails. Two clients ask for somebody who is not there; after three seconds the router
+/// gives up. By then the second one has repeated its SYN, more than a second ago or less. "Address unreachable" of IPv6
+/// does nothing of the kind.
+#[test]
+fn a_syn_is_repeated_once_more_when_the_neighbour_fails() {
+    let syns = |to: &str, start: &str| {
+        let clients = format!(
+            "  first: {{on: client, arrivals: {{constant: 1/s}}, limit: 1, timeout: 900ms, to: TO}}
+  second: {{on: client, arrivals: {{constant: 1/s}}, limit: 1, start: {start}, to: TO}}"
+        );
+        let scenario = behind_a_router(to, &clients, "{at: 0s, on: off, run: \"ip link set eth0 down\"}");
+        departures(&scenario, What::Any, "client", "[S]")
+    };
+    let (v4, v6) = ("10.2.0.99:80", "'[2001:db8:2::99]:80'");
+    assert!(is_exactly(&syns(v4, "900ms"), &[0.0, 0.9, 1.9, 3.0]), "{:?}", syns(v4, "900ms"));
+    assert!(is_exactly(&syns(v4, "1500ms"), &[0.0, 1.5, 2.5]), "{:?}", syns(v4, "1500ms"));
+    assert!(is_exactly(&syns(v6, "900ms"), &[0.0, 0.9, 1.9]), "{:?}", syns(v6, "900ms"));
+}
+
+/// Recorded from Linux 6.1: an open connection that hears each time that there is no way never doubles its timeout; one
+/// whose packets are prohibited, or whose neighbour is unknown to a router of IPv6, does.
+#[test]
+fn who_hears_that_there_is_no_way_does_not_back_off() {
+    // The server's answer comes when the router has lost its way back.
+    let repeated = |to: &str, event: &str| {
+        let clients = "  one: {on: client, arrivals: {constant: 1/s}, limit: 1, close: client, to: TO}";
+        let events = format!("{{at: 2s, on: router, run: \"ip route {event}\"}}");
+        let scenario = behind_a_router(to, clients, &events);
+        let sent = departures(&scenario, What::Any, "server", "[P.]");
+        // The probe comes first, then what the retransmission timer says.
+        sent[1..].windows(2).map(|pair| ((pair[1] - pair[0]) * 1e3).round() as u64).collect::<Vec<u64>>()
+    };
+    let (v4, v6) = ("10.2.0.2:80", "'[2001:db8:2::2]:80'");
+    let doubled: Vec<u64> = (0..7).map(|again| 204 << again).collect();
+    for (to, lost, prohibited) in [
+        (v4, "del 10.1.0.0/24 dev eth0", "add prohibit 10.1.0.2/32"),
+        (v6, "del 2001:db8:1::/64 dev eth0", "add prohibit 2001:db8:1::2/128"),
+    ] {
+        let patient = repeated(to, lost);
+        assert!(patient.len() > 100 && patient.iter().all(|gap| *gap == 204), "{to}: {patient:?}");
+        assert_eq!(repeated(to, prohibited), doubled, "{to}");
+    }
+}

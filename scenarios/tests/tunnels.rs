@@ -1,8 +1,10 @@
 //! GRE and GUE from end to end: what a how-to tells the administrator to type, and what is said if a line is missing.
 
 use scenarios::console::Command;
+use scenarios::exec::{Line, exec};
 use scenarios::load::load_text;
 use scenarios::run::run;
+use sim_core::{Duration, Time};
 use std::path::Path;
 
 /// A director that tunnels to one real server, which a test sets up.
@@ -92,6 +94,47 @@ fn real_servers_with_something_missing() {
         assert_eq!(succeeded, 0, "{tunnel} {interfaces} {commands}");
         assert!(reasons.contains(&reason), "{tunnel} {interfaces} {commands}: {reasons:?}");
     }
+}
+
+/// Recorded from Linux 6.1: nobody answers for the real server of a tunnel, so the director hears from itself that it is
+/// unreachable. In IPv4 that counts as a packet of the service's own, each time with what was inside; in IPv6 it does not.
+/// The client hears nothing.
+#[test]
+fn tunnels_to_nobody() {
+    let counters = |vip: &str, server: &str| {
+        let text = format!(
+            "duration: 10s
+networks: {{lan: {{}}}}
+hosts:
+  director:
+    interfaces: {{eth0: {{network: lan, address: [10.0.0.1/24, 10.0.0.100/32, 2001:db8::1/64, 2001:db8::100/128]}}}}
+    ipvsadm: |
+      -A -t {vip}:80 -s rr
+      -a -t {vip}:80 -r {server} -i
+  web:
+    interfaces: {{eth0: {{network: lan, address: [10.0.0.11/24, 2001:db8::11/64]}}}}
+    server: {{}}
+  client: {{interfaces: {{eth0: {{network: lan, address: [10.0.0.50/24, 2001:db8::50/64]}}}}}}
+clients:
+  one: {{on: client, to: '{vip}:80', arrivals: {{constant: 1/s}}, limit: 1, timeout: 900ms}}
+events:
+  - {{at: 500ms, on: web, run: ip link set eth0 down}}
+"
+        );
+        let loaded = load_text("t.yaml", "t", &text, Path::new("")).unwrap_or_else(|p| panic!("{p}\n{text}"));
+        let scenario = &loaded.scenario;
+        let line =
+            Line::read("ipvsadm -Ln --stats --exact", scenario).expect("a command").expect("not empty");
+        let at = Time::ZERO + Duration::from_secs(9);
+        let answers = exec(scenario, 0, &[at], &[line], &mut |_| true).expect("it is set up");
+        let table = answers.expect("nobody stops it").remove(0).output.stdout;
+        let service = table.lines().find(|line| line.starts_with("TCP")).expect("the service");
+        let numbers = service.split_whitespace().skip(3).map(|word| word.parse().expect("a number"));
+        numbers.collect::<Vec<u64>>()
+    };
+    // Packets in and out, bytes in and out.
+    assert_eq!(counters("10.0.0.100", "10.0.0.11"), [1, 1, 60, 60]);
+    assert_eq!(counters("[2001:db8::100]", "2001:db8::11"), [1, 0, 80, 0]);
 }
 
 /// `lvsim check` knows before the run.

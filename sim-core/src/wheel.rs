@@ -52,6 +52,15 @@ impl Timers {
             Timers::Wheel(wheel) => wheel.fires_at(now, delay),
         }
     }
+
+    /// What a kernel that counts time in jiffies takes for `now`: the instant of the last tick.
+    #[inline]
+    pub fn last_tick(&self, now: Time) -> Time {
+        match self {
+            Timers::Ideal => now,
+            Timers::Wheel(wheel) => wheel.at_jiffy(wheel.jiffies(now)),
+        }
+    }
 }
 
 impl Default for Timers {
@@ -261,6 +270,15 @@ mod tests {
         assert_eq!(timers.fires_at(t(0.0), s(0.204)), t(0.208));
         assert_eq!(timers.fires_at(t(0.003), s(0.204)), t(0.208));
         assert_eq!(timers.fires_at(t(0.003), s(0.2031)), t(0.208), "delays are rounded up to jiffies");
+    }
+
+    #[test]
+    fn between_two_ticks_no_time_passes() {
+        let timers = Timers::Wheel(Wheel::new(250, Duration::from_millis(1)));
+        for (now, tick) in [(0.003, 0.003), (0.0069, 0.003), (0.007, 0.007), (0.001, 0.0)] {
+            assert_eq!(timers.last_tick(t(now)), t(tick), "at {now} s");
+        }
+        assert_eq!(Timers::ideal().last_tick(t(0.0069)), t(0.0069));
     }
 
     #[test]

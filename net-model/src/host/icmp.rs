@@ -189,6 +189,7 @@ impl<H> Stack<H> {
         let per_second = self.host.get(HostKey::IcmpMsgsPerSec) as u64;
         let burst = self.host.get(HostKey::IcmpMsgsBurst) as u64;
         let ratelimit = self.ratelimit(recipient);
+        let now = self.neighbours.timer_kind.last_tick(now);
         // The recipient's account comes first: what it refuses costs the others nothing.
         self.limits.allows(now, recipient, ratelimit, cause == Cause::Route)
             && self.limits.allows_any(now, per_second, burst)
@@ -214,7 +215,9 @@ pub fn is_icmp_error(packet: &Packet) -> bool {
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use crate::host::interface::InterfaceKind;
     use crate::packet::{Encapsulation, Outer};
+    use sim_core::{Timers, Wheel};
 
     fn director() -> Host {
         let mut host = host(&[("eth0", "10.0.0.1/24 10.0.0.100/32")]);
@@ -337,6 +340,53 @@ mod tests {
         let sent =
             (0..20).filter(|_| error(&mut unlimited, Error::TimeExceeded, Cause::Packet, &about).is_some());
         assert_eq!(sent.count(), 20);
+    }
+
+    /// Recorded from Linux 6.1: a host that has spent all it had answers again 250 jiffies later, which is 996 to 1000 ms
+    /// after the last answer.
+    #[test]
+    fn tokens_are_earned_tick_by_tick() {
+        let about = tcp("192.168.1.10", "10.0.0.100", 60);
+        for phase_ms in [0, 1, 2, 3] {
+            let mut host = bare(Timers::Wheel(Wheel::new(250, Duration::from_millis(phase_ms))));
+            let eth0 = host.add_interface("eth0", InterfaceKind::Ethernet, mac(0x01));
+            host.set_up(eth0, true);
+            add(&mut host, "eth0", "10.0.0.1/24");
+            via(&mut host, "default", "10.0.0.254");
+            let mut answers = |ms: u64| {
+                let now = Time::ZERO + Duration::from_millis(ms);
+                host.icmp_error(now, Error::PortUnreachable, Cause::Packet, &about, false).is_some()
+            };
+            assert_eq!((0..10).filter(|_| answers(100)).count(), 6);
+            let next = (1000..).find(|ms| answers(*ms)).expect("some day");
+            assert_eq!(next, 1100 - phase_ms, "{phase_ms} ms after a tick");
+        }
+    }
+
+    /// Recorded from Linux 6.1, which counts in jiffies of 4 ms: after six errors at once the next one is due a second
+    /// later by the route to a single host, and the sooner the wider the route is. IPv4 does not look at routes.
+    #[test]
+    fn wide_routes_of_ipv6_earn_tokens_faster() {
+        let mut host = host(&[("eth0", "10.0.0.1/24 2001:db8::1/64")]);
+        let routes = [
+            ("2001:db8:1::1/128", "2001:db8:1::1", 1000),
+            ("2001:db8:2::/96", "2001:db8:2::1", 500),
+            ("2001:db8:3::/64", "2001:db8:3::1", 248),
+            ("2001:db8:4::/48", "2001:db8:4::1", 248),
+            ("::/0", "2001:db8:5::1", 60),
+            ("0.0.0.0/0", "192.168.1.10", 1000),
+        ];
+        for (to, recipient, price_ms) in routes {
+            let is_v4 = recipient.contains('.');
+            via(&mut host, to, if is_v4 { "10.0.0.254" } else { "2001:db8::254" });
+            let about = tcp(recipient, if is_v4 { "10.0.0.1" } else { "2001:db8::1" }, 60);
+            let mut answers = |ms: u64| {
+                let now = Time::ZERO + Duration::from_millis(ms);
+                host.icmp_error(now, Error::PortUnreachable, Cause::Packet, &about, false).is_some()
+            };
+            assert_eq!((0..10).filter(|_| answers(1000)).count(), 6, "{to}");
+            assert_eq!((1001..).find(|ms| answers(*ms)), Some(1000 + price_ms), "{to}");
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::verdict::DropReason;
 enum Trouble {
     /// Connecting fails with this.
     Hard(Failure),
+    /// A router has no way to the other end: connecting fails, and what an open connection repeats in vain is not lost
+    /// because of congestion (RFC 6069).
+    NoWay,
     /// The path is narrower: largest IP packet in bytes.
     TooBig(u32),
 }
@@ -51,7 +54,7 @@ impl Host {
             return cx.deliver(frame);
         }
         let about = icmp.quote.as_deref().and_then(|quote| self.key_of_quote(quote).map(|key| (quote, key)));
-        let (Some((_, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
+        let (Some((quote, key)), Some(trouble)) = (about, trouble(icmp, v4)) else {
             return cx.drop(Place::Host(self.id), frame, DropReason::UnansweredIcmp);
         };
         let Some(socket) = cx.sockets.find(&key) else {
@@ -63,17 +66,24 @@ impl Host {
             match trouble {
                 Trouble::TooBig(mtu) => format!("{socket}: packets there may have {mtu} bytes at most"),
                 Trouble::Hard(failure) => format!("{socket}: {}", failure.name()),
+                Trouble::NoWay => format!("{socket}: {}", Failure::Unreachable.name()),
             }
         });
         cx.deliver(frame);
-        match trouble {
-            Trouble::TooBig(mtu) => self.path_mtu_shrinks(cx, socket, key.remote.0, mtu),
+        let failure = match trouble {
+            Trouble::TooBig(mtu) => return self.path_mtu_shrinks(cx, socket, key.remote.0, mtu),
             // Host and net unreachable do not disturb a UDP socket.
-            Trouble::Hard(Failure::Refused) if key.udp => self.datagram_refused(cx, &key),
-            Trouble::Hard(failure) if cx.sockets.get(socket).state == State::SynSent => {
-                self.give_up(cx, socket, failure);
+            Trouble::Hard(Failure::Refused) if key.udp => return self.datagram_refused(cx, &key),
+            Trouble::Hard(failure) => failure,
+            Trouble::NoWay => {
+                if let Payload::Tcp(segment) = &quote.payload {
+                    self.back_off_less(cx, socket, segment.seq);
+                }
+                Failure::Unreachable
             }
-            Trouble::Hard(_) => {}
+        };
+        if cx.sockets.get(socket).state == State::SynSent {
+            self.give_up(cx, socket, failure);
         }
     }
 
@@ -182,6 +192,8 @@ fn trouble(icmp: &Icmp, v4: bool) -> Option<Trouble> {
         (true, 3, 4) | (false, 2, _) => return Some(Trouble::TooBig(icmp.info)),
         (true, 3, 3) | (false, 1, 4) => Failure::Refused,
         (true, 3, 2) | (false, 4, 1) => Failure::NoProtocol,
+        // Linux leaves "address unreachable" of IPv6 out.
+        (true, 3, 0 | 1) | (false, 1, 0) => return Some(Trouble::NoWay),
         (true, 3, _) | (false, 1, _) | (true, 11, _) | (false, 3, _) => Failure::Unreachable,
         _ => return None,
     };

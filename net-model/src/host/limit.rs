@@ -3,6 +3,7 @@
 //! Errors: each recipient has an account of tokens, worth one a second and six at most (`net.ipv4.icmp_ratelimit`), and
 //! the host has one for all (`icmp_msgs_per_sec`, `icmp_msgs_burst`). An error because of a missing route costs two
 //! tokens. Redirects to one host come at growing distances, nine at most, until the host has been quiet for 20 s.
+//! Linux counts the time between two errors in jiffies, so `now` is the last tick.
 
 use crate::addr::Addr;
 use sim_core::{Duration, Time};

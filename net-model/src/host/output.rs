@@ -230,7 +230,12 @@ impl Host {
             Some(_) => DropReason::InterfaceDown,
             // It comes back in at once, with a source address of this very host.
             None if oif == super::InterfaceId::LO => DropReason::MartianSource,
-            None => DropReason::LinkDown,
+            None => {
+                if cx.capture.is_some() {
+                    capture::output_alone(cx, self.id, interface.lower.unwrap_or(oif), &frame);
+                }
+                DropReason::LinkDown
+            }
         };
         cx.drop(Place::Host(self.id), frame, reason);
     }

@@ -67,8 +67,11 @@ pub(super) mod flag {
     pub(in super::super) const CALL: u32 = 1 << 30;
     /// Ours: an FTP control connection that the helper listens to.
     pub(in super::super) const HELPED: u32 = 1 << 29;
+    /// Ours: the timer was set again, but fires when it would have fired: it has kept its place among those of that
+    /// instant.
+    pub(in super::super) const KEPT: u32 = 1 << 28;
     /// Ours, and nobody else's business.
-    pub(in super::super) const PRIVATE: u32 = DUE | CALL | HELPED;
+    pub(in super::super) const PRIVATE: u32 = DUE | CALL | HELPED | KEPT;
 }
 
 /// An entry of the connection table: one cache line. What it has in common with others is its [mapping](super::mapping).

@@ -43,7 +43,8 @@ pub struct Director {
     pub(super) decisions: Option<Vec<Decision>>,
     pub(super) stream: Stream,
     pub(super) sync: Sync,
-    pub(super) estimating: bool,
+    /// When counters are copied to the shown ones again; [`Time::NEVER`] before the first service.
+    pub(super) next_estimate: Time,
     /// Entries whose timers fire at the same instant; empty between calls.
     due: Vec<Slot>,
 }
@@ -74,7 +75,7 @@ impl Director {
             decisions: None,
             stream,
             sync: Sync::default(),
-            estimating: false,
+            next_estimate: Time::NEVER,
             due: Vec::new(),
         }
     }

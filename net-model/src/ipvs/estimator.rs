@@ -15,14 +15,22 @@ const PERIOD: Duration = Duration::from_secs(2);
 impl Director {
     /// The job runs since boot; here it begins to matter.
     pub(super) fn start_estimator(&mut self, now: Time) {
-        if !self.estimating {
-            self.estimating = true;
-            let at = self.clock.next_of_series(now, PERIOD);
-            self.clock.post(at, Alarm::Estimate);
+        if self.next_estimate == Time::NEVER {
+            self.estimate_at(self.clock.next_of_series(now, PERIOD));
         }
     }
 
+    /// The job's next run, where it does not run since boot: its phase is that of the moment in which the host's network
+    /// namespace was made.
+    pub fn estimate_at(&mut self, at: Time) {
+        self.next_estimate = at;
+        self.clock.post(at, Alarm::Estimate);
+    }
+
     pub(super) fn estimate(&mut self, now: Time) {
+        if now != self.next_estimate {
+            return; // an alarm of another phase
+        }
         if self.settings.run_estimation != 0 {
             self.settle_all();
             let Director { services, destinations, .. } = self;
@@ -32,7 +40,7 @@ impl Director {
             }
             self.totals.estimate();
         }
-        self.clock.post_after(now, PERIOD, Alarm::Estimate);
+        self.next_estimate = self.clock.post_after(now, PERIOD, Alarm::Estimate);
     }
 
     /// Packets are counted at their destination only. This passes on what has come since the last time.

@@ -11,11 +11,13 @@ const GRACE: u32 = 60;
 
 impl Director {
     /// Fires the timers of entries that are due at the same instant, the one that was set last first, as timer wheels
-    /// do: a connection goes before the template that was re-armed for it.
+    /// do: a connection goes before the template that was re-armed for it. A template that has been due at this instant
+    /// for longer than it was set the last time goes after all of them (recorded from Linux 6.1: two connections within a
+    /// turn of the wheel take their template along).
     pub(super) fn expire_all(&mut self, at: Time, due: &mut Vec<Slot>) {
         due.sort_by_key(|slot| {
             let connection = self.connections.get(*slot);
-            (Reverse(connection.armed), connection.controls > 0)
+            (connection.is(flag::KEPT), Reverse(connection.armed), connection.controls > 0)
         });
         for slot in due.drain(..) {
             // It may have gone with another one.

@@ -124,7 +124,7 @@ impl Director {
         self.connections.get_mut(slot).control = template;
         let template_entry = self.connections.get_mut(template);
         template_entry.controls += 1;
-        template_entry.rearm(now, template, &mut self.clock);
+        template_entry.rearm_template(now, template, &mut self.clock);
     }
 
     /// The template a packet belongs under; none if the persistence engine needs more than there is.

@@ -400,9 +400,26 @@ impl Connection {
     #[inline(always)] // once a packet
     pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
         self.armed = now;
-        self.flags &= !flag::DUE;
+        self.flags &= !(flag::DUE | flag::KEPT);
         if now + Duration::from_secs(u64::from(self.timeout)) < self.alarm {
             self.set_alarm(slot, clock);
+        }
+    }
+
+    /// The same for a template, of which more is known: a kernel timer that would fire at the same instant as before stays
+    /// where it is among those of that instant. (Connections would have to be asked with each packet.)
+    pub(super) fn rearm_template(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
+        let fires = |entry: &Connection| clock.fires(entry.armed, entry.expires());
+        let before = fires(self);
+        let kept = {
+            let mut after = self.clone();
+            after.armed = now;
+            after.flags &= !flag::DUE;
+            fires(&after) == before
+        };
+        self.rearm(now, slot, clock);
+        if kept {
+            self.flags |= flag::KEPT;
         }
     }
 

@@ -240,6 +240,32 @@ impl Host {
         }
     }
 
+    /// A router has no way for the segment that began with `seq`. If that was sent again, it was not lost because of
+    /// congestion: the last doubling of the timeout is taken back, and if the time that is left has already passed, the
+    /// segment is sent again at once (RFC 6069; recorded from Linux 6.1). Linux limits the repetitions of an open
+    /// connection by time, here each such error allows one more.
+    #[cold]
+    pub(crate) fn back_off_less(&mut self, cx: &mut Cx, id: SocketId, seq: u32) {
+        let socket = cx.sockets.get(id);
+        let (state, first) = (socket.state, socket.snd_una);
+        if state == State::SynReceived || cx.sockets.transfer(id).is_none() {
+            return;
+        }
+        let order = cx.sockets.alarms.number();
+        let (_, transfer) = cx.sockets.busy(id);
+        let Some(sent) = transfer.timed_from().filter(|_| transfer.tries > 0 && seq == first) else {
+            return;
+        };
+        transfer.tries -= 1;
+        let timeout = timeout_us(state, transfer);
+        if cx.now >= sent + Duration::from_micros(u64::from(timeout)) {
+            transfer.stop_timer();
+            self.retransmission_timer(cx, id);
+        } else if transfer.set_timer(sent, timeout, order) {
+            self.post_timer(cx, id);
+        }
+    }
+
     fn repeat_syn(&mut self, cx: &mut Cx, id: SocketId, flags: Flags) {
         let mss = self.mss_towards(cx.sockets.other_end(id));
         self.send_syn(cx, id, flags, mss);

@@ -224,6 +224,11 @@ impl Transfer {
         self.set != Time::NEVER
     }
 
+    /// Since when the retransmission timer runs, if it does.
+    pub(super) fn timed_from(&self) -> Option<Time> {
+        self.is_timed().then_some(self.set)
+    }
+
     /// Puts an acknowledgement off, unless one is put off already.
     pub(super) fn put_off_ack(&mut self, now: Time, order: u32) {
         if self.ack_set == Time::NEVER {

@@ -109,6 +109,10 @@ impl<'a> Line<'a> {
                     let mark = number(words.next()).expect("a mark");
                     line.service = Some(ServiceKey::Mark { family: Family::V4, mark });
                 }
+                "-6" => match &mut line.service {
+                    Some(ServiceKey::Mark { family, .. }) => *family = Family::V6,
+                    other => panic!("-6 belongs to a mark, not to {other:?}"),
+                },
                 "-r" => line.server = words.next(),
                 "-s" => line.scheduler = words.next().expect("a scheduler"),
                 "-b" => line.flags = words.next().expect("flags").split(',').collect(),

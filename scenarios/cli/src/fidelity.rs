@@ -32,7 +32,7 @@ const SERVERS: usize = 6;
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let results = read_results(&args.results)?;
     let folder = args.results.parent().unwrap_or(Path::new("."));
-    for (name, text) in files(&results, &args.show) {
+    for (name, text) in files(&results, &args.show, &gallery(folder)) {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         print(&format!("{}\n", path.display()))?;
@@ -40,12 +40,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The names of the scenarios that the page is about: those in the folder to which its links lead.
+fn gallery(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.join("../scenarios/gallery")).into_iter().flatten().flatten();
+    let files =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+    let mut names: Vec<String> =
+        files.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect();
+    names.sort_unstable();
+    names
+}
+
 /// The page and its pictures, with the names of their files.
-fn files(results: &Results, show: &[String]) -> [(&'static str, String); 3] {
+fn files(results: &Results, show: &[String], gallery: &[String]) -> [(&'static str, String); 3] {
     let balances = balance(&pairs(results, show, unevenness), Size::Wide);
     let connections = active(&pairs(results, show, liveliness), Size::Wide);
     [
-        ("fidelity.md", results.page()),
+        ("fidelity.md", results.page(gallery)),
         ("fidelity-balance.svg", balances.svg.standalone(&balances.finding, &balances.reading)),
         ("fidelity-active.svg", connections.svg.standalone(&connections.finding, &connections.reading)),
     ]
@@ -113,7 +124,7 @@ mod tests {
     fn the_page_and_the_command_are_in_step() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
         let results = read_results(&docs.join("fidelity.json")).expect("they are there");
-        for (name, text) in files(&results, &[]) {
+        for (name, text) in files(&results, &[], &gallery(&docs)) {
             let there = std::fs::read_to_string(docs.join(name)).unwrap_or_default();
             assert!(
                 there == text,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use replay::backend::BackendError;
-use replay::campaign::record::{self, Recorder};
+use replay::campaign::record::{self, Record, Recorder};
 use replay::campaign::trial::{Kernel as KernelWitness, Together, Trial, Witness};
 use replay::campaign::{Counterexample, Tally, files, run as campaign, script, smallest as smaller};
 use replay::compare::Difference;
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Write the smallest counterexample into this folder
     #[arg(long, default_value = "out/fuzz", value_name = "DIR")]
     out: PathBuf,
-    /// Keep what the backend said, for `--backend recorded`
+    /// Keep what the backend said, for `--backend recorded`. What the file already has is not played again
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// What was recorded
@@ -143,9 +143,11 @@ fn play(args: &Args, witness: &mut dyn Witness, stop: &Stop) -> Result<bool> {
     let result = match &args.record {
         None => campaign(args.seed, numbers, witness, &mut judged),
         Some(file) => {
-            let mut out = File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
             let path = file.display().to_string();
-            let mut recorder = Recorder { witness, out: &mut out, path };
+            let known = if file.exists() { read_records(file)? } else { Vec::new() };
+            let out = File::options().create(true).append(true).open(file);
+            let mut out = out.with_context(|| format!("cannot write {path}"))?;
+            let mut recorder = Recorder::new(witness, known, &mut out, path);
             campaign(args.seed, numbers, &mut recorder, &mut judged)
         }
     };
@@ -255,11 +257,7 @@ impl Account {
 /// Holds the simulation against a recording.
 fn recorded(args: &Args) -> Result<bool> {
     let file = args.transcript.as_deref().context("`--backend recorded` needs `--transcript FILE`")?;
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let records = record::read(&text).map_err(|(line, why)| {
-        let cure = "this wants what `lvsim fuzz --record FILE` has written";
-        anyhow!("{}:{line}: {why}; {cure}", file.display())
-    })?;
+    let records = read_records(file)?;
     let cure = "there is no case in it; `lvsim fuzz --record FILE` writes them";
     ensure!(!records.is_empty(), "{}: {cure}", file.display());
     let (tally, different) = record::check(&records);
@@ -270,6 +268,14 @@ fn recorded(args: &Args) -> Result<bool> {
         tell_case(args, &trial, differences)?;
     }
     Ok(!different.is_empty())
+}
+
+fn read_records(file: &Path) -> Result<Vec<Record>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    record::read(&text).map_err(|(line, why)| {
+        let cure = "this wants what `lvsim fuzz --record FILE` has written";
+        anyhow!("{}:{line}: {why}; {cure}", file.display())
+    })
 }
 
 fn report(args: &Args, tally: &Tally) -> Result<()> {

@@ -5,6 +5,7 @@
 //! arrive nearly at once may be another?
 
 use crate::feed::Fed;
+use crate::flows::{Flow, Flows};
 use crate::history::{self, Made};
 use crate::job::Job;
 use crate::rehearse::SNAPSHOT;
@@ -19,8 +20,10 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Comparison {
     /// Decisions of directors that were made twice, by the kernel and by the simulation, about the same packets.
     pub decisions: usize,
-    /// Packets that directors got.
+    /// Packets that directors got and sent.
     pub packets: u64,
+    /// Flows that directors sent, each on its interface: so many packets, so many bytes.
+    pub flows: usize,
     /// Listings.
     pub listings: usize,
     /// How attempts ended for their clients.
@@ -29,6 +32,10 @@ pub struct Comparison {
     pub moved: usize,
     /// Decisions about connections that no server ever took.
     pub untaken: usize,
+    /// Flows that were not compared, because a next hop never told the kernel's director its link address.
+    pub undelivered: usize,
+    /// Decisions and listings that were not compared, because chance had dropped entries before.
+    pub chance: usize,
     /// Outcomes that were not compared, because the kernel itself does not repeat them.
     pub unsettled: usize,
     /// Everything that differs, in the order of time.
@@ -63,6 +70,7 @@ pub fn compare(
         }
         comparison.decisions(job, seen, director);
         comparison.listings(seen, director);
+        comparison.flows(job, director);
     }
     comparison.outcomes(job, simulated, seen, unsettled);
     comparison.differences.sort_by_key(|difference| difference.at);
@@ -73,6 +81,14 @@ pub fn compare(
 pub fn unsettled(first: &Transcript, second: &Transcript) -> BTreeSet<usize> {
     let pairs = first.attempts.iter().zip(&second.attempts).enumerate();
     pairs.filter(|(_, (a, b))| a.end != b.end).map(|(index, _)| index).collect()
+}
+
+/// Has a kernel done otherwise in a second run, since an instant: chosen another server, or listed something else?
+pub fn differs_since(since: u64, job: &Job, first: &Transcript, second: &Transcript) -> bool {
+    let attempts = first.attempts.iter().zip(&second.attempts).zip(&job.attempts);
+    let mut later = attempts.filter(|(_, attempt)| attempt.at >= since);
+    let mut answers = first.answers.iter().zip(&second.answers).filter(|(answer, _)| answer.at >= since);
+    later.any(|((a, b), _)| a.server != b.server) || answers.any(|(a, b)| listing_difference(a, b).is_some())
 }
 
 /// What two kernels did with the same job, beside each other. Connections may go elsewhere because packets came in
@@ -104,6 +120,10 @@ impl Comparison {
                 self.untaken += 1;
                 continue;
             };
+            if fed.chance.is_some_and(|since| decision.time >= since) {
+                self.chance += 1;
+                continue;
+            }
             self.decisions += 1;
             made.push((decision, *host, job.servers[server].host));
             if *host != Some(job.servers[server].host) {
@@ -118,7 +138,11 @@ impl Comparison {
 
     fn listings(&mut self, seen: &Transcript, fed: &Fed) {
         for (number, answer) in &fed.answers {
-            self.listing(answer, &seen.answers[*number]);
+            if fed.chance.is_some_and(|since| answer.at >= since.as_nanos()) {
+                self.chance += 1;
+            } else {
+                self.listing(answer, &seen.answers[*number]);
+            }
         }
     }
 
@@ -128,6 +152,27 @@ impl Comparison {
             let host = simulation.host.as_deref().unwrap_or("-");
             let text = format!("{host}# {}   (- simulation, + kernel)\n{text}", simulation.command);
             self.differences.push(Difference { at: simulation.at, text });
+        }
+    }
+
+    /// What the two directors sent: how much of each flow on each interface.
+    fn flows(&mut self, job: &Job, fed: &Fed) {
+        let all: BTreeSet<&Flow> = fed.sent.keys().chain(fed.seen.keys()).collect();
+        let volume = |flows: &Flows, flow| flows.get(flow).copied().unwrap_or_default();
+        for flow in all {
+            let (simulation, kernel) = (volume(&fed.sent, flow), volume(&fed.seen, flow));
+            if kernel.packets < simulation.packets && fed.questions.silent.contains(&flow.tap) {
+                self.undelivered += 1;
+                continue;
+            }
+            self.flows += 1;
+            if simulation != kernel {
+                let (host, device) = (&job.hosts[fed.director], &job.taps[flow.tap].device);
+                let text = format!(
+                    "{host} sent out of {device}: {flow}\n  simulation: {simulation}\n  kernel:     {kernel}"
+                );
+                self.differences.push(Difference { at: job.end, text });
+            }
         }
     }
 
@@ -173,10 +218,11 @@ impl Comparison {
     pub fn sentence(&self) -> String {
         let s = if self.differences.len() == 1 { "" } else { "s" };
         format!(
-            "{} difference{s} in {} decisions, {} packets, {} listings, {} outcomes",
+            "{} difference{s} in {} decisions, {} packets, {} flows, {} listings, {} outcomes",
             self.differences.len(),
             self.decisions,
             self.packets,
+            self.flows,
             self.listings,
             self.outcomes
         )
@@ -286,6 +332,7 @@ fn without_expiry(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flows::Volume;
     use crate::transcript::End;
 
     #[test]
@@ -308,6 +355,59 @@ mod tests {
 
     fn said(command: &str, stdout: &str) -> Answer {
         Answer { command: command.into(), stdout: stdout.into(), ..Answer::default() }
+    }
+
+    /// Two directors that sent so many packets of a flow to a client and of one to a server.
+    fn fed(simulation: [u64; 2], kernel: [u64; 2]) -> Fed {
+        let addr = |last: u32| net_model::addr::Addr::v4(0x0a00_0000 + last);
+        let flow = |dst| Flow {
+            tap: 0,
+            vlan: 0,
+            protocol: 6,
+            src: addr(1),
+            dst: addr(dst),
+            ports: Some((1024, 80)),
+            tunnel: None,
+        };
+        let flows = |packets: [u64; 2]| {
+            let volumes = packets.map(|packets| Volume { packets, bytes: 40 * packets });
+            [flow(2), flow(3)].into_iter().zip(volumes).collect::<Flows>()
+        };
+        Fed { sent: flows(simulation), seen: flows(kernel), ..Fed::default() }
+    }
+
+    fn cluster() -> Job {
+        let tap = crate::job::Tap { host: 0, device: "eth0".into() };
+        Job { hosts: vec!["director".into()], taps: vec![tap], ..Job::default() }
+    }
+
+    #[test]
+    fn directors_send_the_same_of_every_flow() {
+        let mut comparison = Comparison::default();
+        comparison.flows(&cluster(), &fed([4, 5], [4, 5]));
+        assert_eq!((comparison.flows, &comparison.differences[..]), (2, &[][..]));
+        comparison.flows(&cluster(), &fed([4, 5], [4, 6]));
+        let texts: Vec<&str> = comparison.differences.iter().map(|one| one.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "director sent out of eth0: TCP 10.0.0.1:1024 > 10.0.0.3:80\n  simulation: 5 packets, 200 bytes\n  \
+              kernel:     6 packets, 240 bytes"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_waits_for_a_silent_next_hop_is_not_compared() {
+        let mut silent = fed([4, 5], [4, 0]);
+        silent.questions.silent.insert(0);
+        let mut comparison = Comparison::default();
+        comparison.flows(&cluster(), &silent);
+        assert_eq!((comparison.flows, comparison.undelivered, comparison.differences.len()), (1, 1, 0));
+        let mut more = fed([4, 5], [4, 6]);
+        more.questions.silent.insert(0);
+        comparison.flows(&cluster(), &more);
+        assert_eq!(comparison.differences.len(), 1, "a silent next hop is no reason to send more");
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! none, and of two packets that arrive nearly at once either may be first. For a scheduler that counts connections this
 //! is a different question, and a different answer is no error. So the question is made the same.
 
-use crate::job::{Action, Job};
+use crate::flows::{self, Flows, Questions};
+use crate::job::{Action, Job, Tap};
 use crate::transcript::{Answer, Transcript};
+use net_model::host::InterfaceId;
 use net_model::ipvs::Decision;
 use net_model::pcap::{Reader, Record};
-use net_model::wire::LinkType;
+use net_model::wire::{LinkType, Read, decode};
 use scenarios::exec::Line;
 use scenarios::replay::Replay;
 use scenarios::scenario::Scenario;
@@ -21,12 +23,20 @@ use sim_core::{Duration, Time};
 pub struct Fed {
     /// The director, as an index into the job's hosts.
     pub director: usize,
-    /// Packets that went in.
+    /// Packets that were captured.
     pub packets: u64,
     /// Its decisions, in order, each with the host it chose, as an index into the job's hosts.
     pub decisions: Vec<(Decision, Option<usize>)>,
     /// Its answers to the job's looks at it, with their numbers in the job.
     pub answers: Vec<(usize, Answer)>,
+    /// What it sent.
+    pub sent: Flows,
+    /// What the kernel's director sent.
+    pub seen: Flows,
+    /// Whom the kernel's director asked for link addresses. The simulated one asks nobody.
+    pub questions: Questions,
+    /// Since when chance has decided about its table.
+    pub chance: Option<Time>,
     /// Programs of its own take part, whose packets no card shows: it was not fed.
     pub is_busy: bool,
 }
@@ -54,13 +64,17 @@ pub fn feed(scenario: &Scenario, job: &Job, seen: &Transcript) -> Result<Vec<Fed
 
 fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) -> Result<Fed, String> {
     let packets = packets(job, seen, director)?;
+    let mut fed = Fed { director, packets: packets.len() as u64, ..Fed::default() };
     let mut programs = job.servers.iter().map(|server| server.host);
     if programs.any(|host| host == director) || job.attempts.iter().any(|attempt| attempt.host == director) {
-        return Ok(Fed { director, packets: packets.len() as u64, is_busy: true, ..Fed::default() });
+        return Ok(Fed { is_busy: true, ..fed });
     }
-    let mut replay =
-        Replay::begin(scenario, Some(&job.hosts[director])).map_err(|error| error.to_string())?;
-    let mut fed = Fed { director, packets: packets.len() as u64, ..Fed::default() };
+    let name = &job.hosts[director];
+    let mut replay = Replay::begin_watched(scenario, Some(name)).map_err(|error| error.to_string())?;
+    if let Some(made) = seen.made.get(director) {
+        replay.made_after(Duration::from_nanos(*made));
+    }
+    let cards = cards(job, director, &replay);
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {
         while let Some((number, line)) =
@@ -68,26 +82,77 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         {
             fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
         }
-        let name = format!("{}.{}", job.hosts[director], job.taps[packet.tap].device);
-        let record = Record {
-            time: packet.time,
-            port: packet.tap,
-            name: Some(&name),
-            link: packet.link,
-            bytes: &packet.bytes,
-            wire_len: packet.wire_len,
-            direction: None,
-        };
-        for decision in replay.packet(&record) {
+        let name = format!("{name}.{}", job.taps[packet.tap].device);
+        for decision in replay.packet(&packet.record(&name)) {
             let name = decision.outcome.ok().and_then(|server| replay.name_of(server.addr));
             let host = name.and_then(|name| job.hosts.iter().position(|host| host == name));
             fed.decisions.push((decision, host));
         }
+        fed.count(&mut replay, &cards);
+        fed.count_seen(packet, &replay, &cards);
     }
     for (number, line) in looks {
         fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
     }
+    fed.count(&mut replay, &cards);
+    fed.chance = replay.chance_since();
     Ok(fed)
+}
+
+/// A card of a director, as both sides know it.
+struct Card {
+    /// Index into the job's taps.
+    tap: usize,
+    interface: InterfaceId,
+}
+
+fn cards(job: &Job, director: usize, replay: &Replay<'_>) -> Vec<Card> {
+    let taps = job.taps.iter().enumerate().filter(|(_, tap)| tap.host == director);
+    let cards = taps.filter_map(|(tap, Tap { device, .. })| {
+        Some(Card { tap, interface: replay.interface(device)? })
+    });
+    cards.collect()
+}
+
+impl Fed {
+    /// Counts what the simulated director has sent.
+    fn count(&mut self, replay: &mut Replay<'_>, cards: &[Card]) {
+        for (interface, frame) in replay.take_sent() {
+            if let Some(card) = cards.iter().find(|card| card.interface == interface)
+                && !replay.is_own_news(&frame)
+            {
+                flows::count(&mut self.sent, card.tap, &frame);
+            }
+        }
+    }
+
+    /// Counts a captured packet if the kernel's director has sent it.
+    fn count_seen(&mut self, packet: &Packet, replay: &Replay<'_>, cards: &[Card]) {
+        let Ok(Read { frame, .. }) = decode(packet.link, &packet.bytes, packet.wire_len) else { return };
+        // A card may get another link address on the way.
+        let is_own = |card: &Card| card.tap == packet.tap && replay.mac(card.interface) == frame.src;
+        if !cards.iter().any(is_own) {
+            return self.questions.answered(packet.tap, &frame);
+        }
+        self.questions.asked(packet.tap, &frame);
+        if !replay.is_own_news(&frame) {
+            flows::count(&mut self.seen, packet.tap, &frame);
+        }
+    }
+}
+
+impl Packet {
+    fn record<'a>(&'a self, name: &'a str) -> Record<'a> {
+        Record {
+            time: self.time,
+            port: self.tap,
+            name: Some(name),
+            link: self.link,
+            bytes: &self.bytes,
+            wire_len: self.wire_len,
+            direction: None,
+        }
+    }
 }
 
 /// The scenario with its events at the instants at which the kernel had carried them out.

@@ -15,10 +15,23 @@ pub struct Results {
     pub kernel: String,
     /// The scenarios, by name.
     pub scenarios: Vec<Entry>,
+    /// Those that could not be replayed, by name.
+    #[serde(default)]
+    pub failed: Vec<Failed>,
+}
+
+/// A scenario that could not be replayed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Failed {
+    /// The scenario's name.
+    pub name: String,
+    /// Why not, in a line.
+    pub why: String,
 }
 
 /// What came out of the replay of a scenario.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)] // results of earlier versions lack some numbers
 pub struct Entry {
     /// The scenario's name.
     pub name: String,
@@ -26,16 +39,23 @@ pub struct Entry {
     pub differences: usize,
     /// Decisions compared.
     pub decisions: usize,
-    /// Packets that directors got.
+    /// Packets that directors got and sent.
     pub packets: u64,
+    /// Flows that directors sent, each on its interface.
+    pub flows: usize,
     /// Listings and snapshots compared.
     pub listings: usize,
     /// Outcomes compared.
     pub outcomes: usize,
+    /// Decisions and listings that were left out, because chance had dropped entries before.
+    #[serde(default)]
+    pub chance: usize,
     /// Outcomes that the kernel itself does not repeat.
     pub unsettled: usize,
     /// Decisions about connections that no server ever took.
     pub untaken: usize,
+    /// Flows whose next hop never told its link address.
+    pub undelivered: usize,
     /// Attempts that another server took than in the simulation's own run.
     pub moved: usize,
     /// It went so many times slower than the scenario says.
@@ -76,20 +96,52 @@ impl Results {
     /// Puts an entry in its place; one of the same name makes room.
     pub fn put(&mut self, kernel: &str, entry: Entry) {
         kernel.clone_into(&mut self.kernel);
+        self.failed.retain(|failed| failed.name != entry.name);
         match self.scenarios.binary_search_by(|known| known.name.cmp(&entry.name)) {
             Ok(at) => self.scenarios[at] = entry,
             Err(at) => self.scenarios.insert(at, entry),
         }
     }
 
+    /// A scenario could not be replayed: what is known of it from earlier is of another program, and goes.
+    pub fn fail(&mut self, name: &str, why: &str) {
+        self.scenarios.retain(|entry| entry.name != name);
+        self.failed.retain(|failed| failed.name != name);
+        let why = why.lines().next().unwrap_or_default().into();
+        self.failed.push(Failed { name: name.into(), why });
+        self.failed.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+
     /// As a file: a line for each scenario.
     pub fn text(&self) -> String {
         let entries: Vec<String> = self.scenarios.iter().map(json).collect();
-        format!("{{\"kernel\":{},\"scenarios\":[\n{}\n]}}\n", json(&self.kernel), entries.join(",\n"))
+        let failed: Vec<String> = self.failed.iter().map(json).collect();
+        let lines = |of: &[String]| {
+            if of.is_empty() { "[]".into() } else { format!("[\n{}\n]", of.join(",\n")) }
+        };
+        let (kernel, entries, failed) = (json(&self.kernel), lines(&entries), lines(&failed));
+        format!("{{\"kernel\":{kernel},\"scenarios\":{entries},\"failed\":{failed}}}\n")
     }
 
-    /// The page: what was compared, how much, and the result. The pictures lie beside it.
-    pub fn page(&self) -> String {
+    /// Those of a gallery's scenarios that have no results, and why.
+    fn absent(&self, gallery: &[String]) -> String {
+        let is_there = |name: &&String| self.scenarios.iter().any(|entry| entry.name == **name);
+        let absent: Vec<&String> = gallery.iter().filter(|name| !is_there(name)).collect();
+        if absent.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from("\nNot replayed:\n\n");
+        for name in absent {
+            let failed = self.failed.iter().find(|failed| failed.name == *name);
+            let why = failed.map_or("nobody has tried", |failed| &failed.why);
+            let _ = writeln!(text, "- [{name}](../scenarios/gallery/{name}.yaml): {why}");
+        }
+        text
+    }
+
+    /// The page: what was compared, how much, and the result; of a gallery's scenarios also which are missing. The pictures
+    /// lie beside it.
+    pub fn page(&self, gallery: &[String]) -> String {
         let sum = |of: fn(&Entry) -> u64| grouped(self.scenarios.iter().map(of).sum());
         let differ = self.scenarios.iter().filter(|entry| entry.differences > 0).count();
         let mut text = format!(
@@ -97,9 +149,10 @@ impl Results {
              <!-- Made by `lvsim fidelity docs/fidelity.json`; the results by `lvsim replay scenarios/gallery --results \
              docs/fidelity.json`. -->\n\n\
              The scenarios in the table below were played by {} in a virtual machine and by the simulation, as\n\
-             [replay.md](replay.md) describes: {} scenarios, of which {differ} differ.\n\n",
+             [replay.md](replay.md) describes: {} scenarios, of which {differ} differ; {}.\n\n",
             self.kernel,
             self.scenarios.len(),
+            self.completeness(gallery),
         );
         text += "| what is compared | how many | differences are |\n|---|---:|---|\n";
         let rows = [
@@ -118,20 +171,30 @@ impl Results {
                 sum(|e| e.outcomes as u64),
                 "refused instead of answered, and so on",
             ),
-            ("packets that directors got", sum(|e| e.packets), "(the questions to the three rows above)"),
+            (
+                "packets that directors got and sent",
+                sum(|e| e.packets),
+                "(what they got is the question to the other rows)",
+            ),
+            (
+                "flows that directors sent, each on its interface",
+                sum(|e| e.flows as u64),
+                "a packet or a byte more or less, addresses, ports, tunnels and VLANs",
+            ),
         ];
         for (what, count, differs) in rows {
             let _ = writeln!(text, "| {what} | {count} | {differs} |");
         }
         text += PICTURES;
-        text += "| scenario | decisions | packets | listings | outcomes | differences | moved | s | not compared |\n\
-                 |---|---:|---:|---:|---:|---:|---:|---:|---|\n";
+        text += "| scenario | decisions | packets | flows | listings | outcomes | differences | moved | s | not compared |\n\
+                 |---|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
         for entry in &self.scenarios {
             let _ = writeln!(
                 text,
-                "| [{name}](../scenarios/gallery/{name}.yaml) | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| [{name}](../scenarios/gallery/{name}.yaml) | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 grouped(entry.decisions as u64),
                 grouped(entry.packets),
+                grouped(entry.flows as u64),
                 entry.listings,
                 grouped(entry.outcomes as u64),
                 entry.differences,
@@ -141,13 +204,23 @@ impl Results {
                 name = entry.name,
             );
         }
-        text + NOTES
+        text + &self.absent(gallery) + NOTES
+    }
+
+    fn completeness(&self, gallery: &[String]) -> String {
+        let is_there = |name: &&String| self.scenarios.iter().any(|entry| entry.name == **name);
+        match (gallery.len(), gallery.iter().filter(is_there).count()) {
+            (all, there) if all == there => "that is the whole gallery".into(),
+            (all, there) => format!("{} of the gallery's {all} are missing", all - there),
+        }
     }
 }
 
 /// Between the two tables.
 const PICTURES: &str = "
-Both on the same axes: the simulation's own run, and the kernel.
+Both on the same axes: the simulation's own run, and the kernel. Where both lines of active connections part, packets met
+another order (see *moved* below); a director that gets the kernel's packets counts as the kernel does, at each instant
+shown, or the table would say so.
 
 ![Attempts that each server took](fidelity-balance.svg)
 
@@ -173,10 +246,13 @@ impl Entry {
             differences: comparison.differences.len(),
             decisions: comparison.decisions,
             packets: comparison.packets,
+            flows: comparison.flows,
             listings: comparison.listings,
             outcomes: comparison.outcomes,
+            chance: comparison.chance,
             unsettled: comparison.unsettled,
             untaken: comparison.untaken,
+            undelivered: comparison.undelivered,
             moved: comparison.moved,
             slower: paced.slower,
             seconds: seconds.round() as u64,
@@ -192,11 +268,19 @@ impl Entry {
         if self.untaken > 0 {
             parts.push(format!("{} decisions: no server took the connection", grouped(self.untaken as u64)));
         }
+        if self.chance > 0 {
+            let left_out = grouped(self.chance as u64);
+            parts.push(format!("{left_out} decisions and listings: the kernel drops entries at random (`drop_entry`)"));
+        }
         if self.unsettled > 0 {
             parts.push(format!(
                 "{} outcomes: the kernel does not repeat them",
                 grouped(self.unsettled as u64)
             ));
+        }
+        if self.undelivered > 0 {
+            let flows = grouped(self.undelivered as u64);
+            parts.push(format!("{flows} flows: a next hop does not answer"));
         }
         if self.slower > 1 {
             parts.push(format!("played {} times slower", self.slower));
@@ -292,11 +376,28 @@ mod tests {
     fn the_page_says_what_was_left_out() {
         let mut results = Results::default();
         results.put("Linux 6.1", Entry { untaken: 2, slower: 8, unsettled: 1, ..entry("flood", 0) });
-        let page = results.page();
-        let row = "| [flood](../scenarios/gallery/flood.yaml) | 1\u{202f}234 | 0 | 0 | 0 | 0 | 0 | 0 | 2 decisions: no \
+        let page = results.page(&["flood".into()]);
+        let row = "| [flood](../scenarios/gallery/flood.yaml) | 1\u{202f}234 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 2 decisions: no \
                    server took the connection; 1 outcomes: the kernel does not repeat them; played 8 times slower |";
         assert!(page.contains(row), "{page}");
-        assert!(page.contains("1 scenarios, of which 0 differ"), "{page}");
+        assert!(page.contains("1 scenarios, of which 0 differ; that is the whole gallery."), "{page}");
+        assert!(!page.contains("Not replayed"), "{page}");
+    }
+
+    #[test]
+    fn the_page_says_which_scenarios_are_missing() {
+        let mut results = Results::default();
+        results.put("Linux 6.1", entry("a", 0));
+        results.put("Linux 6.1", entry("b", 0));
+        results.fail("b", "the agent did not answer\nits last words");
+        assert_eq!(serde_json::from_str::<Results>(&results.text()).unwrap(), results);
+        let page = results.page(&["a".into(), "b".into(), "c".into()]);
+        assert!(page.contains("2 of the gallery's 3 are missing"), "{page}");
+        let list = "Not replayed:\n\n- [b](../scenarios/gallery/b.yaml): the agent did not answer\n\
+                    - [c](../scenarios/gallery/c.yaml): nobody has tried\n";
+        assert!(page.contains(list), "{page}");
+        results.put("Linux 6.1", entry("b", 0));
+        assert_eq!(results.failed, []);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// The programs that a plan may name, and where Debian has them.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("ip", "iproute2"),
     ("bridge", "iproute2"),
     ("tc", "iproute2"),
@@ -14,6 +14,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("ip6tables", "iptables"),
     ("arptables", "arptables"),
     ("tcpdump", "tcpdump"),
+    ("socat", "socat"),
     ("unshare", "util-linux"),
     ("ifconfig", "net-tools"),
     ("route", "net-tools"),

@@ -4,8 +4,13 @@
 //! a second. A scenario with more of them is played in slow motion, by the simulation as by the kernel: everything that
 //! it says of time takes so many times longer, and there are as many connections at once as before. The kernel's own
 //! timers and the cables stay as they are.
+//!
+//! Where there are few packets, even the shortest cables take their time. Otherwise an answer is back before the call is
+//! over that has sent the question, which no network does: an ICMP redirect about the segment that a program is just
+//! sending, for one, finds the socket locked, and is ignored (`LockDroppedIcmps` in `/proc/net/netstat` counts it).
 
-use crate::rehearse::{Rehearsed, rehearse_with_snapshots};
+use crate::plan::{Cables, plan_with};
+use crate::rehearse::{Looking, Rehearsed, rehearse_looking};
 use net_model::spec::{Arrivals, ClientSpec, TraceRow};
 use scenarios::problem::Problem;
 use scenarios::scenario::Scenario;
@@ -13,6 +18,13 @@ use sim_core::{Dist, Duration, Time};
 
 /// Packets per second, counted on every cable, that the virtual machine passes without being late.
 const CAPACITY: f64 = 30_000.0;
+
+/// A scenario with at most so many packets, counted on every cable, has cables that take their time, however short they
+/// are: a queue for each end costs some microseconds a packet.
+const AFFORDABLE: u64 = 100_000;
+
+/// After more attempts than this it takes a kernel long to list all connections.
+const MANY: usize = 1_000;
 
 /// How often somebody looks at the directors while a scenario goes on.
 const SNAPSHOTS: u64 = 40;
@@ -36,13 +48,18 @@ pub fn paced(
     scenario: &Scenario,
     progress: &mut dyn FnMut(Time) -> bool,
 ) -> Result<Option<Paced>, Vec<Problem>> {
-    let Some(rehearsed) = rehearse_with_snapshots(scenario, SNAPSHOTS, progress)? else { return Ok(None) };
+    let mut looking = Looking { snapshots: SNAPSHOTS, after_timers: false };
+    let Some(mut rehearsed) = rehearse_looking(scenario, looking, progress)? else { return Ok(None) };
     let slower = slower(rehearsed.hops, scenario.duration);
-    if slower == 1 {
+    looking.after_timers = rehearsed.job.attempts.len() > MANY;
+    if slower == 1 && !looking.after_timers {
+        if rehearsed.hops <= AFFORDABLE {
+            rehearsed.job.setup = plan_with(scenario, Cables::All).setup;
+        }
         return Ok(Some(Paced { scenario: scenario.clone(), slower, rehearsed }));
     }
     let scenario = slowed(scenario, slower);
-    let rehearsed = rehearse_with_snapshots(&scenario, SNAPSHOTS, progress)?;
+    let rehearsed = rehearse_looking(&scenario, looking, progress)?;
     Ok(rehearsed.map(|rehearsed| Paced { scenario, slower, rehearsed }))
 }
 
@@ -154,6 +171,31 @@ events:
         assert_eq!(slower(1_000, Duration::from_secs(1)), 1);
         assert_eq!(slower(90_000, Duration::from_secs(1)), 4);
         assert_eq!(slower(90_000, Duration::from_secs(100)), 1);
+    }
+
+    /// The queues of a scenario's cables, as they are set up.
+    fn queues(text: &str, cables: Cables) -> Vec<String> {
+        let loaded = scenarios::load::load_text("pace.yaml", "pace", text, std::path::Path::new("."));
+        let setup = plan_with(&loaded.expect("it is a scenario").scenario, cables).setup;
+        setup.iter().map(crate::script::line).filter(|line| line.contains("netem")).collect()
+    }
+
+    #[test]
+    fn few_packets_pass_cables_that_take_their_time() {
+        let paced = paced(&scenario(), &mut |_| true).unwrap().unwrap();
+        let lines = paced.rehearsed.job.setup.iter().map(crate::script::line);
+        let queues = lines.filter(|line| line.ends_with("netem delay 50us rate 1000000000bit limit 1000"));
+        assert_eq!(queues.count(), 2 * 6, "both ends of each cable");
+        assert_eq!((paced.slower, paced.rehearsed.hops < AFFORDABLE), (1, true));
+        assert_eq!(queues(TEXT, Cables::Long), Vec::<String>::new());
+    }
+
+    #[test]
+    fn slow_cables_always_make_packets_wait() {
+        let slow = TEXT.replace("clients:\n", "networks: {outside: {cable: {rate: 20Mbps}}}\nclients:\n");
+        let queues = queues(&slow, Cables::Long);
+        assert_eq!(queues.len(), 2 * 2, "{queues:?}");
+        assert!(queues.iter().all(|line| line.ends_with("netem rate 20000000bit limit 1000")), "{queues:?}");
     }
 
     #[test]

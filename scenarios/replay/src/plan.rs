@@ -24,9 +24,24 @@ pub struct Plan {
     pub events: Vec<Timed>,
 }
 
-/// The commands of a scenario.
+/// Which cables take their time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Cables {
+    /// Long and slow ones; all others are as fast as the kernel.
+    #[default]
+    Long,
+    /// All of them, to the microsecond.
+    All,
+}
+
+/// The commands of a scenario, whose short cables are as fast as the kernel.
 pub fn plan(scenario: &Scenario) -> Plan {
-    let mut planner = Planner { scenario, setup: Vec::new() };
+    plan_with(scenario, Cables::Long)
+}
+
+/// The commands of a scenario.
+pub fn plan_with(scenario: &Scenario, cables: Cables) -> Plan {
+    let mut planner = Planner { scenario, cables, setup: Vec::new() };
     planner.networks();
     planner.namespaces();
     planner.cables();
@@ -50,6 +65,7 @@ pub fn plan(scenario: &Scenario) -> Plan {
 
 struct Planner<'a> {
     scenario: &'a Scenario,
+    cables: Cables,
     setup: Vec<Command>,
 }
 
@@ -161,7 +177,7 @@ impl Planner<'_> {
     }
 
     fn delay(&mut self, host: Option<&str>, device: &str, cable: &LinkSpec) {
-        if let Some(qdisc) = netem(device, cable) {
+        if let Some(qdisc) = netem(device, cable, self.cables) {
             self.run(host, &qdisc);
         }
     }
@@ -259,22 +275,29 @@ fn sources(scenario: &Scenario, host: usize) -> Vec<Prefix> {
     all
 }
 
-/// Cables faster than this are as fast as the kernel: a queue that holds each packet for microseconds costs more than
-/// everything else together, and decides nothing.
+/// Cables shorter than this are as fast as the kernel: a queue that holds each packet for microseconds costs more than
+/// everything else together, and seldom decides anything.
 const SHORT: Duration = Duration::from_millis(1);
 
+/// A cable of so many bits a second or fewer makes packets wait for one another: a large one takes 0.1 ms.
+const SLOW_BPS: u64 = 100_000_000;
+
 /// Delay, rate and loss of a cable, for one direction of it.
-fn netem(device: &str, cable: &LinkSpec) -> Option<String> {
+fn netem(device: &str, cable: &LinkSpec, cables: Cables) -> Option<String> {
+    let is_long = cable.delay >= SHORT;
+    let takes_time = is_long || cable.rate_bps <= SLOW_BPS || cables == Cables::All;
+    if !takes_time && cable.loss <= 0.0 {
+        return None;
+    }
     let mut text = format!("tc qdisc add dev {device} root netem");
-    let bare = text.len();
-    if cable.delay >= SHORT {
+    if is_long || cables == Cables::All {
         text += &format!(" delay {}us", cable.delay.as_nanos() as f64 / 1e3);
     }
     if cable.loss > 0.0 {
         text += &format!(" loss {}%", cable.loss * 100.0);
     }
     let limit = (cable.queue_bytes / 1500).clamp(1, 100_000);
-    (text.len() > bare).then(|| format!("{text} rate {}bit limit {limit}", cable.rate_bps))
+    Some(format!("{text} rate {}bit limit {limit}", cable.rate_bps))
 }
 
 /// The bridge of a network: its name if an interface can have it and no interface has it.

@@ -13,7 +13,7 @@ use scenarios::problem::Problem;
 use scenarios::rehearsal::{self, Look, Rehearsal};
 use scenarios::scenario::{Action as Event, Host, Scenario};
 use scenarios::schema::Timers;
-use sim_core::{Duration, Time};
+use sim_core::{Duration, Time, Wheel};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// How long after the end of a scenario the last looks are: everything that goes on by itself has settled.
@@ -27,6 +27,20 @@ pub const SNAPSHOT: &str = "cat /proc/net/ip_vs";
 const BESIDE: u64 = 1_000_000;
 /// A jiffy.
 const TICK: u64 = 4_000_000;
+/// Timers of 17 s to 129 s fire every so many jiffies, all that are due at once.
+const LONG_TIMERS: u64 = 512;
+/// So long after that, thousands of them have been dealt with.
+const DEALT_WITH: Duration = Duration::from_millis(100);
+
+/// How somebody looks at the directors of a scenario.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Looking {
+    /// So many times while it goes on.
+    pub snapshots: u64,
+    /// In the end only when the timers of connections have just fired: they do so every two seconds, and it takes a kernel
+    /// half a second to list ten thousand connections.
+    pub after_timers: bool,
+}
 
 /// The job for a kernel, and the simulation's own account of it.
 #[derive(Clone, Debug)]
@@ -47,19 +61,19 @@ pub fn rehearse(
     scenario: &Scenario,
     progress: &mut dyn FnMut(Time) -> bool,
 ) -> Result<Option<Rehearsed>, Vec<Problem>> {
-    rehearse_with_snapshots(scenario, 0, progress)
+    rehearse_looking(scenario, Looking::default(), progress)
 }
 
-/// The same, and so many times while the scenario goes on somebody looks at the directors.
+/// The same, and somebody looks at the directors more often, or at a better moment.
 ///
 /// # Errors
 /// The commands that hosts refuse when they are set up.
-pub fn rehearse_with_snapshots(
+pub fn rehearse_looking(
     scenario: &Scenario,
-    snapshots: u64,
+    looking: Looking,
     progress: &mut dyn FnMut(Time) -> bool,
 ) -> Result<Option<Rehearsed>, Vec<Problem>> {
-    let looks = looks(scenario, snapshots);
+    let looks = looks(scenario, looking);
     // A real kernel's timers are never exact.
     let uptime = Duration::from_nanos(UPTIME);
     let scenario = &Scenario { timers: Timers::Wheel, uptime, ..scenario.clone() };
@@ -73,7 +87,7 @@ pub fn rehearse_with_snapshots(
         events: typed.events,
         attempts: rehearsal.attempts.iter().map(|line| attempt(scenario, line)).collect(),
         looks: looks.iter().map(|look| timed(scenario, look)).collect(),
-        end: looks.last().map_or(Time::ZERO + scenario.duration + SETTLED, |look| look.at).as_nanos(),
+        end: end(scenario, looking).as_nanos(),
         servers: servers.iter().map(|(_, server)| server.clone()).collect(),
         taps: taps(scenario),
         phase: 0,
@@ -83,7 +97,8 @@ pub fn rehearse_with_snapshots(
 }
 
 /// The looks at all directors: the snapshots, and after everything the listings.
-fn looks(scenario: &Scenario, snapshots: u64) -> Vec<Look> {
+fn looks(scenario: &Scenario, looking: Looking) -> Vec<Look> {
+    let snapshots = looking.snapshots;
     let hosts = scenario.hosts.iter().enumerate();
     let directors: Vec<usize> =
         hosts.filter(|(index, host)| is_director(scenario, *index, host)).map(|(index, _)| index).collect();
@@ -99,9 +114,20 @@ fn looks(scenario: &Scenario, snapshots: u64) -> Vec<Look> {
         let look = &look;
         directors.iter().map(move |host| look(middle(number), *host, SNAPSHOT))
     });
-    let end = Time::ZERO + scenario.duration + SETTLED;
+    let end = end(scenario, looking);
     let last = directors.iter().flat_map(|host| LOOKS.map(|text| look(end, *host, text)));
     between.chain(last).collect()
+}
+
+/// When everything is over, and somebody looks a last time.
+fn end(scenario: &Scenario, looking: Looking) -> Time {
+    let settled = Time::ZERO + scenario.duration + SETTLED;
+    if !looking.after_timers {
+        return settled;
+    }
+    let wheel = Wheel::new(250, Duration::from_nanos(UPTIME));
+    let round = wheel.jiffies(settled) / LONG_TIMERS + 1;
+    wheel.at_jiffy(round * LONG_TIMERS) + DEALT_WITH
 }
 
 /// The cards of all directors.
@@ -239,5 +265,35 @@ pub(crate) fn ip(addr: Addr) -> IpAddr {
     match addr.to_v4_bits() {
         Some(bits) => Ipv4Addr::from(bits).into(),
         None => Ipv6Addr::from(addr.to_bits()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TEXT: &str = "
+cluster: {forwarding: dr, vips: 10.0.0.100, services: {port: 80, scheduler: rr}, server: {}, servers: {web1: {}}}
+clients: {some: {arrivals: {constant: 1/s}}}
+";
+
+    proptest! {
+        /// From the last look on no timer of a minute or two fires for more than a second and a half.
+        #[test]
+        fn the_last_look_is_far_from_the_next_timers(seconds in 1..3_000_u64, armed in 10..60_u64) {
+            let loaded = scenarios::load::load_text("a.yaml", "a", TEXT, std::path::Path::new("."));
+            let mut scenario = loaded.expect("it is a scenario").scenario;
+            scenario.duration = Duration::from_secs(seconds);
+            let look = end(&scenario, Looking { snapshots: 0, after_timers: true });
+            let settled = end(&scenario, Looking::default());
+            prop_assert!(look > settled && look < settled + Duration::from_millis(2_200));
+            let wheel = Wheel::new(250, Duration::from_nanos(UPTIME));
+            let armed = Time::from_nanos(look.as_nanos().saturating_sub(armed * 1_000_000_000));
+            for delay in [60, 120] {
+                let fires = wheel.fires_at(armed, Duration::from_secs(delay));
+                prop_assert!(fires < look || fires.since(look) > Duration::from_millis(1_500), "{fires:?} {look:?}");
+            }
+        }
     }
 }

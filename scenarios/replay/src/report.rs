@@ -45,11 +45,25 @@ impl Verdict {
                 comparison.moved
             );
         }
+        if comparison.chance > 0 {
+            let _ = writeln!(
+                text,
+                "  {} decisions and listings are not compared: the kernel drops entries at random (drop_entry), and did otherwise in a second run",
+                comparison.chance
+            );
+        }
         if comparison.unsettled > 0 {
             let _ = writeln!(
                 text,
                 "  {} outcomes are not compared: the kernel itself has others when it begins at another phase of its timers",
                 comparison.unsettled
+            );
+        }
+        if comparison.undelivered > 0 {
+            let _ = writeln!(
+                text,
+                "  {} flows are not compared: a next hop never answered the kernel's questions for its link address",
+                comparison.undelivered
             );
         }
         if let Some(first) = comparison.differences.first() {
@@ -71,25 +85,27 @@ impl Verdict {
 
 /// A table, one line a scenario.
 pub fn table(verdicts: &[Verdict]) -> String {
+    let width = verdicts.iter().map(|verdict| verdict.name.len()).max().unwrap_or(0).max(32);
     let mut text = format!(
-        "{:<32} {:>11} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7}\n",
-        "scenario", "differences", "decisions", "packets", "listings", "outcomes", "moved", "s"
+        "{:<width$} {:>11} {:>9} {:>9} {:>7} {:>8} {:>8} {:>7} {:>7}\n",
+        "scenario", "differences", "decisions", "packets", "flows", "listings", "outcomes", "moved", "s"
     );
     for verdict in verdicts {
         let name = &verdict.name;
         let _ = match &verdict.result {
             Ok(c) => writeln!(
                 text,
-                "{name:<32} {:>11} {:>9} {:>9} {:>8} {:>8} {:>7} {:>7.1}",
+                "{name:<width$} {:>11} {:>9} {:>9} {:>7} {:>8} {:>8} {:>7} {:>7.1}",
                 c.differences.len(),
                 c.decisions,
                 c.packets,
+                c.flows,
                 c.listings,
                 c.outcomes,
                 c.moved,
                 verdict.seconds
             ),
-            Err(why) => writeln!(text, "{name:<32} {}", why.lines().next().unwrap_or_default()),
+            Err(why) => writeln!(text, "{name:<width$} {}", why.lines().next().unwrap_or_default()),
         };
     }
     text
@@ -138,8 +154,14 @@ mod tests {
     use expect_test::expect;
 
     fn verdicts() -> [Verdict; 3] {
-        let same =
-            Comparison { decisions: 12, packets: 140, listings: 3, outcomes: 12, ..Comparison::default() };
+        let same = Comparison {
+            decisions: 12,
+            packets: 140,
+            flows: 24,
+            listings: 3,
+            outcomes: 12,
+            ..Comparison::default()
+        };
         let text = "connection 7 <a & b>\n  simulation: web1".into();
         let differs =
             Comparison { differences: vec![Difference { at: 1_500_000_000, text }], ..same.clone() };
@@ -160,11 +182,11 @@ mod tests {
     #[test]
     fn for_people() {
         expect![[r#"
-            quickstart: 0 differences in 12 decisions, 140 packets, 3 listings, 12 outcomes (Linux 6.1, 2.5 s)
+            quickstart: 0 differences in 12 decisions, 140 packets, 24 flows, 3 listings, 12 outcomes (Linux 6.1, 2.5 s)
         "#]]
         .assert_eq(&verdicts()[0].text());
         expect![[r#"
-            nat: 1 difference in 12 decisions, 140 packets, 3 listings, 12 outcomes (Linux 6.1, 2.5 s)
+            nat: 1 difference in 12 decisions, 140 packets, 24 flows, 3 listings, 12 outcomes (Linux 6.1, 2.5 s)
 
             first, at 1.500000 s: connection 7 <a & b>
               simulation: web1
@@ -172,9 +194,9 @@ mod tests {
         "#]]
         .assert_eq(&verdicts()[1].text());
         expect![[r#"
-            scenario                         differences decisions   packets listings outcomes   moved       s
-            quickstart                                 0        12       140        3       12       0     2.5
-            nat                                        1        12       140        3       12       0     2.5
+            scenario                         differences decisions   packets   flows listings outcomes   moved       s
+            quickstart                                 0        12       140      24        3       12       0     2.5
+            nat                                        1        12       140      24        3       12       0     2.5
             dr                               no kernel
         "#]]
         .assert_eq(&table(&verdicts()));
@@ -187,7 +209,7 @@ mod tests {
             <testsuite name="lvsim replay" tests="3" failures="2">
               <testcase name="quickstart" time="2.500"/>
               <testcase name="nat" time="2.500">
-                <failure>1 difference in 12 decisions, 140 packets, 3 listings, 12 outcomes
+                <failure>1 difference in 12 decisions, 140 packets, 24 flows, 3 listings, 12 outcomes
             at 1.500000 s: connection 7 &lt;a &amp; b&gt;
               simulation: web1</failure>
               </testcase>
@@ -203,7 +225,7 @@ mod tests {
             1..3
             ok 1 - quickstart
             not ok 2 - nat
-            # 1 difference in 12 decisions, 140 packets, 3 listings, 12 outcomes
+            # 1 difference in 12 decisions, 140 packets, 24 flows, 3 listings, 12 outcomes
             # at 1.500000 s: connection 7 <a & b>
             #   simulation: web1
             not ok 3 - dr

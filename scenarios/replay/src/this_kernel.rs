@@ -8,14 +8,30 @@ use crate::backend::{Backend, BackendError, Done, answered};
 use crate::job::Job;
 use crate::missing::{Missing, programs, which};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The kernel of this host.
 #[derive(Clone, Debug)]
 pub struct ThisKernel {
     /// The program that becomes the agent: it calls [`crate::agent::init::run_if_asked`].
     pub program: PathBuf,
+    /// When this becomes true, the agent goes, and everything that it made with it.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// How often somebody looks whether the user wants to wait any longer.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl ThisKernel {
+    /// The kernel of this host, with this program as the agent.
+    pub fn new(program: PathBuf) -> ThisKernel {
+        ThisKernel { program, interrupted: Arc::default() }
+    }
 }
 
 impl Backend for ThisKernel {
@@ -33,6 +49,8 @@ impl Backend for ThisKernel {
             .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
             .arg(&self.program)
             .arg(AGENT)
+            // Ctrl-C is for its master, which takes it at its word; the agent is no program of a terminal.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -43,8 +61,18 @@ impl Backend for ThisKernel {
         // An agent that does not read says why. As long as the other end of its input is open there is somebody who
         // waits for its answer; when that is gone, it goes.
         let _ = leash.write_all(&text);
-        let output = child.wait_with_output().map_err(file)?;
-        drop(leash);
+        let waiting = std::thread::spawn(move || child.wait_with_output());
+        let mut leash = Some(leash);
+        while !waiting.is_finished() {
+            if self.interrupted.load(Ordering::SeqCst) {
+                leash = None;
+            }
+            std::thread::sleep(LOOK);
+        }
+        let output = waiting.join().expect("it only waits").map_err(file)?;
+        if leash.is_none() {
+            return Err(BackendError::Interrupted);
+        }
         answered(&output.stdout, &String::from_utf8_lossy(&output.stderr))
     }
 }

@@ -17,6 +17,9 @@ pub struct Transcript {
     pub done: Vec<(u64, u64)>,
     /// How long the kernel had been up at the beginning, in nanoseconds: its timers' phase.
     pub uptime: u64,
+    /// How long it had been up when each host's namespace was made, in nanoseconds: the phase of its own jobs.
+    #[serde(default)]
+    pub made: Vec<u64>,
     /// The wall clock at the beginning, in nanoseconds since 1970: captures have its times.
     pub zero: u64,
     /// What was captured at the job's taps, as pcap files.

@@ -91,7 +91,7 @@ fn the_simulation_agrees_with_what_a_kernel_said() {
 fn what_a_kernel_said_gives_mutants_away() {
     let records = record::read(TESTIMONY).expect("it was recorded");
     let is_caught = |mutant: Mutant| {
-        records.iter().any(|Record { case, testimony }| {
+        records.iter().any(|Record { case, testimony, .. }| {
             let trial = acting(mutant, || Trial::new(case)).expect("it could be set up before");
             !trial.differences(testimony).is_empty()
         })

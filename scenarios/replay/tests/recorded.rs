@@ -21,6 +21,7 @@ fn check(name: &str, decisions: usize) {
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert_eq!(comparison.decisions, decisions);
     assert_eq!(comparison.listings, 3);
+    assert!(comparison.flows >= decisions, "{} flows", comparison.flows);
 }
 
 #[test]

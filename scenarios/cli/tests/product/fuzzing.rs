@@ -48,3 +48,37 @@ fn who_cannot_tell_says_so() {
     assert_eq!(output.status.code(), Some(125), "{said}");
     assert!(said.contains("lvsim kernel fetch"), "{said}");
 }
+
+/// `git bisect run` finds the first kernel that decides otherwise. Each commit here has what its kernel said; one of them
+/// was not built.
+#[test]
+fn git_bisect_finds_the_first_bad_kernel() {
+    let folder = scratch("fuzzing-bisect");
+    let file = folder.join("said.jsonl");
+    let args = ["fuzz", "--backend", "simulated", "--cases", "2", "--seed", "3", "--record", text(&file)];
+    lvsim(&args).with_status(0);
+    let good = std::fs::read_to_string(&file).expect("it was written");
+    let bad = good.replacen(r#""end":"Answered""#, r#""end":"Reset""#, 1);
+    assert_ne!(good, bad);
+    let git = |args: &[&str]| {
+        let who =
+            ["-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "init.defaultBranch=main"];
+        let done = std::process::Command::new("git").current_dir(&folder).args(who).args(args).output();
+        let done = done.expect("git can be called");
+        assert!(done.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).expect("it is text")
+    };
+    git(&["init", "--quiet"]);
+    let said = [&*good, &good, "", &good, &bad, &bad, "", &bad];
+    for (number, said) in said.iter().enumerate() {
+        std::fs::write(&file, said).expect("it can be written");
+        git(&["add", "said.jsonl"]);
+        git(&["commit", "--quiet", "--allow-empty", "--message", &format!("kernel {number}")]);
+    }
+    git(&["bisect", "start", "HEAD", "HEAD~7"]);
+    let judge = ["fuzz", "--quiet", "--backend", "recorded", "--transcript", "said.jsonl", "--out", "out"];
+    let run: Vec<&str> = ["bisect", "run", env!("CARGO_BIN_EXE_lvsim")].into_iter().chain(judge).collect();
+    let told = git(&run);
+    assert!(told.contains("is the first bad commit"), "{told}");
+    assert!(git(&["show", "--no-patch", "--format=%s", "refs/bisect/bad"]).starts_with("kernel 4"), "{told}");
+}

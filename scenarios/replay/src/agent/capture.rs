@@ -6,14 +6,15 @@ use crate::job::{Action, Job};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// Where the files are written.
 const FOLDER: &str = "/run/capture";
 /// Bytes of each packet that are kept: enough for all headers; all of it where directors tell each other things.
 const LENGTHS: [&str; 2] = ["128", "65535"];
-/// What comes in, and of what goes out the packets that show a decision: answers say nothing that is not known. The
-/// direction comes last: libpcap itself filters the first packet, and does not know where it goes.
-const FILTER: &str = "not tcp or tcp[13] & 2 != 0 or inbound";
+/// The kernel hands packets over in blocks, the last of them after a second: waking tcpdump for each one would take as
+/// long as everything else together.
+const HANDED_OVER: Duration = Duration::from_secs(2);
 
 /// Captures under way.
 pub(super) struct Captures {
@@ -32,7 +33,7 @@ impl Captures {
             let mut tcpdump = Command::new("tcpdump");
             tcpdump
                 .args(["-i", &tap.device, "-n", "-s", length, "-B", "16384", "-Z", "root"])
-                .args(["--immediate-mode", "--time-stamp-precision=nano", "-w", &path, FILTER])
+                .args(["--time-stamp-precision=nano", "-w", &path])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped());
@@ -54,6 +55,7 @@ impl Captures {
     /// Ends them: the files, in the order of the taps.
     pub(super) fn finish(self) -> Result<Vec<Vec<u8>>, AgentError> {
         let mut files = Vec::with_capacity(self.running.len());
+        std::thread::sleep(HANDED_OVER);
         for (mut child, path) in self.running {
             let _ = kill_process(Pid::from_child(&child), Signal::INT);
             let _ = child.wait();

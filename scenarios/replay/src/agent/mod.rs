@@ -9,7 +9,7 @@ mod execute;
 pub mod init;
 mod raster;
 mod requests;
-mod self_test;
+pub mod self_test;
 mod servers;
 mod sharing;
 mod spaces;
@@ -121,6 +121,8 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
     };
     reactor.begin(job);
     transcript.uptime = reactor.zero - reactor.lag;
+    let booted = realtime() - monotonic() + reactor.lag;
+    transcript.made = spaces.made().into_iter().map(|at| at.saturating_sub(booted)).collect();
     transcript.zero = realtime() + reactor.zero.saturating_sub(monotonic());
     let mut happened = Vec::with_capacity(256);
     loop {

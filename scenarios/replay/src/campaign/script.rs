@@ -1,7 +1,7 @@
 //! A case as a shell script, for any Linux machine with ip_vs: what builds the network, then commands and traffic in
 //! their order, then the director's tables.
 
-use super::case::{Act, Ask, Case, Method, Server, TCP_PORTS, UDP_PORTS, V6_FROM, VIPS};
+use super::case::{Act, Ask, Case, Method, PATIENCE, Server, TCP_PORTS, UDP_PORTS, V6_FROM, VIPS};
 use super::trial::Trial;
 use crate::job::{Close, Command};
 use crate::script::line;
@@ -14,7 +14,7 @@ pub fn script(trial: &Trial, about: &str) -> String {
     for line in about.lines() {
         let _ = writeln!(text, "{}", format!("# {line}").trim_end());
     }
-    text += "#\n# As root, on a machine with ip_vs, ipvsadm and socat; best in namespaces that vanish with it:\n\
+    text += "#\n# As root, on a machine with ip_vs, ipvsadm and socat; best in namespaces of its own:\n\
              #   unshare --mount --net sh -c 'mount -t tmpfs none /run && mkdir /run/netns && exec sh THIS-FILE'\n\
              set -e\nip link set lo up\n";
     let mut place: Option<&Option<String>> = None;
@@ -34,7 +34,13 @@ pub fn script(trial: &Trial, about: &str) -> String {
     text += "sleep 1\n";
     steps(&mut text, case);
     text += "\nsleep 3\nip netns exec director ipvsadm -Ln --stats\nip netns exec director ipvsadm -Lnc\n\
-             ip netns exec director ipvsadm -Ln\n";
+             ip netns exec director ipvsadm -Ln\n\n# nothing is left behind\n";
+    let hosts = trial.job.hosts.join(" ");
+    let _ = writeln!(
+        text,
+        "for host in {hosts}; do\n  ip netns pids $host | while read -r pid; do kill $pid || true; done\n  \
+         ip netns del $host\ndone\nip link del lan"
+    );
     text
 }
 
@@ -89,29 +95,26 @@ fn steps(text: &mut String, case: &Case) {
     }
 }
 
-/// An exchange: it prints who served it. One that stays open does so to the end of the script.
+/// An exchange: it prints who served it. The next step does not wait for it.
 fn asks(text: &mut String, ask: &Ask) {
     let Ask { udp, client: (_, _, port), target: (vip, to), close, .. } = ask;
     let (address, vip) = (bracketed(&ask.address()), bracketed(VIPS[*vip]));
     let six = if ask.is_v6() { "6" } else { "" };
-    let (protocol, option) = if *udp { ("udp", "-T1") } else { ("tcp", "") };
-    let how = match *close {
-        Close::Reset => ",linger=0",
-        Close::Server | Close::Client | Close::Nobody => "",
+    let protocol = if *udp { "udp" } else { "tcp" };
+    let patience = seconds(PATIENCE[usize::from(ask.is_patient())]);
+    let ends = format!("{six}:{vip}:{to},bind={address}:{port}");
+    let connect = format!("TCP{ends},reuseaddr,connect-timeout={patience}");
+    let socat = "ip netns exec client socat";
+    let client = match (udp, *close) {
+        (true, _) => format!("(echo ?; sleep 0.5) | {socat} -t0 - UDP{ends}"),
+        (false, Close::Nobody) => format!("{socat} -u {connect} -"),
+        (false, Close::Reset) => format!("sleep 0.05 | {socat} -t0 - {connect},linger=0,shut-none"),
+        (false, Close::Server | Close::Client) => format!("sleep 0.05 | {socat} -t0 - {connect}"),
     };
-    let connect = match udp {
-        true => format!("UDP{six}:{vip}:{to},bind={address}:{port}"),
-        false => format!("TCP{six}:{vip}:{to},bind={address}:{port},reuseaddr{how}"),
-    };
-    let _ = write!(text, "echo '{address}:{port} asks {protocol} {vip}:{to}'; ");
-    let socat = format!("ip netns exec client socat {option} - {connect}").replace("  ", " ");
-    let _ = if *udp {
-        writeln!(text, "echo ? | {socat} || true")
-    } else if *close == Close::Nobody {
-        writeln!(text, "sleep 1000 | {socat} &")
-    } else {
-        writeln!(text, "sleep 0.05 | {socat} || true")
-    };
+    let _ = writeln!(
+        text,
+        "echo '{address}:{port} asks {protocol} {vip}:{to}'; {client} 2>&1 | sed -u 's/^/{address}:{port} hears: /' &"
+    );
 }
 
 /// Milliseconds in seconds.

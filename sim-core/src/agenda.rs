@@ -3,7 +3,7 @@
 //! A network simulator keeps a few dozen deliveries some microseconds ahead, which turn over with every hop, and
 //! perhaps a million timers seconds to minutes ahead, which hardly move. One structure serves both:
 //!
-//! - the **run** (`run.rs`) holds all entries before a **horizon**, sorted in a ring. `pop` takes its head; `post`
+//! - the **run** (`run.rs`) holds all entries before a **horizon**, sorted. `pop` takes its head; `post`
 //!   inserts from the nearer end: a wire that sends on posts for a moment from now, a frame that sets out is due last.
 //!   It stays short: at most 64 entries.
 //! - everything else lies unsorted in **slots** (`slots.rs`). Write times as 13 digits of 5 bits. An entry lies at
@@ -65,9 +65,9 @@ const SORTED_AT_ONCE: usize = 32;
 /// A run of fewer entries than this takes the next slot too.
 const ENOUGH: usize = 12;
 /// A run of so many entries gives its later part back when there is another one,
-const LONGEST_RUN: u8 = 64;
+const LONGEST_RUN: usize = 64;
 /// and keeps about so many.
-const KEPT: u8 = 32;
+const KEPT: usize = 32;
 
 impl<E: Copy + Default> Agenda<E> {
     /// An agenda with nothing on it, at time zero.
@@ -84,7 +84,7 @@ impl<E: Copy + Default> Agenda<E> {
 
     /// How many entries are pending; counts them.
     pub fn len(&self) -> usize {
-        usize::from(self.run.len()) + self.slots.len()
+        self.run.len() + self.slots.len()
     }
 
     /// Whether nothing is pending.
@@ -104,14 +104,26 @@ impl<E: Copy + Default> Agenda<E> {
             refuse(at, self.now);
         }
         if at >= self.horizon {
-            self.slots.file(at, event);
-            return;
+            self.post_beyond(at, event);
+        } else if self.run.len() < LONGEST_RUN {
+            self.run.insert((at, event));
+        } else {
+            self.post_into_full(at, event);
         }
-        let is_full = self.run.len() == LONGEST_RUN;
+    }
+
+    /// The same at the horizon or behind it.
+    #[inline(never)] // the other way stays short
+    fn post_beyond(&mut self, at: u64, event: E) {
+        self.slots.file(at, event);
+    }
+
+    /// The same where the run becomes too long.
+    #[cold]
+    #[inline(never)]
+    fn post_into_full(&mut self, at: u64, event: E) {
         self.run.insert((at, event));
-        if is_full {
-            self.shorten_run();
-        }
+        self.shorten_run();
     }
 
     /// When the next entry is due.
@@ -158,7 +170,7 @@ impl<E: Copy + Default> Agenda<E> {
         self.slots.advance_to(slot);
         self.slots.take(slot, SORTED_AT_ONCE, &mut self.run);
         while let Some(slot) = self.slots.first()
-            && usize::from(self.run.len()) + slot.len <= ENOUGH
+            && self.run.len() + slot.len <= ENOUGH
         {
             self.slots.take(slot, SORTED_AT_ONCE, &mut self.run);
         }
@@ -167,8 +179,6 @@ impl<E: Copy + Default> Agenda<E> {
     }
 
     /// Gives the later part of a run that has grown too long back to the slots.
-    #[cold]
-    #[inline(never)]
     fn shorten_run(&mut self) {
         self.slots.advance(self.now);
         self.horizon = self.run.get(KEPT).0;

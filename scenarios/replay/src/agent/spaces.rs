@@ -25,7 +25,7 @@ pub(super) struct Spaces {
 impl Spaces {
     /// The hosts, whose namespaces the job makes, and the switches, whose namespace is made here.
     pub(super) fn new(hosts: &[String]) -> Result<Spaces, AgentError> {
-        widen_neighbour_tables(hosts.len());
+        widen_shared_limits(hosts.len());
         let outside = namespace("/proc/self/ns/net")?;
         let names: Vec<String> = hosts.iter().cloned().chain([SWITCHES.to_owned()]).collect();
         let open = names.iter().map(|_| None).collect();
@@ -80,18 +80,20 @@ impl Drop for Spaces {
     }
 }
 
-/// All hosts of a kernel share one limit for their neighbours, which Linux has for a single one: with many it is raised.
-/// Only a virtual machine lets itself be told so; in namespaces these settings do not exist.
-fn widen_neighbour_tables(hosts: usize) {
+/// All hosts of a kernel share limits which Linux has for a single one: for neighbours, and for packets that wait for the
+/// processor, such as the copies of a question to all. With many hosts they are raised. Only a virtual machine lets itself
+/// be told so; in namespaces these settings do not exist.
+fn widen_shared_limits(hosts: usize) {
     if hosts <= SHARED_BY {
         return;
     }
-    for (name, usual) in [("gc_thresh3", 1024), ("gc_thresh2", 512), ("gc_thresh1", 128)] {
-        for family in ["ipv4", "ipv6"] {
-            let path = format!("/proc/sys/net/{family}/neigh/default/{name}");
-            // A kernel that does not speak the family does not have it.
-            let _ = std::fs::write(path, (usual * hosts).to_string());
-        }
+    let neighbours = [("gc_thresh3", 1024), ("gc_thresh2", 512), ("gc_thresh1", 128)];
+    let neighbours = neighbours.into_iter().flat_map(|(name, usual)| {
+        ["ipv4", "ipv6"].map(|family| (format!("{family}/neigh/default/{name}"), usual))
+    });
+    for (name, usual) in neighbours.chain([("core/netdev_max_backlog".to_owned(), 1000)]) {
+        // A kernel that does not speak the family does not have it.
+        let _ = std::fs::write(format!("/proc/sys/net/{name}"), (usual * hosts).to_string());
     }
 }
 

@@ -321,10 +321,11 @@ impl Link {
         if now != self.armed || self.may_refuse {
             return None;
         }
-        let Queued { frame, bytes, .. } = self.queue.pop_front()?;
+        let Queued { at, frame, bytes } = self.queue.pop_front()?;
         if self.fed_by_switch {
             let done = Time::from_nanos(now.as_nanos() - self.delay.as_nanos());
-            self.occupy(bytes, occupies(self.ns_per_byte, bytes), done);
+            let begun = self.busy_until.max(at);
+            self.occupy(bytes, Duration::from_nanos(done.as_nanos() - begun.as_nanos()), done);
         }
         self.armed = match self.queue.front() {
             Some(&Queued { at, bytes, .. }) => self.arrival_of_head(at, bytes),

@@ -60,13 +60,12 @@ impl<T: Default> Ring<T> {
             return None;
         }
         self.len -= 1;
-        let taken = std::mem::take(&mut self.first);
-        if self.len > 0 {
-            let place = self.second as usize & self.slots.len().wrapping_sub(1);
-            std::mem::swap(&mut self.first, &mut self.slots[place]);
-            self.second = self.second.wrapping_add(1);
+        if self.len == 0 {
+            return Some(std::mem::take(&mut self.first));
         }
-        Some(taken)
+        let place = self.second as usize & self.slots.len().wrapping_sub(1);
+        self.second = self.second.wrapping_add(1);
+        Some(std::mem::replace(&mut self.first, std::mem::take(&mut self.slots[place])))
     }
 
     /// Puts a value behind those for which `is_earlier` holds: the first so many of the queue. Its place in the queue.

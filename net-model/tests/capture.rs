@@ -174,6 +174,30 @@ fn a_device_that_is_down_or_unplugged_shows_nothing() {
     }
 }
 
+/// [seen on Linux 6.1: the gratuitous request is on the port of the bridge, and on no other]
+#[test]
+fn an_interface_that_comes_up_announces_itself_before_its_switch_listens() {
+    let (mut net, hosts) = three_hosts(80);
+    let [(one, eth0), (other, card), _] = hosts;
+    net.host_mut(one)
+        .stack
+        .sysctl_set("net.ipv4.conf.eth0.arp_notify", "1")
+        .expect("there is such a setting");
+    net.tap(other, card);
+    net.set_interface_up(one, eth0, false);
+    net.set_interface_up(one, eth0, true);
+    net.run_until(at_ns(900_000));
+    assert_eq!(net.take_captured(), [], "nobody hears it");
+    // The same announcement a moment later, as a new link address makes it.
+    let change = net.host_mut(one).stack.set_mac(eth0, Mac::from_bits(0x0200_0000_0099));
+    net.announce(one, &change.announce);
+    net.run_until(at_ns(990_000));
+    let heard = net.take_captured();
+    assert!(
+        matches!(&heard[..], [seen] if matches!(&seen.frame.body, Body::Arp(arp) if arp.sender == arp.target))
+    );
+}
+
 #[test]
 fn what_a_host_says_to_itself_is_seen_once_on_lo() {
     let (mut net, hosts) = three_hosts(80);

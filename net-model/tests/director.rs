@@ -15,7 +15,7 @@ use net_model::ipvs::{
     Announcement, ConnectionView, DaemonConfig, DaemonRole, Director, Kernel, SETTINGS, Timers, Verdict,
 };
 use net_model::packet::{Encapsulation, Icmp, Outer, Packet, Payload};
-use sim_core::{Duration, Stream};
+use sim_core::{Duration, Stream, Time};
 
 /// A host whose director has run these `ipvsadm` command lines.
 fn host(lines: &[&str]) -> Host {
@@ -173,12 +173,27 @@ fn drop_entry_clears_half_open_connections_and_keeps_the_others() {
     }
     send(&mut host, "tcp 192.168.1.200:1000 10.9.0.100:80 S");
     send(&mut host, "tcp 192.168.1.200:1000 10.9.0.100:80 A");
+    assert_eq!(host.director.chance_since(), None);
     set(&mut host, "drop_entry", "3");
     // Each second looks at 1/32 of the table: 50 s leave about a fifth of the half-open ones.
     host.wait(seconds(50));
     let left = host.director.connection_count();
     assert!((10..90).contains(&left), "{left}");
     assert!(table(&host).contains("192.168.1.200:1000"));
+    assert!(host.director.chance_since().is_some(), "from the first that was dropped on");
+}
+
+/// Jobs run in the phase of the moment in which the host's network namespace was made.
+#[test]
+fn jobs_have_a_phase_of_their_own() {
+    let mut host = host(&WEB);
+    host.director.estimate_at(Time::from_nanos(300_000_000));
+    send(&mut host, "tcp 192.168.1.1:1000 10.9.0.100:80 S");
+    let shown = |host: &Host| host.director.services().next().expect("the service").shown.counters.conns;
+    host.wait(Duration::from_millis(299));
+    assert_eq!(shown(&host), 0);
+    host.wait(Duration::from_millis(1));
+    assert_eq!(shown(&host), 1);
 }
 
 #[test]

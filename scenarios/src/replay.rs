@@ -16,7 +16,7 @@ use crate::problem::Problem;
 use crate::run::{Note, happen};
 use crate::scenario::{Action, Event, Scenario};
 use net_model::HostId;
-use net_model::addr::Addr;
+use net_model::addr::{Addr, Mac};
 use net_model::capture::Direction;
 use net_model::host::InterfaceId;
 use net_model::ipvs::{Decision, DestinationKey, ServiceKey};
@@ -33,6 +33,8 @@ const SIMULATED: Time = Time::from_nanos(31_536_000_000_000_000);
 
 /// The distance at which a director copies its counters to the shown ones.
 const ESTIMATES: Duration = Duration::from_secs(2);
+/// The distance at which its defences look at the table.
+const DEFENCES: Duration = Duration::from_secs(1);
 
 /// Packets of a burst.
 const BURST: usize = 32;
@@ -256,6 +258,11 @@ impl<'a> Replay<'a> {
         self.assembled.network.host(self.id()).stack.interface(device)
     }
 
+    /// The link address that it has now.
+    pub fn mac(&self, interface: InterfaceId) -> Mac {
+        self.assembled.network.host(self.id()).stack.interface_at(interface).mac
+    }
+
     /// A command that looks at the director (or changes it by hand), after everything of an instant.
     pub fn look(&mut self, at: Time, line: &crate::exec::Line) -> Output {
         self.reach(at);
@@ -267,14 +274,23 @@ impl<'a> Replay<'a> {
     pub fn made_after(&mut self, uptime: Duration) {
         let since_boot = Wheel::new(250, Duration::ZERO);
         let begin = Time::ZERO + self.scenario.uptime;
-        let mut at = Time::ZERO + uptime;
-        while at <= begin {
-            at = since_boot.fires_at(at, ESTIMATES);
-        }
-        let host = self.assembled.hosts[self.host];
+        let next_of = |period: Duration| {
+            let mut at = Time::ZERO + uptime;
+            while at <= begin {
+                at = since_boot.fires_at(at, period);
+            }
+            Time::ZERO + at.since(begin)
+        };
+        let host = self.id();
         if let Some(director) = &mut self.assembled.network.host_mut(host).director {
-            director.estimate_at(Time::ZERO + at.since(begin));
+            director.estimate_at(next_of(ESTIMATES));
+            director.defend_at(next_of(DEFENCES));
         }
+    }
+
+    /// Since when chance has decided about the director's table (`drop_entry`).
+    pub fn chance_since(&self) -> Option<Time> {
+        self.assembled.network.host(self.id()).director.as_ref()?.chance_since()
     }
 
     /// The name of the host with this address, if the scenario has one.

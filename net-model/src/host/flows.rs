@@ -132,14 +132,21 @@ impl Host {
     /// A packet without a tunnel, if its flow is not known by heart. What becomes of the packet may teach how to treat the next.
     #[inline(never)]
     pub(super) fn director_input_and_learn(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
+        let interface = self.stack.interface_at(iif);
         let packet = cx.wiring.frames.packet_mut(&frame);
+        let known = self.stack.known_input(packet.src, packet.dst, iif, interface);
         let Payload::Tcp(segment) = &packet.payload else {
-            return self.director_input_with_care(cx, iif, frame);
+            return self.director_input_as(cx, iif, frame, known);
         };
-        let (tag, tuple) = (packet.flow, Tuple::of_segment(packet, segment));
-        self.director_input_with_care(cx, iif, frame);
-        if cx.confirming.is_none() {
-            self.learn_flow(tag, &tuple, iif);
+        let (tag, tuple, epoch) = (packet.flow, Tuple::of_segment(packet, segment), self.stack.epoch());
+        self.director_input_as(cx, iif, frame, known);
+        if cx.confirming.is_some() || self.stack.epoch() != epoch {
+            return;
+        }
+        match known {
+            Some(Known::Deliver) => self.learn_request(tag, &tuple, iif),
+            Some(Known::Forward(_)) => self.learn_reply(tag, &tuple, iif),
+            None => {}
         }
     }
 
@@ -164,28 +171,20 @@ impl Host {
         self.send_received_towards(cx, frame, to);
     }
 
-    /// What the tables and the director would say of another packet like the one that has just passed, and of the answers to
-    /// it: that is remembered.
+    /// What the tables and the director would say of another packet like the client's that has just passed, and of the
+    /// answers to it: that is remembered.
     #[inline(never)]
-    fn learn_flow(&mut self, tag: u32, tuple: &Tuple, iif: InterfaceId) {
+    fn learn_request(&mut self, tag: u32, tuple: &Tuple, iif: InterfaceId) {
         let Some(director) = &self.director else { return };
-        let interface = self.stack.interface_at(iif);
-        match self.stack.known_input(tuple.src, tuple.dst, iif, interface) {
-            Some(Known::Deliver) => {
-                let Some(request) = director.foresee_request(tuple) else { return };
-                let Some((oif, next_hop, mtu)) = self.stack.known_next_hop(request.server) else { return };
-                let least = if request.server.is_v4() { 68 } else { 1280 };
-                let mtu = mtu.saturating_sub(request.overhead);
-                if mtu < least {
-                    return; // no tunnel may be so narrow
-                }
-                let (tuple, passage) = (*tuple, request.passage);
-                self.know_flow(tag, tuple, iif, passage, next_hop, mtu);
-                self.learn_reply(tag, &request.answers, oif);
-            }
-            Some(Known::Forward(_)) => self.learn_reply(tag, tuple, iif),
-            None => {}
+        let Some(request) = director.foresee_request(tuple) else { return };
+        let Some((oif, next_hop, mtu)) = self.stack.known_next_hop(request.server) else { return };
+        let least = if request.server.is_v4() { 68 } else { 1280 };
+        let mtu = mtu.saturating_sub(request.overhead);
+        if mtu < least {
+            return; // no tunnel may be so narrow
         }
+        self.know_flow(tag, tuple, iif, request.passage, next_hop, mtu);
+        self.learn_reply(tag, &request.answers, oif);
     }
 
     /// The same of a server's packet.
@@ -196,14 +195,15 @@ impl Host {
             && !self.stack.has_rules()
         {
             let (next_hop, mtu) = self.stack.exit_at(way);
-            self.know_flow(tag, *tuple, iif, passage, next_hop, mtu);
+            self.know_flow(tag, tuple, iif, passage, next_hop, mtu);
         }
     }
 
+    #[inline]
     fn know_flow(
         &mut self,
         tag: u32,
-        tuple: Tuple,
+        tuple: &Tuple,
         iif: InterfaceId,
         passage: Passage,
         next_hop: NeighbourId,
@@ -211,7 +211,7 @@ impl Host {
     ) {
         if mtu > 0 {
             let epoch = self.stack.epoch();
-            let Tuple { src, dst, sport, dport, .. } = tuple;
+            let Tuple { src, dst, sport, dport, .. } = *tuple;
             self.flows.put(tag, Line { src, dst, sport, dport, iif, mtu, epoch, next_hop, passage });
         }
     }

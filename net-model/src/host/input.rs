@@ -76,11 +76,15 @@ impl Host {
     }
 
     /// The same at a host with a director that does not know the packet's flow by heart.
-    #[inline(never)]
-    pub(super) fn director_input_with_care(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
-        let interface = self.stack.interface_at(iif);
-        let packet = cx.wiring.frames.packet_mut(&frame);
-        match self.stack.known_input(packet.src, packet.dst, iif, interface) {
+    #[inline(always)] // a part of director_input_and_learn
+    pub(super) fn director_input_as(
+        &mut self,
+        cx: &mut Cx,
+        iif: InterfaceId,
+        frame: FrameId,
+        known: Option<Known>,
+    ) {
+        match known {
             Some(Known::Deliver) => self.past_director(cx, frame),
             Some(Known::Forward(id)) => self.forward_as_known(cx, iif, frame, id),
             None => self.ip_input(cx, iif, frame),

@@ -55,7 +55,7 @@ impl Director {
         if self.is_busy() || self.connections.may_be_reply(tuple) {
             return None;
         }
-        let slot = self.connections.find_request(tuple)?;
+        let slot = self.connections.find_request_again(tuple)?;
         let connection = self.connections.get(slot);
         let mapping = self.connections.mapping(connection);
         let record = self.destinations.at_work(mapping.destination)?;
@@ -74,7 +74,7 @@ impl Director {
 
     /// The same for a server's packets.
     pub(crate) fn foresee_reply(&self, tuple: &Tuple) -> Option<Passage> {
-        let slot = self.connections.find_reply(tuple).filter(|_| !self.is_busy())?;
+        let slot = self.connections.find_reply_again(tuple).filter(|_| !self.is_busy())?;
         let mapping = self.connections.mapping(self.connections.get(slot));
         self.destinations.at_work(mapping.destination)?;
         Some(self.passage(slot, false))

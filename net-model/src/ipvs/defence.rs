@@ -26,8 +26,10 @@ pub(super) struct Defences {
     secure_tcp: bool,
     /// Candidates for drop_entry so far, by packet count (0 to 8).
     candidates: [u32; 9],
-    /// Is the job running?
-    running: bool,
+    /// When the job runs next; [`Time::NEVER`] while nobody needs it.
+    next: Time,
+    /// When it first dropped an entry, which chance had chosen.
+    first_drop: Option<Time>,
 }
 
 impl Default for Defences {
@@ -39,7 +41,8 @@ impl Default for Defences {
             drops_entries: false,
             secure_tcp: false,
             candidates: [0; 9],
-            running: false,
+            next: Time::NEVER,
+            first_drop: None,
         }
     }
 }
@@ -100,15 +103,31 @@ impl Director {
     pub(super) fn judge_defences(&mut self, now: Time) {
         self.defences.judge(&mut self.settings);
         let Settings { drop_packet, drop_entry, secure_tcp, .. } = self.settings;
-        if !self.defences.running && (drop_packet | drop_entry | secure_tcp) != 0 {
-            self.defences.running = true;
-            self.clock.post_after(now, SECOND, Alarm::Defend);
+        if self.defences.next == Time::NEVER && (drop_packet | drop_entry | secure_tcp) != 0 {
+            self.defences.next = self.clock.post_after(now, SECOND, Alarm::Defend);
         }
+    }
+
+    /// The job's next run, if it runs at all: where its phase is that of the moment in which the host's network namespace
+    /// was made.
+    pub fn defend_at(&mut self, at: Time) {
+        if self.defences.next != Time::NEVER {
+            self.defences.next = at;
+            self.clock.post(at, Alarm::Defend);
+        }
+    }
+
+    /// Since when chance has decided about the table, as no two kernels do alike: the first entry that drop_entry dropped.
+    pub fn chance_since(&self) -> Option<Time> {
+        self.defences.first_drop
     }
 
     /// The job.
     pub(super) fn defend(&mut self, now: Time) {
-        self.defences.running = false;
+        if now != self.defences.next {
+            return; // an alarm of another phase
+        }
+        self.defences.next = Time::NEVER;
         self.judge_defences(now);
         if self.defences.drops_entries {
             self.drop_random_entries(now);
@@ -121,6 +140,7 @@ impl Director {
             let Some(slot) = self.connections.any(self.stream.next_u64()) else { continue };
             let connection = self.connections.get(slot);
             if connection.controls == 0 && self.defences.dispensable(connection, now) {
+                self.defences.first_drop.get_or_insert(now);
                 self.discard(slot);
             }
         }

@@ -24,6 +24,8 @@ pub(super) struct Connections {
     /// Entries by the upper half of their client port. Clients' packets go to low ports and come from high ones: that
     /// one is nobody's reply is mostly seen here.
     by_port: [u32; 256],
+    /// The entry that was linked last; none before the first. While it is in the table it is the newest of its key.
+    latest: Slot,
     /// What backups were told of each entry, by slot; empty without a master.
     announced: Vec<Announced>,
 }
@@ -48,6 +50,7 @@ impl Connections {
             len: 0,
             portless: 0,
             by_port: [0; 256],
+            latest: Slot::NONE,
             announced: Vec::new(),
         }
     }
@@ -87,7 +90,7 @@ impl Connections {
     }
 
     /// The entry of a client's packet, templates excepted.
-    #[inline(always)] // once a packet
+    #[inline(always)] // once a packet that is not known by heart
     pub(super) fn find_request(&self, tuple: &Tuple) -> Option<Slot> {
         if let Some((slot, connection)) = self.likely(tuple.protocol, tuple.src, tuple.sport)
             && self.mapping(connection).virtual_ == (tuple.dst, tuple.dport)
@@ -158,6 +161,43 @@ impl Connections {
         let slot = Slot::new(self.index.likely(hash(protocol, client, port))?);
         let connection = self.entries.get(slot);
         has_key(connection, protocol, client, port).then_some((slot, connection))
+    }
+
+    /// What [`find_request`](Self::find_request) finds, for whoever has just found or made it: nothing is searched if it
+    /// was made.
+    pub(super) fn find_request_again(&self, tuple: &Tuple) -> Option<Slot> {
+        match self.latest(tuple.protocol, tuple.src, tuple.sport) {
+            Some((slot, connection))
+                if self.mapping(connection).virtual_ == (tuple.dst, tuple.dport)
+                    && !connection.is_template() =>
+            {
+                debug_assert_eq!(self.find_request(tuple), Some(slot));
+                Some(slot)
+            }
+            _ => self.find_request(tuple),
+        }
+    }
+
+    /// The same of [`find_reply`](Self::find_reply).
+    pub(super) fn find_reply_again(&self, tuple: &Tuple) -> Option<Slot> {
+        match self.latest(tuple.protocol, tuple.dst, tuple.dport) {
+            Some((slot, connection))
+                if self.answers_as(connection) == (tuple.src, tuple.sport) && !connection.is_template() =>
+            {
+                debug_assert_eq!(self.find_reply(tuple), Some(slot));
+                Some(slot)
+            }
+            _ => self.find_reply(tuple),
+        }
+    }
+
+    /// The newest entry under this key, if it is the one that was linked last.
+    #[inline]
+    fn latest(&self, protocol: u8, client: Addr, port: u16) -> Option<(Slot, &Connection)> {
+        let slot = self.latest.some()?;
+        let connection = self.entries.get(slot);
+        let is_it = connection.is(flag::HASHED) && has_key(connection, protocol, client, port);
+        is_it.then_some((slot, connection))
     }
 
     /// The newest entry under this key that `matches`.
@@ -315,6 +355,7 @@ impl Connections {
         if self.by_port[usize::from(port >> 8)] == 1 {
             self.changes(); // what could be nobody's reply may be one now
         }
+        self.latest = slot;
         let connection = self.get_mut(slot);
         connection.older = older;
         connection.flags |= flag::HASHED;

@@ -12,6 +12,7 @@ use crate::frames::{FrameId, Frames};
 use crate::host::Host;
 use crate::packet::{ETHERNET_OVERHEAD, Flags, Packet, Segment};
 use sim_core::Time;
+use std::hint::select_unpredictable;
 
 /// What a segment to be sent says.
 #[derive(Clone, Copy)]
@@ -264,7 +265,8 @@ fn write<'a>(
     *blank.segment = Segment {
         sport: socket.lport,
         dport: socket.rport,
-        seq: say.seq.unwrap_or(next),
+        // Every second segment says it: no processor can foresee which.
+        seq: select_unpredictable(say.seq.is_some(), say.seq.unwrap_or(0), next),
         ack: if say.flags.has(Flags::ACK) { socket.rcv_nxt } else { 0 },
         len: say.len as u16,
         window: shape.window,

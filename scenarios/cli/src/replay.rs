@@ -8,7 +8,7 @@ use crate::stopwatch::Stopwatch;
 use crate::terminal::print;
 use crate::test::files;
 use anyhow::{Context, Result, anyhow, bail};
-use replay::backend::{Backend, Done};
+use replay::backend::{Backend, BackendError, Done};
 use replay::fidelity::{Entry, Results};
 use replay::job::Job;
 use replay::pace::{Paced, paced};
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.vs.is_some() && args.backend != Who::Vm {
         bail!("--vs compares two kernels of virtual machines: leave --backend away");
     }
-    let (kernel, second) = (first_kernel(args), second_kernel(args)?);
+    let (kernel, second) = (first_kernel(args)?, second_kernel(args)?);
     let stop = Stop::listen()?;
     let mut verdicts = Vec::with_capacity(args.files.len());
     for file in files(&args.files)? {
@@ -112,7 +112,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         for kernel in std::iter::once(&kernel).chain(&second) {
             let (mut verdict, seen) = judge(args, &paced, kernel, &stop)?;
             if second.is_some() {
-                verdict.name = format!("{} on {}", verdict.name, verdict.by);
+                let image = kernel.image.file_name().unwrap_or_default().to_string_lossy();
+                let by = if verdict.by.is_empty() { &image } else { verdict.by.as_str() };
+                verdict.name = format!("{} on {by}", verdict.name);
             }
             if !(args.quiet && verdict.is_good()) {
                 print(&verdict.text())?;
@@ -184,26 +186,33 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn perform(args: &Args, kernel: &Kernel, stop: &Stop, rehearsed: &Rehearsed, phase: u64) -> Result<Done> {
     let job = Job { phase, ..rehearsed.job.clone() };
     let jobs = std::slice::from_ref(&job);
-    let mut done = match args.backend {
+    let done = match args.backend {
         Who::Vm => {
             let machine = Machine::new(kernel.clone(), own_program()?);
             Machine { interrupted: stop.flag(), ..machine }.perform(jobs)
         }
         Who::Kernel => ThisKernel { program: own_program()?, interrupted: stop.flag() }.perform(jobs),
         Who::Recorded => Ok(vec![Ok(recorded(args, rehearsed)?)]),
+    };
+    match done {
+        Ok(mut done) => done.pop().context("the agent did not answer"),
+        // That is this scenario's misfortune: the next one may do better.
+        Err(error @ BackendError::Silent { .. }) => Ok(Err(error.to_string())),
+        Err(error) => Err(anyhow!(error)),
     }
-    .map_err(|error| anyhow!(error))?;
-    done.pop().context("the agent did not answer")
 }
 
 /// Another phase of the timer wheel, whose second level turns every 32 ms.
 const OTHER_PHASE: u64 = 17_300_000;
 
 /// The kernel that was asked for.
-fn first_kernel(args: &Args) -> Kernel {
-    let own = args.kernel_image.clone().zip(args.modules.clone());
-    let own = own.map(|(image, modules)| Kernel { image, modules });
-    own.or_else(|| cached(&cache())).unwrap_or_default()
+fn first_kernel(args: &Args) -> Result<Kernel> {
+    if let Some((image, modules)) = args.kernel_image.clone().zip(args.modules.clone()) {
+        let own = Kernel { image, modules };
+        whole(&own)?;
+        return Ok(own);
+    }
+    Ok(cached(&cache()).unwrap_or_default())
 }
 
 /// The kernel of `--vs`.
@@ -219,12 +228,20 @@ fn second_kernel(args: &Args) -> Result<Option<Kernel>> {
             None => bail!("{}", missing(which)),
         },
     };
-    for path in [&kernel.image, &kernel.modules] {
-        if !path.exists() {
-            bail!("there is no {}", path.display());
-        }
-    }
+    whole(&kernel)?;
     Ok(Some(kernel))
+}
+
+/// Is it all there? The machine would tell too late, and in its own words.
+fn whole(kernel: &Kernel) -> Result<()> {
+    let Kernel { image, modules } = kernel;
+    if !image.is_file() {
+        bail!("there is no kernel image {}", image.display());
+    }
+    if !modules.join("kernel").is_dir() {
+        bail!("{} has no kernel modules: name the kernel's own lib/modules/VERSION", modules.display());
+    }
+    Ok(())
 }
 
 fn own_program() -> Result<PathBuf> {

@@ -34,6 +34,8 @@ pub struct Comparison {
     pub untaken: usize,
     /// Flows that were not compared, because a next hop never told the kernel's director its link address.
     pub undelivered: usize,
+    /// Decisions and listings that were not compared, because chance had dropped entries before.
+    pub chance: usize,
     /// Outcomes that were not compared, because the kernel itself does not repeat them.
     pub unsettled: usize,
     /// Everything that differs, in the order of time.
@@ -81,6 +83,14 @@ pub fn unsettled(first: &Transcript, second: &Transcript) -> BTreeSet<usize> {
     pairs.filter(|(_, (a, b))| a.end != b.end).map(|(index, _)| index).collect()
 }
 
+/// Has a kernel done otherwise in a second run, since an instant: chosen another server, or listed something else?
+pub fn differs_since(since: u64, job: &Job, first: &Transcript, second: &Transcript) -> bool {
+    let attempts = first.attempts.iter().zip(&second.attempts).zip(&job.attempts);
+    let mut later = attempts.filter(|(_, attempt)| attempt.at >= since);
+    let mut answers = first.answers.iter().zip(&second.answers).filter(|(answer, _)| answer.at >= since);
+    later.any(|((a, b), _)| a.server != b.server) || answers.any(|(a, b)| listing_difference(a, b).is_some())
+}
+
 /// What two kernels did with the same job, beside each other. Connections may go elsewhere because packets came in
 /// another order: whether a kernel decided wrongly is told by its own comparison with the simulation.
 pub fn parted(one: &Transcript, other: &Transcript) -> String {
@@ -110,6 +120,10 @@ impl Comparison {
                 self.untaken += 1;
                 continue;
             };
+            if fed.chance.is_some_and(|since| decision.time >= since) {
+                self.chance += 1;
+                continue;
+            }
             self.decisions += 1;
             made.push((decision, *host, job.servers[server].host));
             if *host != Some(job.servers[server].host) {
@@ -124,7 +138,11 @@ impl Comparison {
 
     fn listings(&mut self, seen: &Transcript, fed: &Fed) {
         for (number, answer) in &fed.answers {
-            self.listing(answer, &seen.answers[*number]);
+            if fed.chance.is_some_and(|since| answer.at >= since.as_nanos()) {
+                self.chance += 1;
+            } else {
+                self.listing(answer, &seen.answers[*number]);
+            }
         }
     }
 

@@ -8,7 +8,6 @@
 use crate::flows::{self, Flows, Questions};
 use crate::job::{Action, Job, Tap};
 use crate::transcript::{Answer, Transcript};
-use net_model::addr::Mac;
 use net_model::host::InterfaceId;
 use net_model::ipvs::Decision;
 use net_model::pcap::{Reader, Record};
@@ -36,6 +35,8 @@ pub struct Fed {
     pub seen: Flows,
     /// Whom the kernel's director asked for link addresses. The simulated one asks nobody.
     pub questions: Questions,
+    /// Since when chance has decided about its table.
+    pub chance: Option<Time>,
     /// Programs of its own take part, whose packets no card shows: it was not fed.
     pub is_busy: bool,
 }
@@ -73,7 +74,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
     if let Some(made) = seen.made.get(director) {
         replay.made_after(Duration::from_nanos(*made));
     }
-    let cards = cards(scenario, job, director, &replay);
+    let cards = cards(job, director, &replay);
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {
         while let Some((number, line)) =
@@ -94,6 +95,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
     }
     fed.count(&mut replay, &cards);
+    fed.chance = replay.chance_since();
     Ok(fed)
 }
 
@@ -101,17 +103,13 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
 struct Card {
     /// Index into the job's taps.
     tap: usize,
-    mac: Mac,
     interface: InterfaceId,
 }
 
-fn cards(scenario: &Scenario, job: &Job, director: usize, replay: &Replay<'_>) -> Vec<Card> {
-    let interfaces = &scenario.hosts[director].interfaces;
+fn cards(job: &Job, director: usize, replay: &Replay<'_>) -> Vec<Card> {
     let taps = job.taps.iter().enumerate().filter(|(_, tap)| tap.host == director);
-    let cards = taps.filter_map(|(tap, Tap { device, .. })| {
-        let mac = interfaces.iter().find(|interface| interface.name == *device)?.mac;
-        Some(Card { tap, mac, interface: replay.interface(device)? })
-    });
+    let cards =
+        taps.filter_map(|(tap, Tap { device, .. })| Some(Card { tap, interface: replay.interface(device)? }));
     cards.collect()
 }
 
@@ -130,7 +128,9 @@ impl Fed {
     /// Counts a captured packet if the kernel's director has sent it.
     fn count_seen(&mut self, packet: &Packet, replay: &Replay<'_>, cards: &[Card]) {
         let Ok(Read { frame, .. }) = decode(packet.link, &packet.bytes, packet.wire_len) else { return };
-        if !cards.iter().any(|card| card.tap == packet.tap && card.mac == frame.src) {
+        // A card may get another link address on the way.
+        let is_own = |card: &Card| card.tap == packet.tap && replay.mac(card.interface) == frame.src;
+        if !cards.iter().any(is_own) {
             return self.questions.answered(packet.tap, &frame);
         }
         self.questions.asked(packet.tap, &frame);

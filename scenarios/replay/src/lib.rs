@@ -27,6 +27,7 @@ pub mod vm;
 use compare::Comparison;
 use rehearse::Rehearsed;
 use scenarios::scenario::Scenario;
+use sim_core::Time;
 use transcript::Transcript;
 
 /// Holds a kernel's account of a rehearsed scenario against the simulation.
@@ -41,7 +42,14 @@ pub fn judge(
     seen: &Transcript,
     again: Option<&Transcript>,
 ) -> Result<Comparison, String> {
-    let fed = feed::feed(scenario, &rehearsed.job, seen)?;
+    let mut fed = feed::feed(scenario, &rehearsed.job, seen)?;
+    for director in &mut fed {
+        // What chance decides is left out where the kernel itself has shown that it does not repeat it.
+        let is_random = |since: &Time| {
+            again.is_some_and(|again| compare::differs_since(since.as_nanos(), &rehearsed.job, seen, again))
+        };
+        director.chance = director.chance.filter(is_random);
+    }
     let unsettled = again.map(|again| compare::unsettled(seen, again)).unwrap_or_default();
     Ok(compare::compare(&rehearsed.job, &rehearsed.simulated, seen, &fed, &unsettled))
 }

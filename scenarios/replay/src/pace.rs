@@ -173,6 +173,31 @@ events:
         assert_eq!(slower(90_000, Duration::from_secs(100)), 1);
     }
 
+    /// The queues of a scenario's cables, as they are set up.
+    fn queues(text: &str, cables: Cables) -> Vec<String> {
+        let loaded = scenarios::load::load_text("pace.yaml", "pace", text, std::path::Path::new("."));
+        let setup = plan_with(&loaded.expect("it is a scenario").scenario, cables).setup;
+        setup.iter().map(crate::script::line).filter(|line| line.contains("netem")).collect()
+    }
+
+    #[test]
+    fn few_packets_pass_cables_that_take_their_time() {
+        let paced = paced(&scenario(), &mut |_| true).unwrap().unwrap();
+        let lines = paced.rehearsed.job.setup.iter().map(crate::script::line);
+        let queues = lines.filter(|line| line.ends_with("netem delay 50us rate 1000000000bit limit 1000"));
+        assert_eq!(queues.count(), 2 * 6, "both ends of each cable");
+        assert_eq!((paced.slower, paced.rehearsed.hops < AFFORDABLE), (1, true));
+        assert_eq!(queues(TEXT, Cables::Long), Vec::<String>::new());
+    }
+
+    #[test]
+    fn slow_cables_always_make_packets_wait() {
+        let slow = TEXT.replace("clients:\n", "networks: {outside: {cable: {rate: 20Mbps}}}\nclients:\n");
+        let queues = queues(&slow, Cables::Long);
+        assert_eq!(queues.len(), 2 * 2, "{queues:?}");
+        assert!(queues.iter().all(|line| line.ends_with("netem rate 20000000bit limit 1000")), "{queues:?}");
+    }
+
     #[test]
     fn the_same_attempts_come_later() {
         let normal = rehearse(&scenario(), &mut |_| true).unwrap().unwrap();

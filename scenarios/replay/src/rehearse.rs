@@ -267,3 +267,33 @@ pub(crate) fn ip(addr: Addr) -> IpAddr {
         None => Ipv6Addr::from(addr.to_bits()).into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TEXT: &str = "
+cluster: {forwarding: dr, vips: 10.0.0.100, services: {port: 80, scheduler: rr}, server: {}, servers: {web1: {}}}
+clients: {some: {arrivals: {constant: 1/s}}}
+";
+
+    proptest! {
+        /// From the last look on no timer of a minute or two fires for more than a second and a half.
+        #[test]
+        fn the_last_look_is_far_from_the_next_timers(seconds in 1..3_000_u64, armed in 10..60_u64) {
+            let loaded = scenarios::load::load_text("a.yaml", "a", TEXT, std::path::Path::new("."));
+            let mut scenario = loaded.expect("it is a scenario").scenario;
+            scenario.duration = Duration::from_secs(seconds);
+            let look = end(&scenario, Looking { snapshots: 0, after_timers: true });
+            let settled = end(&scenario, Looking::default());
+            prop_assert!(look > settled && look < settled + Duration::from_millis(2_200));
+            let wheel = Wheel::new(250, Duration::from_nanos(UPTIME));
+            let armed = Time::from_nanos(look.as_nanos().saturating_sub(armed * 1_000_000_000));
+            for delay in [60, 120] {
+                let fires = wheel.fires_at(armed, Duration::from_secs(delay));
+                prop_assert!(fires < look || fires.since(look) > Duration::from_millis(1_500), "{fires:?} {look:?}");
+            }
+        }
+    }
+}

@@ -45,6 +45,13 @@ impl Verdict {
                 comparison.moved
             );
         }
+        if comparison.chance > 0 {
+            let _ = writeln!(
+                text,
+                "  {} decisions and listings are not compared: the kernel drops entries at random (drop_entry), and did otherwise in a second run",
+                comparison.chance
+            );
+        }
         if comparison.unsettled > 0 {
             let _ = writeln!(
                 text,
@@ -78,8 +85,9 @@ impl Verdict {
 
 /// A table, one line a scenario.
 pub fn table(verdicts: &[Verdict]) -> String {
+    let width = verdicts.iter().map(|verdict| verdict.name.len()).max().unwrap_or(0).max(32);
     let mut text = format!(
-        "{:<32} {:>11} {:>9} {:>9} {:>7} {:>8} {:>8} {:>7} {:>7}\n",
+        "{:<width$} {:>11} {:>9} {:>9} {:>7} {:>8} {:>8} {:>7} {:>7}\n",
         "scenario", "differences", "decisions", "packets", "flows", "listings", "outcomes", "moved", "s"
     );
     for verdict in verdicts {
@@ -87,7 +95,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
         let _ = match &verdict.result {
             Ok(c) => writeln!(
                 text,
-                "{name:<32} {:>11} {:>9} {:>9} {:>7} {:>8} {:>8} {:>7} {:>7.1}",
+                "{name:<width$} {:>11} {:>9} {:>9} {:>7} {:>8} {:>8} {:>7} {:>7.1}",
                 c.differences.len(),
                 c.decisions,
                 c.packets,
@@ -97,7 +105,7 @@ pub fn table(verdicts: &[Verdict]) -> String {
                 c.moved,
                 verdict.seconds
             ),
-            Err(why) => writeln!(text, "{name:<32} {}", why.lines().next().unwrap_or_default()),
+            Err(why) => writeln!(text, "{name:<width$} {}", why.lines().next().unwrap_or_default()),
         };
     }
     text

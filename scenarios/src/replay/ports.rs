@@ -20,6 +20,8 @@ pub(super) struct Port {
     place: Place,
     /// The director's link addresses, as far as the capture has shown them.
     own: Vec<Mac>,
+    /// The interface is called as in the scenario, so that its link address is known, also when a command changes it.
+    is_known: bool,
 }
 
 /// Where on the director the packets of an interface come in.
@@ -77,6 +79,12 @@ impl Replay<'_> {
         let Incoming { port, direction, ref frame, .. } = *incoming;
         let stack = &self.assembled.network.host(self.id()).stack;
         let port = &mut self.ports[port];
+        if let (true, Place::Here(interface)) = (port.is_known, port.place) {
+            let mac = stack.interface_at(interface).mac;
+            if !port.own.contains(&mac) {
+                port.own.push(mac);
+            }
+        }
         let is_sent = port.learn(stack, direction, frame);
         let is_for_it = port.takes(frame);
         let counter = match (port.place, &frame.body) {
@@ -94,7 +102,8 @@ impl Replay<'_> {
     /// Where the packets of an interface of the capture come in, by its name.
     fn port(&self, name: Option<&str>) -> Port {
         let host = self.assembled.network.host(self.id());
-        let mut port = Port { name: name.map(str::to_owned), place: Place::BySource, own: Vec::new() };
+        let mut port =
+            Port { name: name.map(str::to_owned), place: Place::BySource, own: Vec::new(), is_known: false };
         let Some(name) = name else { return port };
         let mut splits = name.match_indices('.').map(|(dot, _)| (&name[..dot], &name[dot + 1..]));
         let of_scenario = splits.find(|(host, _)| self.scenario.host(host).is_some());
@@ -112,9 +121,7 @@ impl Replay<'_> {
                 InterfaceKind::Ethernet => Place::Here(id),
                 _ => Place::Elsewhere,
             };
-            if of_scenario.is_some() {
-                port.own.push(interface.mac);
-            }
+            port.is_known = of_scenario.is_some();
         }
         port
     }

@@ -8,5 +8,6 @@ mod gallery;
 mod interrupted;
 mod lvsim;
 mod pcap;
+mod replaying;
 mod testing;
 mod tidy;

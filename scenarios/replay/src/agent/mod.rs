@@ -115,15 +115,8 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
     let mut reactor = Reactor::new()?;
     let mut servers = Servers::open(job, &mut spaces, &mut reactor)?;
     let mut clients = Clients::new(job);
-    let mut transcript = Transcript {
-        by: format!("Linux {}", rustix::system::uname().release().to_string_lossy()),
-        ..Transcript::default()
-    };
     reactor.begin(job);
-    transcript.uptime = reactor.zero - reactor.lag;
-    let booted = realtime() - monotonic() + reactor.lag;
-    transcript.made = spaces.made().into_iter().map(|at| at.saturating_sub(booted)).collect();
-    transcript.zero = realtime() + reactor.zero.saturating_sub(monotonic());
+    let mut transcript = begun(&spaces, &reactor);
     let mut happened = Vec::with_capacity(256);
     loop {
         while let Some((at, due)) = reactor.next_due() {
@@ -167,6 +160,18 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
                 }
             }
         }
+    }
+}
+
+/// An account of which only the beginning is known.
+fn begun(spaces: &Spaces, reactor: &Reactor) -> Transcript {
+    let booted = realtime() - monotonic() + reactor.lag;
+    Transcript {
+        by: format!("Linux {}", rustix::system::uname().release().to_string_lossy()),
+        uptime: reactor.zero - reactor.lag,
+        made: spaces.made().into_iter().map(|at| at.saturating_sub(booted)).collect(),
+        zero: realtime() + reactor.zero.saturating_sub(monotonic()),
+        ..Transcript::default()
     }
 }
 

@@ -8,6 +8,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 /// The namespace of the switches; no host is called that.
 const SWITCHES: &str = "lvsim.switches";
 
+/// So many hosts share the usual limits of their kernel.
+const SHARED_BY: usize = 64;
+
 /// The namespaces of a job. They are removed when this goes.
 pub(super) struct Spaces {
     /// The hosts' names, then that of the switches.
@@ -22,6 +25,7 @@ pub(super) struct Spaces {
 impl Spaces {
     /// The hosts, whose namespaces the job makes, and the switches, whose namespace is made here.
     pub(super) fn new(hosts: &[String]) -> Result<Spaces, AgentError> {
+        widen_neighbour_tables(hosts.len());
         let outside = namespace("/proc/self/ns/net")?;
         let names: Vec<String> = hosts.iter().cloned().chain([SWITCHES.to_owned()]).collect();
         let open = names.iter().map(|_| None).collect();
@@ -73,6 +77,21 @@ impl Drop for Spaces {
         let made: Vec<&str> = self.names.iter().filter(exists).map(String::as_str).collect();
         // Nobody is left to be told if it fails; what is in namespaces of the agent's own vanishes with it anyway.
         let _ = execute::netns("del", &made);
+    }
+}
+
+/// All hosts of a kernel share one limit for their neighbours, which Linux has for a single one: with many it is raised.
+/// Only a virtual machine lets itself be told so; in namespaces these settings do not exist.
+fn widen_neighbour_tables(hosts: usize) {
+    if hosts <= SHARED_BY {
+        return;
+    }
+    for (name, usual) in [("gc_thresh3", 1024), ("gc_thresh2", 512), ("gc_thresh1", 128)] {
+        for family in ["ipv4", "ipv6"] {
+            let path = format!("/proc/sys/net/{family}/neigh/default/{name}");
+            // A kernel that does not speak the family does not have it.
+            let _ = std::fs::write(path, (usual * hosts).to_string());
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The kernel modules that jobs need, each after those it depends on.
 //!
-//! A module says itself what it depends on (`depends=` in its `.modinfo`), so that nobody has to run `depmod` first.
+//! A module says itself what it depends on (`depends=` and `softdep=` in its `.modinfo`), so that nobody has to run
+//! `depmod` first.
 
 use crate::job::{Action, Job};
 use rustc_hash::FxHashMap;
+use std::io::Error;
 use std::path::{Path, PathBuf};
 
 /// What every guest needs.
@@ -24,7 +26,8 @@ const DEVICES: [(&str, &str); 7] = [
 /// The modules' files in the order in which they are loaded.
 pub(super) fn needed(folder: &Path, jobs: &[Job]) -> std::io::Result<Vec<PathBuf>> {
     let mut files = FxHashMap::default();
-    find(&folder.join("kernel"), &mut files)?;
+    find(&folder.join("kernel"), &mut files)
+        .map_err(|error| Error::new(error.kind(), format!("{}: {error}", folder.join("kernel").display())))?;
     let mut loaded = Vec::new();
     for name in ALWAYS.iter().map(|name| (*name).to_owned()).chain(wanted(jobs)) {
         load(&name, &files, &mut loaded)?;
@@ -121,13 +124,22 @@ fn load(name: &str, files: &FxHashMap<String, PathBuf>, loaded: &mut Vec<PathBuf
     Ok(())
 }
 
-/// What a module depends on.
+/// What a module depends on, or asks for: `depends=a,b` and `softdep=pre: c d post: e`.
 fn dependencies(module: &[u8]) -> Vec<String> {
-    let mark = b"\0depends=";
-    let Some(at) = module.windows(mark.len()).position(|window| window == mark) else { return Vec::new() };
-    let names = module[at + mark.len()..].split(|byte| *byte == 0).next().unwrap_or_default();
-    let names = String::from_utf8_lossy(names);
-    names.split(',').filter(|name| !name.is_empty()).map(Into::into).collect()
+    let asked = said(module, b"\0softdep=pre:");
+    let asked = asked.split_whitespace().take_while(|word| !word.ends_with(':'));
+    // A method of the kernel's cryptography is asked for by its own name; the plain implementation is NAME_generic.
+    let asked = asked.flat_map(|name| [name.to_owned(), format!("{name}_generic")]);
+    let needed = said(module, b"\0depends=");
+    let needed = needed.split(',').filter(|name| !name.is_empty()).map(str::to_owned);
+    asked.chain(needed).collect()
+}
+
+/// What stands behind a mark in `.modinfo`.
+fn said(module: &[u8], mark: &[u8]) -> String {
+    let Some(at) = module.windows(mark.len()).position(|window| window == mark) else { return String::new() };
+    let text = module[at + mark.len()..].split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 #[cfg(test)]
@@ -140,5 +152,17 @@ mod tests {
         assert_eq!(dependencies(module), ["nf_conntrack", "libcrc32c"]);
         assert!(dependencies(b"\0depends=\0name=x\0").is_empty());
         assert!(dependencies(b"nothing").is_empty());
+    }
+
+    #[test]
+    fn what_a_module_asks_for_comes_before_it() {
+        let module = b"\x7fELF\0softdep=pre: crc32c post: late\0depends=libb\0";
+        assert_eq!(dependencies(module), ["crc32c", "crc32c_generic", "libb"]);
+    }
+
+    #[test]
+    fn a_folder_without_modules_is_named() {
+        let error = needed(Path::new("/nowhere"), &[]).expect_err("there is no such folder");
+        assert!(error.to_string().contains("/nowhere/kernel"), "{error}");
     }
 }

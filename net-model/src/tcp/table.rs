@@ -62,9 +62,9 @@ impl ShortKey {
         let (own, other) = (self.rest as u16, (self.rest >> 16) as u16);
         let ports = u32::from(own ^ other);
         let addresses = u64::from(a ^ b) << 32 | u64::from(a.wrapping_add(b));
-        let pair = mix(addresses ^ 0x9e37_79b9_7f4a_7c15, u64::from(ports >> 2) ^ 0xe703_7ed1_a0b4_28db);
+        let pair = mix(addresses ^ 0x9e37_79b9_7f4a_7c15, u64::from(ports >> 1) ^ 0xe703_7ed1_a0b4_28db);
         let neighbours = mix(pair, 0xd6e8_feb8_6659_fd93) as u32;
-        neighbours << 3 | (ports & 3) << 1 | u32::from(own > other)
+        neighbours << 2 | (ports & 1) << 1 | u32::from(own > other)
     }
 }
 

@@ -279,8 +279,18 @@ fn read_records(file: &Path) -> Result<Vec<Record>> {
 }
 
 fn report(args: &Args, tally: &Tally) -> Result<()> {
-    let Tally { cases, exchanges, decisions, listings, commands, different, unsettled, unrepeated, .. } =
-        tally;
+    let Tally {
+        cases,
+        exchanges,
+        decisions,
+        listings,
+        commands,
+        different,
+        unsettled,
+        unrepeated,
+        agreed_again,
+        ..
+    } = tally;
     if args.quiet && *different == 0 {
         return Ok(());
     }
@@ -293,7 +303,10 @@ fn report(args: &Args, tally: &Tally) -> Result<()> {
             write!(text, "; {unsettled} cases depended on the phase of kernel timers and were not judged");
     }
     if *unrepeated > 0 {
-        let _ = write!(text, "; {unrepeated} answers were left out: the kernel does not repeat them itself");
+        let _ = write!(
+            text,
+            "; {unrepeated} answers were left out: the kernel does not repeat them itself, and {agreed_again} of its second ones are the simulation's"
+        );
     }
     print(&text)
 }

@@ -45,6 +45,8 @@ pub struct Tally {
     pub unsettled: u64,
     /// Fates and listings that were left out, because the witness itself does not repeat them.
     pub unrepeated: usize,
+    /// Those of them that the witness had as the simulation has them when it was asked again.
+    pub agreed_again: usize,
     /// The number of the first case that was not played.
     pub next: u64,
 }
@@ -59,6 +61,7 @@ impl Tally {
         self.commands += trial.case.commands();
         self.different += u64::from(!findings.differences.is_empty());
         self.unrepeated += findings.unrepeated;
+        self.agreed_again += findings.agreed_again;
     }
 }
 

@@ -200,6 +200,7 @@ mod tests {
         assert_eq!((first.different, first.unrepeated, cases, again), (0, 2, 2, 2));
         let (more, cases, again) = play(0..4);
         assert_eq!((more.different, more.unrepeated, cases, again), (0, 4, 2, 2));
+        assert_eq!(more.agreed_again, 4, "the second time the witness told the truth");
         assert_eq!(play(0..4), (more, 0, 0));
         let records = read(std::str::from_utf8(&file).expect("JSON is text")).expect("our own records");
         assert_eq!(records.len(), 4, "the second account of a case takes the place of the first");

@@ -35,6 +35,8 @@ pub struct Findings {
     pub listings: usize,
     /// Fates and listings that were left out, because the witness itself does not repeat them.
     pub unrepeated: usize,
+    /// Those of them that the witness had as the simulation has them when it was asked again.
+    pub agreed_again: usize,
     /// Everything that differs, in order of time.
     pub differences: Vec<Difference>,
 }
@@ -60,6 +62,14 @@ pub trait Witness {
     /// It could not see them.
     fn testify_again(&mut self, _trials: &[Trial]) -> Result<Vec<Transcript>, BackendError> {
         Ok(Vec::new())
+    }
+}
+
+impl Findings {
+    /// A witness does not repeat something; when asked again it may have agreed.
+    fn leave_out(&mut self, has_agreed: bool) {
+        self.unrepeated += 1;
+        self.agreed_again += usize::from(has_agreed);
     }
 }
 
@@ -117,10 +127,9 @@ impl Trial {
             if fate(ours) == fate(theirs) {
                 continue;
             }
-            if second.is_some_and(|second| fate(&second.attempts[index]) != fate(theirs)) {
-                findings.unrepeated += 1;
-            } else {
-                findings.differences.push(self.fates(index, ours, (testimony, theirs)));
+            match second.map(|second| fate(&second.attempts[index])).filter(|again| *again != fate(theirs)) {
+                Some(again) => findings.leave_out(again == fate(ours)),
+                None => findings.differences.push(self.fates(index, ours, (testimony, theirs))),
             }
         }
         for (at, line) in self.case.runs() {
@@ -128,8 +137,8 @@ impl Trial {
             findings.listings += usize::from(line.starts_with("ipvsadm -L"));
             let Some(text) = listing_difference(&ours, &theirs) else { continue };
             let again = second.map(|second| said(second, at, line));
-            if again.is_some_and(|again| listing_difference(&again, &theirs).is_some()) {
-                findings.unrepeated += 1;
+            if let Some(again) = again.filter(|again| listing_difference(again, &theirs).is_some()) {
+                findings.leave_out(listing_difference(&ours, &again).is_none());
                 continue;
             }
             let text = format!("director# {line}  (- {}, + {})\n{text}", self.simulated.by, testimony.by);

@@ -54,7 +54,7 @@ pub struct Neighbour<H> {
     pub(super) due: Time,
     /// The instant for which it is in the queue of timers; never if it is not.
     pub(super) posted: Time,
-    /// In a box, so that whether there is an entry at all is told in front, too.
+    /// In a box: whether there is an entry is then told in front, too.
     pub(super) waiting: Box<Queue<H>>,
 }
 
@@ -75,7 +75,6 @@ impl Header {
 const _: () =
     assert!(std::mem::offset_of!(Neighbour<u32>, addr) == 64 && size_of::<Option<Neighbour<u32>>>() == 128);
 
-/// What waits for a link address.
 #[derive(Clone, Debug)]
 pub(super) struct Queue<H> {
     pub(super) items: VecDeque<Waiting<H>>,
@@ -172,7 +171,7 @@ impl<H> Neighbours<H> {
         self.use_settled(now, id, confirms).map(|entry| entry.mac)
     }
 
-    /// The same by the entry's number: the entry, which also has the header of its frames; none if there is no such entry.
+    /// The same by the entry's number: the entry itself; none if there is no such entry.
     #[inline(always)] // a part of every way out
     pub(super) fn use_settled(
         &mut self,

@@ -6,11 +6,11 @@
 //! table; what was remembered before is then worth nothing.
 
 use super::Director;
-use super::connection::{Slot, Tuple, flag};
+use super::connection::{Connection, Slot, Tuple, flag};
 use super::forwarding::{tunnel_overhead, wrap};
 use super::mapping::MappingId;
 use super::state::{self, Signal};
-use super::table::has_key;
+use super::table::{Connections, has_key};
 use super::tcp_state::Kind;
 use super::verdict::Surroundings;
 use crate::addr::Addr;
@@ -191,5 +191,44 @@ impl Director {
             self.assure(control);
         }
         true
+    }
+}
+
+impl Connections {
+    /// What [`find_request`](Self::find_request) finds, for whoever has just found or made it: nothing is searched if it
+    /// was made.
+    pub(super) fn find_request_again(&self, tuple: &Tuple) -> Option<Slot> {
+        match self.latest(tuple.protocol, tuple.src, tuple.sport) {
+            Some((slot, connection))
+                if self.mapping(connection).virtual_ == (tuple.dst, tuple.dport)
+                    && !connection.is_template() =>
+            {
+                debug_assert_eq!(self.find_request(tuple), Some(slot));
+                Some(slot)
+            }
+            _ => self.find_request(tuple),
+        }
+    }
+
+    /// The same of [`find_reply`](Self::find_reply).
+    pub(super) fn find_reply_again(&self, tuple: &Tuple) -> Option<Slot> {
+        match self.latest(tuple.protocol, tuple.dst, tuple.dport) {
+            Some((slot, connection))
+                if self.answers_as(connection) == (tuple.src, tuple.sport) && !connection.is_template() =>
+            {
+                debug_assert_eq!(self.find_reply(tuple), Some(slot));
+                Some(slot)
+            }
+            _ => self.find_reply(tuple),
+        }
+    }
+
+    /// The newest entry under this key, if it is the one that was linked last.
+    #[inline]
+    fn latest(&self, protocol: u8, client: Addr, port: u16) -> Option<(Slot, &Connection)> {
+        let slot = self.latest.some()?;
+        let connection = self.get(slot);
+        let is_it = connection.is(flag::HASHED) && has_key(connection, protocol, client, port);
+        is_it.then_some((slot, connection))
     }
 }

@@ -3,7 +3,7 @@
 //! Connection timers are lazy. A packet only writes down when its entry is due (`Connection::expires`); the entry
 //! keeps one alarm in the agenda, and an alarm that rings too early is posted again.
 
-use super::connection::Slot;
+use super::connection::{Connection, Slot, flag};
 use super::service::ServiceId;
 use sim_core::{Agenda, Duration, Time, Timers};
 
@@ -105,5 +105,43 @@ impl Clock {
     /// Bytes of heap memory, roughly.
     pub(super) fn memory(&self) -> usize {
         self.agenda.len() * size_of::<(Time, Alarm)>()
+    }
+}
+
+impl Connection {
+    /// Sets the timer to the entry's timeout from now on. `slot` is its own.
+    #[inline(always)] // once a packet
+    pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
+        self.armed = now;
+        self.flags &= !(flag::DUE | flag::KEPT);
+        if now + Duration::from_secs(u64::from(self.timeout)) < self.alarm {
+            self.set_alarm(slot, clock);
+        }
+    }
+
+    /// The same for a template, of which more is known: a kernel timer that would fire at the same instant as before stays
+    /// where it is among those of that instant. (Connections would have to be asked with each packet.)
+    pub(super) fn rearm_template(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
+        let fires = |entry: &Connection| clock.fires(entry.armed, entry.expires());
+        let before = fires(self);
+        let kept = {
+            let mut after = self.clone();
+            after.armed = now;
+            after.flags &= !flag::DUE;
+            fires(&after) == before
+        };
+        self.rearm(now, slot, clock);
+        if kept {
+            self.flags |= flag::KEPT;
+        }
+    }
+
+    /// Sets the alarm for when the timer fires, unless an earlier one is set.
+    pub(super) fn set_alarm(&mut self, slot: Slot, clock: &mut Clock) {
+        let at = clock.fires(self.armed, self.expires());
+        if at < self.alarm {
+            self.alarm = at;
+            clock.post(at, Alarm::Connection(slot));
+        }
     }
 }

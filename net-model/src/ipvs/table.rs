@@ -3,13 +3,13 @@
 //! Entries are found by (protocol, client address, client port); of two that match the newer wins. The
 //! [index](super::index) knows the newest entry of each such key, the older ones follow it in a list.
 
-use super::clock::{Alarm, Clock};
+use super::clock::Clock;
 use super::connection::{Connection, NewConnection, Slot, Tuple, flag};
 use super::entries::Entries;
 use super::index::Index;
 use super::mapping::{Mapping, Mappings};
 use crate::addr::Addr;
-use sim_core::{Duration, Time};
+use sim_core::Time;
 
 /// The table.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Connections {
     /// one is nobody's reply is mostly seen here.
     by_port: [u32; 256],
     /// The entry that was linked last; none before the first. While it is in the table it is the newest of its key.
-    latest: Slot,
+    pub(super) latest: Slot,
     /// What backups were told of each entry, by slot; empty without a master.
     announced: Vec<Announced>,
 }
@@ -144,7 +144,7 @@ impl Connections {
 
     /// The source of the packets of an entry's server.
     #[inline(always)]
-    fn answers_as(&self, connection: &Connection) -> (Addr, u16) {
+    pub(super) fn answers_as(&self, connection: &Connection) -> (Addr, u16) {
         self.mapping(connection).speaker(connection.method())
     }
 
@@ -161,43 +161,6 @@ impl Connections {
         let slot = Slot::new(self.index.likely(hash(protocol, client, port))?);
         let connection = self.entries.get(slot);
         has_key(connection, protocol, client, port).then_some((slot, connection))
-    }
-
-    /// What [`find_request`](Self::find_request) finds, for whoever has just found or made it: nothing is searched if it
-    /// was made.
-    pub(super) fn find_request_again(&self, tuple: &Tuple) -> Option<Slot> {
-        match self.latest(tuple.protocol, tuple.src, tuple.sport) {
-            Some((slot, connection))
-                if self.mapping(connection).virtual_ == (tuple.dst, tuple.dport)
-                    && !connection.is_template() =>
-            {
-                debug_assert_eq!(self.find_request(tuple), Some(slot));
-                Some(slot)
-            }
-            _ => self.find_request(tuple),
-        }
-    }
-
-    /// The same of [`find_reply`](Self::find_reply).
-    pub(super) fn find_reply_again(&self, tuple: &Tuple) -> Option<Slot> {
-        match self.latest(tuple.protocol, tuple.dst, tuple.dport) {
-            Some((slot, connection))
-                if self.answers_as(connection) == (tuple.src, tuple.sport) && !connection.is_template() =>
-            {
-                debug_assert_eq!(self.find_reply(tuple), Some(slot));
-                Some(slot)
-            }
-            _ => self.find_reply(tuple),
-        }
-    }
-
-    /// The newest entry under this key, if it is the one that was linked last.
-    #[inline]
-    fn latest(&self, protocol: u8, client: Addr, port: u16) -> Option<(Slot, &Connection)> {
-        let slot = self.latest.some()?;
-        let connection = self.entries.get(slot);
-        let is_it = connection.is(flag::HASHED) && has_key(connection, protocol, client, port);
-        is_it.then_some((slot, connection))
     }
 
     /// The newest entry under this key that `matches`.
@@ -392,44 +355,6 @@ impl Connections {
             at = self.get(at).older.some().expect("the list holds all entries of the key");
         }
         self.get_mut(at)
-    }
-}
-
-impl Connection {
-    /// Sets the timer to the entry's timeout from now on. `slot` is its own.
-    #[inline(always)] // once a packet
-    pub(super) fn rearm(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
-        self.armed = now;
-        self.flags &= !(flag::DUE | flag::KEPT);
-        if now + Duration::from_secs(u64::from(self.timeout)) < self.alarm {
-            self.set_alarm(slot, clock);
-        }
-    }
-
-    /// The same for a template, of which more is known: a kernel timer that would fire at the same instant as before stays
-    /// where it is among those of that instant. (Connections would have to be asked with each packet.)
-    pub(super) fn rearm_template(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
-        let fires = |entry: &Connection| clock.fires(entry.armed, entry.expires());
-        let before = fires(self);
-        let kept = {
-            let mut after = self.clone();
-            after.armed = now;
-            after.flags &= !flag::DUE;
-            fires(&after) == before
-        };
-        self.rearm(now, slot, clock);
-        if kept {
-            self.flags |= flag::KEPT;
-        }
-    }
-
-    /// Sets the alarm for when the timer fires, unless an earlier one is set.
-    fn set_alarm(&mut self, slot: Slot, clock: &mut Clock) {
-        let at = clock.fires(self.armed, self.expires());
-        if at < self.alarm {
-            self.alarm = at;
-            clock.post(at, Alarm::Connection(slot));
-        }
     }
 }
 

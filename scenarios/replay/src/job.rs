@@ -87,6 +87,28 @@ pub struct Server {
     pub backlog: u32,
     /// All requests are served at once and share the workers; otherwise first come, first served.
     pub shares: bool,
+    /// So many times faster than one of speed 1 it works, in billionths.
+    #[serde(default = "usual", skip_serializing_if = "is_usual")]
+    pub speed: u64,
+}
+
+/// The speed of most servers.
+pub const USUAL: u64 = 1_000_000_000;
+
+fn usual() -> u64 {
+    USUAL
+}
+
+fn is_usual(speed: &u64) -> bool {
+    *speed == USUAL
+}
+
+impl Server {
+    /// How long it works on what takes a server of speed 1 so many nanoseconds.
+    pub fn needs(&self, work: u64) -> u64 {
+        let time = u128::from(work) * u128::from(USUAL) / u128::from(self.speed.max(1));
+        u64::try_from(time).unwrap_or(u64::MAX)
+    }
 }
 
 /// An attempt of a client.
@@ -114,7 +136,7 @@ pub struct Attempt {
     pub ping: Option<u64>,
     /// It is served at once, whatever the workers do.
     pub held: bool,
-    /// How long a worker works on it.
+    /// How long a worker of speed 1 works on it, or how long it is held.
     pub work: u64,
     /// Bytes of the answer.
     pub response: u32,

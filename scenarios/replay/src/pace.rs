@@ -211,7 +211,10 @@ events:
             let late = slow.at.abs_diff(normal.at * 8);
             assert!(late < 1_000, "{late}");
             assert_eq!(slow.local, normal.local);
-            assert!(slow.work.abs_diff(normal.work * 8) <= 8, "but for roundings");
+            assert!(slow.work.abs_diff(normal.work) <= 8, "but for roundings");
+        }
+        for (slow, normal) in slow.job.servers.iter().zip(&normal.job.servers) {
+            assert_eq!(slow.needs(1_000), 8 * normal.needs(1_000));
         }
         assert_eq!(slow.job.events[0].at, 8_000_000_000);
         let timeout = slow.job.attempts.iter().find_map(|attempt| attempt.timeout);

@@ -1,6 +1,6 @@
 //! The simulation does a scenario first: what it draws becomes the job for a kernel, what it sees its own transcript.
 
-use crate::job::{Action, Attempt, Close, Command, Job, Server, Tap, Timed, UPTIME};
+use crate::job::{Action, Attempt, Close, Command, Job, Server, Tap, Timed, UPTIME, USUAL};
 use crate::plan::{plan, speaks_ipv6};
 use crate::transcript::{Answer, End, Outcome, Transcript};
 use net_model::addr::Addr;
@@ -167,6 +167,7 @@ fn servers(scenario: &Scenario) -> Vec<((u32, u32), Server)> {
                 workers: spec.workers,
                 backlog: spec.backlog,
                 shares: spec.discipline == Discipline::ProcessorSharing,
+                speed: ((spec.speed * USUAL as f64).round() as u64).max(1),
             };
             all.push(((number as u32, index as u32), server));
         }
@@ -193,6 +194,9 @@ fn attempt(scenario: &Scenario, line: &ledger::Attempt) -> Attempt {
     let trace = |group: &&scenarios::scenario::ClientGroup| {
         group.host == line.host as usize && matches!(group.spec.arrivals, Arrivals::Trace(_))
     };
+    let held = scenario.clients.iter().any(|group| trace(&group));
+    let server = line.server.filter(|_| !held);
+    let speed = server.map_or(1.0, |(host, index)| scenario.hosts[host as usize].servers[index as usize].speed);
     Attempt {
         host: line.host as usize,
         at: line.begun.as_nanos(),
@@ -209,8 +213,9 @@ fn attempt(scenario: &Scenario, line: &ledger::Attempt) -> Attempt {
         },
         timeout: line.timeout.map(Duration::as_nanos),
         ping: line.ping.map(Duration::as_nanos),
-        held: scenario.clients.iter().any(|group| trace(&group)),
-        work: line.work.map_or(0, Duration::as_nanos),
+        held,
+        // Whoever takes it on the kernel may be faster or slower than the server that took it here.
+        work: (line.work.map_or(0, Duration::as_nanos) as f64 * speed).round() as u64,
         response: line.response_bytes,
     }
 }

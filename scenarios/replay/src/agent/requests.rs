@@ -3,7 +3,7 @@
 use super::clients::{Clients, FILLING, datagrams};
 use super::servers::Servers;
 use super::{Due, Reactor};
-use crate::job::Close;
+use crate::job::{Attempt, Close};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send, sendto};
@@ -157,7 +157,11 @@ impl Servers<'_> {
     /// Somebody works on it.
     pub(super) fn work(&mut self, slot: usize, reactor: &mut Reactor, clients: &Clients<'_>) {
         let request = self.requests.get(slot);
-        let work = request.attempt.map_or(0, |attempt| clients.attempt(attempt).work);
+        let server = self.programs[request.server].spec;
+        let work = request.attempt.map_or(0, |attempt| {
+            let Attempt { work, held, .. } = *clients.attempt(attempt);
+            if held { work } else { server.needs(work) }
+        });
         reactor.post(reactor.now() + work, Due::Served(slot, self.requests.life(slot)));
     }
 

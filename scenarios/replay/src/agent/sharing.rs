@@ -22,7 +22,8 @@ impl Servers<'_> {
         request.has_worker = true;
         let (server, life) = (request.server, self.requests.life(slot));
         let attempt = self.requests.get(slot).attempt;
-        let work = attempt.map_or(0, |attempt| clients.attempt(attempt).work);
+        let spec = self.programs[server].spec;
+        let work = spec.needs(attempt.map_or(0, |attempt| clients.attempt(attempt).work));
         let program = &mut self.programs[server];
         program.advance(reactor.now());
         program.busy += 1;

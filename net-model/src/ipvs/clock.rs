@@ -122,16 +122,9 @@ impl Connection {
     /// The same for a template, of which more is known: a kernel timer that would fire at the same instant as before stays
     /// where it is among those of that instant. (Connections would have to be asked with each packet.)
     pub(super) fn rearm_template(&mut self, now: Time, slot: Slot, clock: &mut Clock) {
-        let fires = |entry: &Connection| clock.fires(entry.armed, entry.expires());
-        let before = fires(self);
-        let kept = {
-            let mut after = self.clone();
-            after.armed = now;
-            after.flags &= !flag::DUE;
-            fires(&after) == before
-        };
+        let before = clock.fires(self.armed, self.expires());
         self.rearm(now, slot, clock);
-        if kept {
+        if clock.fires(self.armed, self.expires()) == before {
             self.flags |= flag::KEPT;
         }
     }

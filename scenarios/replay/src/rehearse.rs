@@ -196,7 +196,8 @@ fn attempt(scenario: &Scenario, line: &ledger::Attempt) -> Attempt {
     };
     let held = scenario.clients.iter().any(|group| trace(&group));
     let server = line.server.filter(|_| !held);
-    let speed = server.map_or(1.0, |(host, index)| scenario.hosts[host as usize].servers[index as usize].speed);
+    let speed =
+        server.map_or(1.0, |(host, index)| scenario.hosts[host as usize].servers[index as usize].speed);
     Attempt {
         host: line.host as usize,
         at: line.begun.as_nanos(),

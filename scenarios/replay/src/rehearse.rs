@@ -239,6 +239,7 @@ fn transcript(
         stdout: answer.output.stdout.clone(),
         stderr: answer.output.stderr.clone(),
         status: answer.output.status,
+        ..Answer::default()
     });
     let notes = rehearsal.run.notes.iter().map(|note| Answer {
         at: note.at.as_nanos(),

@@ -67,6 +67,9 @@ pub enum End {
 pub struct Answer {
     /// When, in nanoseconds from the beginning.
     pub at: u64,
+    /// When the answer was there at the latest: what came in since `at` may be in it, or not. 0 if nothing came in.
+    #[serde(default)]
+    pub done: u64,
     /// The host, or none beside them.
     pub host: Option<String>,
     /// The command line.

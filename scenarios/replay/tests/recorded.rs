@@ -90,3 +90,25 @@ fn a_kernel_that_decides_otherwise_is_noticed() {
     }
     assert!(comparison.differences[1].text.contains("  +   -> 10.0.0.21:8080"));
 }
+
+/// A packet that comes while the kernel writes its answer may be in it, or not.
+#[test]
+fn a_look_takes_its_time() {
+    let gallery = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gallery");
+    let loaded = scenarios::load::load(&gallery.join("drain-weight-zero.yaml")).expect("it is a scenario");
+    let paced = paced(&loaded.scenario, &mut |_| true).expect("hosts take it").expect("nobody stops it");
+    let text =
+        std::fs::read_to_string(gallery.join("recorded/drain-weight-zero.json")).expect("it was recorded");
+    let differences = |begun_earlier: u64, takes: u64| {
+        let mut seen = Recording::read(&text, &paced.rehearsed.job).expect("it is of this scenario");
+        let look = &mut seen.answers[20];
+        look.at -= begun_earlier;
+        look.done = look.at + takes;
+        let judged = replay::judge(&paced.scenario, &paced.rehearsed, &seen, None);
+        judged.expect("captures can be read").differences.len()
+    };
+    const SECOND: u64 = 1_000_000_000;
+    assert_eq!(differences(0, 0), 0);
+    assert_eq!(differences(SECOND, 0), 1, "a second before, fewer connections were in the table");
+    assert_eq!(differences(SECOND, SECOND), 0);
+}

@@ -287,7 +287,8 @@ impl Token {
 fn look(command: &Command, spaces: &mut Spaces, reactor: &Reactor) -> Answer {
     let begun = reactor.now();
     let said = execute::run(spaces, command, begun);
-    if execute::is_file(command) { said } else { Answer { at: reactor.now(), ..said } }
+    let done = reactor.now();
+    if execute::is_file(command) { Answer { done, ..said } } else { Answer { at: done, ..said } }
 }
 
 /// Raises the limit of open files as far as the kernel lets it: each connection has two here.

@@ -15,7 +15,8 @@ impl Network {
     /// its cable sees the link go down and forgets who was there.
     ///
     /// When it comes up, the switch notices a moment after the host has: what `arp_notify` announces at once gets lost at
-    /// a port that does not forward yet. [seen: the request is there on the port of the bridge, and on no other]
+    /// a port that does not forward yet. [seen: the request is there on the port of the bridge, and on no other] What
+    /// `ndisc_notify` announces comes later, and is heard. [recorded: 32-ipv6-ndisc-notify]
     pub fn set_interface_up(&mut self, host: HostId, interface: InterfaceId, up: bool) {
         let Network { hosts, cx, .. } = self;
         let on = &mut hosts[host.0 as usize];
@@ -29,12 +30,13 @@ impl Network {
         for frame in change.dropped {
             cx.drop(Place::Host(host.0), frame, DropReason::InterfaceDown);
         }
-        for announcement in &change.announce {
-            on.send_ask(cx, announcement);
-        }
+        let (at_once, later): (Vec<_>, Vec<_>) =
+            change.announce.iter().partition(|announcement| matches!(announcement, Ask::Arp(_)));
+        at_once.into_iter().for_each(|announcement| on.send_ask(cx, announcement));
         if let Some(cable) = cable.filter(|_| up) {
             cx.wiring.set_link_up(cx.now, cable.outgoing, cable.incoming, true, &mut cx.agenda);
         }
+        later.into_iter().for_each(|announcement| on.send_ask(cx, announcement));
         on.arm_timers(cx);
     }
 

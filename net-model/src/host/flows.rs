@@ -129,7 +129,8 @@ impl Host {
         self.input_closely(cx, iif, frame);
     }
 
-    /// A packet without a tunnel, if its flow is not known by heart. What becomes of the packet may teach how to treat the next.
+    /// A packet without a tunnel, if its flow is not known by heart. What becomes of the packet may teach how to treat
+    /// the next.
     #[inline(never)]
     pub(super) fn director_input_and_learn(&mut self, cx: &mut Cx, iif: InterfaceId, frame: FrameId) {
         let interface = self.stack.interface_at(iif);

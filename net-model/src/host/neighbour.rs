@@ -2,8 +2,9 @@
 //!
 //! `ip neigh show` prints it. A packet for an unknown next hop waits while three broadcasts ask, one a second; a known
 //! address is trusted for a while (REACHABLE), then used on sufferance (STALE) and, once used, checked by three unicast
-//! probes (DELAY, PROBE). ARP packets and neighbour discovery change entries by the rules in [`Neighbours::update`]; upper layers confirm them.
-//! Simplified: the collection of old entries (`gc_thresh1`) happens when a new one is made, not by a timer of its own.
+//! probes (DELAY, PROBE). ARP packets and neighbour discovery change entries by the rules in [`Neighbours::update`];
+//! upper layers confirm them. Simplified: the collection of old entries (`gc_thresh1`) happens when a new one is made,
+//! not by a timer of its own.
 
 use super::interface::InterfaceId;
 pub use super::neighbour_state::NeighbourState;

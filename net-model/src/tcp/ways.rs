@@ -117,8 +117,8 @@ impl Sockets {
         None
     }
 
-    /// The tables have let in a segment with this tag, in a frame to this link address, for a socket: others may come in, too. Not those to and from
-    /// addresses that are listed.
+    /// The tables have let in a segment with this tag, in a frame to this link address, for a socket: others may come
+    /// in, too. Not those to and from addresses that are listed.
     pub(super) fn admit(&mut self, id: SocketId, tag: u32, to: Mac, pass: u32) {
         let socket = self.pool.get(id.0);
         let is_plain = !(socket.local.is_listed() || socket.remote.is_listed());

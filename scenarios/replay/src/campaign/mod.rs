@@ -1,10 +1,11 @@
 //! The campaign: many random cases, each played by the simulation and by somebody else, and compared.
 //!
 //! A [case](case::Case) is [drawn](draw::draw) from its seed and number, becomes an [ordinary scenario](files), and is
-//! put on [trial](trial::Trial): the simulation plays it, a [witness](trial::Witness) plays it (a kernel, a recording, a
-//! deliberately wrong simulator), and what they say about it must agree: who served each exchange and how it ended, what
-//! every command printed, the director's tables at the end. Cases in which something depends on when exactly a kernel
-//! timer fires are drawn anew, and what a witness itself does not repeat is left out. A counterexample is [made small](smallest).
+//! put on [trial](trial::Trial): the simulation plays it, a [witness](trial::Witness) plays it (a kernel, a recording,
+//! a deliberately wrong simulator), and what they say about it must agree: who served each exchange and how it ended,
+//! what every command printed, the director's tables at the end. Cases in which something depends on when exactly a
+//! kernel timer fires are drawn anew, and what a witness itself does not repeat is left out. A counterexample is
+//! [made small](smallest).
 
 pub mod case;
 pub mod draw;

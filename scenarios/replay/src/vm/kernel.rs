@@ -89,9 +89,16 @@ pub fn fetch(cache: &Path, package: &str) -> Result<Kernel, FetchError> {
 
 /// The package that has the image: the one that this one depends on, or this one itself.
 fn newest(package: &str) -> Result<String, FetchError> {
-    let text = run(Command::new("apt-cache").args(["depends", "--no-suggests", package]))?;
+    let said = run(Command::new("apt-cache").args(["depends", "--no-suggests", package]));
+    let text = match said {
+        Err(FetchError::Program(_, why)) if why.contains("No packages found") => String::new(),
+        said => said?,
+    };
     image_in(package, &text).ok_or_else(|| {
-        FetchError::Strange(format!("apt knows no {package}; run `apt-get update` on a Debian machine"))
+        FetchError::Strange(format!(
+            "apt knows no {package}; run `apt-get update` on a Debian machine; `apt-cache search '^linux-image'` lists \
+             the packages that it knows"
+        ))
     })
 }
 

@@ -59,6 +59,7 @@ mod taker;
 mod testing;
 pub mod tunnel;
 pub mod vlan;
+mod waiting;
 
 pub(crate) use account::describe;
 pub(crate) use interface::NO_PASS;

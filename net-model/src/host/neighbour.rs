@@ -10,6 +10,7 @@ use super::interface::InterfaceId;
 pub use super::neighbour_state::NeighbourState;
 use super::policy::{Policy, Thresholds};
 use super::reachability::Solicitation;
+use super::waiting::Waiting;
 use crate::addr::{Addr, Mac};
 use crate::link::LinkId;
 use crate::switch::Path;
@@ -17,7 +18,7 @@ use rustc_hash::FxHashMap;
 use sim_core::{Duration, Time, Timers};
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 /// An entry of the neighbour cache. Ids of deleted entries are used again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -56,7 +57,7 @@ pub struct Neighbour<H> {
     /// The instant for which it is in the queue of timers; never if it is not.
     pub(super) posted: Time,
     /// In a box: whether there is an entry is then told in front, too.
-    pub(super) waiting: Box<Queue<H>>,
+    pub(super) waiting: Box<Waiting<H>>,
 }
 
 /// What the frames to a neighbour have in common beside its link address: what Linux keeps with an entry as its
@@ -75,19 +76,6 @@ impl Header {
 
 const _: () =
     assert!(std::mem::offset_of!(Neighbour<u32>, addr) == 64 && size_of::<Option<Neighbour<u32>>>() == 128);
-
-#[derive(Clone, Debug)]
-pub(super) struct Queue<H> {
-    pub(super) items: VecDeque<Waiting<H>>,
-    bytes: u32,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Waiting<H> {
-    pub(super) item: H,
-    pub(super) source: Addr,
-    pub(super) truesize: u32,
-}
 
 /// The answer of [`Neighbours::resolve`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -263,7 +251,7 @@ impl<H> Neighbours<H> {
             probes: 0,
             due: Time::NEVER,
             posted: Time::NEVER,
-            waiting: Box::new(Queue { items: VecDeque::new(), bytes: 0 }),
+            waiting: Box::default(),
             is_router: false,
         };
         let id = match self.free.pop() {
@@ -298,41 +286,13 @@ impl<H> Neighbours<H> {
         Lookup::Wait { id, ask: (policy.broadcasts() > 0).then_some(ask) }
     }
 
-    /// Lets an item wait. The oldest ones that no longer fit come out.
-    pub(super) fn hold(
-        &mut self,
-        id: NeighbourId,
-        item: H,
-        source: Addr,
-        truesize: u32,
-        limit: u32,
-        dropped: &mut Vec<H>,
-    ) {
-        let waiting = &mut self.get_mut(id).waiting;
-        while waiting.bytes.saturating_add(truesize) > limit {
-            let Some(oldest) = waiting.items.pop_front() else { break };
-            waiting.bytes -= oldest.truesize;
-            dropped.push(oldest.item);
-        }
-        waiting.bytes += truesize;
-        waiting.items.push_back(Waiting { item, source, truesize });
-    }
-
-    /// The oldest waiting item.
-    pub(super) fn pop_waiting(&mut self, id: NeighbourId) -> Option<H> {
-        let waiting = &mut self.get_mut(id).waiting;
-        let oldest = waiting.items.pop_front()?;
-        waiting.bytes -= oldest.truesize;
-        Some(oldest.item)
-    }
-
     /// Deletes an entry; what waited comes out.
     pub(super) fn remove(&mut self, id: NeighbourId, dropped: &mut Vec<H>) {
         let entry = self.entries[id.0 as usize].take().expect("a neighbour is deleted once");
         self.epoch = self.epoch.wrapping_add(1);
         self.index.remove(&(entry.addr, entry.interface));
         self.free.push(id.0);
-        dropped.extend(entry.waiting.items.into_iter().map(|w| w.item));
+        dropped.extend(entry.waiting.into_items());
     }
 
     /// Deletes the entries for which `which` holds; what waited comes out.
@@ -366,7 +326,7 @@ impl<H> Neighbours<H> {
             | NeighbourState::Probe
             | NeighbourState::Permanent => false,
         };
-        self.remove_where(|entry| entry.waiting.items.is_empty() && is_old(entry), &mut Vec::new());
+        self.remove_where(|entry| !entry.is_awaited() && is_old(entry), &mut Vec::new());
     }
 
     pub(super) fn arm(&mut self, now: Time, id: NeighbourId, delay: Duration) {

@@ -245,21 +245,6 @@ impl<H> super::neighbour::Neighbour<H> {
             self.header.path = Path::NONE;
         }
     }
-
-    /// The source address of the packet that has waited longest.
-    pub(super) fn oldest_source(&self) -> Option<Addr> {
-        self.waiting.items.front().map(|w| w.source)
-    }
-
-    /// How many items wait for its link address.
-    pub fn waiting_count(&self) -> usize {
-        self.waiting.items.len()
-    }
-
-    /// Does anything wait for its link address?
-    pub(super) fn is_awaited(&self) -> bool {
-        !self.waiting.items.is_empty()
-    }
 }
 
 #[cfg(test)]

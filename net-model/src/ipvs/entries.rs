@@ -3,8 +3,9 @@
 
 use super::connection::{Connection, Slot};
 
-/// Entries of a page, which has 64 KiB.
-const PAGE: usize = 1 << 10;
+/// Entries of a page, which has 8 KiB: it is filled when it is made, and its last entry shall be taken before the cache
+/// has forgotten that.
+const PAGE: usize = 1 << 7;
 
 type Page = Box<[Connection; PAGE]>;
 

@@ -110,9 +110,10 @@ impl Index {
     #[inline(always)] // once a packet
     pub(super) fn likely(&self, hash: u32) -> Option<u32> {
         let bucket = &self.buckets[self.home(hash)];
-        let cell = bucket.tagged(hash as u8).trailing_zeros() as usize / 8 % CELLS;
+        let tagged = bucket.tagged(hash as u8);
+        let cell = tagged.trailing_zeros() as usize / 8 % CELLS;
         let (rest, value) = (bucket.rests[cell], bucket.values[cell]);
-        (rest == (hash >> 8) as u16 && value != FREE).then_some(value)
+        (tagged != 0 && rest == (hash >> 8) as u16 && value != FREE).then_some(value)
     }
 
     /// Reads from the bucket of a hash, so that a look-up soon after finds it near.

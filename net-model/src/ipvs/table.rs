@@ -188,7 +188,7 @@ impl Connections {
         let mapping = self.mappings.acquire(&new.mapping);
         let slot = self.entries.insert(Connection::new(now, new, mapping));
         if new.flags & flag::ONE_PACKET == 0 {
-            self.link(slot);
+            self.link(slot, (new.protocol, new.client.0, new.client.1));
         }
         slot
     }
@@ -220,7 +220,8 @@ impl Connections {
         let connection = self.get_mut(slot);
         connection.client_port = port;
         connection.flags &= !flag::NO_CLIENT_PORT;
-        self.link(slot);
+        let (protocol, client) = (connection.protocol, connection.client);
+        self.link(slot, (protocol, client, port));
     }
 
     /// Sets the timer to "now": the entry goes with the next tick, unless others hang on it.
@@ -293,10 +294,9 @@ impl Connections {
             + self.announced.capacity() * size_of::<Announced>()
     }
 
-    /// Puts an entry in front of those with the same key.
-    fn link(&mut self, slot: Slot) {
-        let c = self.get(slot);
-        let (protocol, client, port) = (c.protocol, c.client, c.client_port);
+    /// Puts an entry in front of those with the same key. That is its own: to read it where it has just been written
+    /// would mean to wait for its memory.
+    fn link(&mut self, slot: Slot, (protocol, client, port): (u8, Addr, u16)) {
         let hash = hash(protocol, client, port);
         let found = self
             .index

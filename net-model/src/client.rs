@@ -129,7 +129,11 @@ impl Host {
             None => self.source_towards(target.addr).ok_or(Failure::Unreachable)?,
         };
         let host = self.id;
-        let local = (0..PORT_TRIES).map(|_| (source, self.next_port())).find(|local| free(host, *local));
+        let mut ports = (0..PORT_TRIES).map(|_| (source, self.next_port()));
+        let local = ports.find(|local| {
+            cx.sockets.read_ahead(host, *local, (target.addr, target.port));
+            free(host, *local)
+        });
         local.map(|local| (local, target)).ok_or(Failure::NoPort)
     }
 

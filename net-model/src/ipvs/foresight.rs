@@ -30,6 +30,17 @@ impl Connections {
         }
     }
 
+    /// Clients take ports in turn. With every eighth port of a client the places of this port and of the next seven are
+    /// fetched from memory: waiting for four cache lines at once takes no longer than waiting for one.
+    #[inline(always)] // once a connection
+    pub(super) fn read_ahead(&self, tuple: &Tuple) {
+        if tuple.sport.is_multiple_of(8) {
+            for ahead in [0, 2, 4, 6] {
+                black_box(self.index.glance(hash(tuple.protocol, tuple.src, tuple.sport + ahead)));
+            }
+        }
+    }
+
     /// The hash that a packet will be looked for under: a server's by the client's port it goes to, if some client has
     /// one like it.
     fn foreseen(&self, tuple: &Tuple) -> u32 {

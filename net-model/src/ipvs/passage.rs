@@ -85,6 +85,9 @@ impl Director {
         host: &impl Surroundings,
         hook: Hook,
     ) -> Verdict {
+        if seen.opens {
+            self.connections.read_ahead(&seen.tuple);
+        }
         if let Some(verdict) = self.reply(now, packet, seen) {
             return verdict;
         }

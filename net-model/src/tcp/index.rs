@@ -58,6 +58,11 @@ impl Index {
         self.lines.capacity() * size_of::<Line>()
     }
 
+    /// Reads from the line of a hash, so that a look-up soon after finds it near.
+    pub(super) fn glance(&self, hash: u32) -> u32 {
+        self.lines.get(self.home(hash)).map_or(0, |line| line.0[COUNTS])
+    }
+
     /// Finds the record with this hash that `is_it`.
     #[inline]
     pub(super) fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {

@@ -14,6 +14,7 @@ use super::ways::{Way, Ways};
 use crate::addr::Addr;
 use crate::pool::{NONE, Pool};
 use sim_core::{Time, Timers};
+use std::hint::black_box;
 
 /// What identifies a socket: host, TCP or UDP, own and other address and port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,6 +230,19 @@ impl Sockets {
         let local = (self.shorts.find(key.local.0)?, key.local.1);
         let remote = (self.shorts.find(key.remote.0)?, key.remote.1);
         self.look_up(ShortKey::new(key.host, key.udp, local, remote))
+    }
+
+    /// Clients take ports in turn. With every eighth own port the places of this port and of the next seven are fetched
+    /// from memory: waiting for four cache lines at once takes no longer than waiting for one.
+    pub(crate) fn read_ahead(&self, host: u32, (own, port): (Addr, u16), (other, to): (Addr, u16)) {
+        if port.is_multiple_of(8)
+            && let (Some(own), Some(other)) = (Short::of(own), Short::of(other))
+        {
+            for ahead in [0, 2, 4, 6] {
+                let key = ShortKey::new(host, false, (own, port + ahead), (other, to));
+                black_box(self.index.glance(key.hash()));
+            }
+        }
     }
 
     #[inline(never)]

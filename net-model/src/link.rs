@@ -10,7 +10,7 @@
 //! by an event at the instant at which it reaches the transmitter.
 
 use crate::frames::FrameId;
-use crate::ring::Ring;
+use crate::ring::{Held, Ring};
 use crate::spec::LinkSpec;
 use crate::verdict::DropReason;
 use sim_core::{Duration, Stream, Time};
@@ -87,6 +87,13 @@ pub(crate) struct Queued {
     pub(crate) at: Time,
     pub(crate) frame: FrameId,
     pub(crate) bytes: u32,
+}
+
+impl Held for Queued {
+    #[inline(always)] // once a frame
+    fn take(&mut self) -> Queued {
+        Queued { at: self.at, frame: std::mem::take(&mut self.frame), bytes: self.bytes }
+    }
 }
 
 /// A frame in the transmitter.

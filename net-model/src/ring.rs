@@ -1,6 +1,13 @@
 //! A queue whose first value stands in front: most queues of a network hold one value at a time. The others follow in a
 //! ring whose length is a power of two: what each frame passes twice is a mask and an index.
 
+/// A value that a ring holds.
+pub(crate) trait Held: Default {
+    /// Takes the value away: what is left is worth nothing. It should move part by part. As a whole it would go through
+    /// memory, where each part would have to be waited for.
+    fn take(&mut self) -> Self;
+}
+
 /// A first-in, first-out queue of values of which there is an empty one.
 #[derive(Debug, Default)]
 pub(crate) struct Ring<T> {
@@ -13,7 +20,7 @@ pub(crate) struct Ring<T> {
     len: u32,
 }
 
-impl<T: Default> Ring<T> {
+impl<T: Held> Ring<T> {
     /// How many values wait.
     #[inline(always)]
     pub(crate) fn len(&self) -> usize {
@@ -60,12 +67,13 @@ impl<T: Default> Ring<T> {
             return None;
         }
         self.len -= 1;
-        if self.len == 0 {
-            return Some(std::mem::take(&mut self.first));
+        let first = self.first.take();
+        if self.len > 0 {
+            let place = self.second as usize & self.slots.len().wrapping_sub(1);
+            self.second = self.second.wrapping_add(1);
+            self.first = self.slots[place].take();
         }
-        let place = self.second as usize & self.slots.len().wrapping_sub(1);
-        self.second = self.second.wrapping_add(1);
-        Some(std::mem::replace(&mut self.first, std::mem::take(&mut self.slots[place])))
+        Some(first)
     }
 
     /// Puts a value behind those for which `is_earlier` holds: the first so many of the queue. Its place in the queue.
@@ -118,6 +126,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::VecDeque;
+
+    impl Held for u32 {
+        fn take(&mut self) -> u32 {
+            std::mem::take(self)
+        }
+    }
 
     #[derive(Clone, Debug)]
     enum Step {

@@ -4,16 +4,15 @@
 //! order ([`crate::feed`])? And did the clients see what they see in the simulation, where the order of packets that
 //! arrive nearly at once may be another?
 
+use crate::decided::{Decided, kernel_host};
 use crate::feed::Fed;
 use crate::flows::{Flow, Flows};
 use crate::history::{self, Made};
 use crate::job::Job;
 use crate::rehearse::SNAPSHOT;
 use crate::transcript::{Answer, Outcome, Transcript};
-use net_model::ipvs::Decision;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
 
 /// What was compared, and what differs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -108,30 +107,24 @@ pub fn parted(one: &Transcript, other: &Transcript) -> String {
 impl Comparison {
     /// Each decision of a fed director against the server that took the connection on the kernel.
     fn decisions(&mut self, job: &Job, seen: &Transcript, fed: &Fed) {
-        let mut attempts: BTreeMap<(bool, SocketAddr, SocketAddr), VecDeque<usize>> = BTreeMap::new();
-        for (index, attempt) in job.attempts.iter().enumerate() {
-            attempts.entry((attempt.udp, attempt.local, attempt.remote)).or_default().push_back(index);
-        }
         let mut made: Vec<Made<'_>> = Vec::with_capacity(fed.decisions.len());
-        for (decision, host) in &fed.decisions {
-            let key = (decision.protocol == 17, socket(decision.client), socket(decision.target));
-            let Some(index) = attempts.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
-            let Some(server) = seen.attempts[index].server else {
+        for decided in &fed.decisions {
+            let Some(kernel) = kernel_host(job, seen, decided.attempt) else {
                 self.untaken += 1;
                 continue;
             };
-            if fed.chance.is_some_and(|since| decision.time >= since) {
+            if fed.chance.is_some_and(|since| decided.decision.time >= since) {
                 self.chance += 1;
                 continue;
             }
             self.decisions += 1;
-            made.push((decision, *host, job.servers[server].host));
-            if *host != Some(job.servers[server].host) {
-                let mut text = decision_text(job, index, decision, *host, job.servers[server].host);
+            made.push((decided, kernel));
+            if decided.host != Some(kernel) {
+                let mut text = decision_text(job, decided, kernel);
                 if self.differences.is_empty() {
                     text += &history::before(job, seen, fed.director, &made);
                 }
-                self.differences.push(Difference { at: decision.time.as_nanos(), text });
+                self.differences.push(Difference { at: decided.decision.time.as_nanos(), text });
             }
         }
     }
@@ -243,9 +236,9 @@ fn outcome_text(job: &Job, index: usize, simulation: &Outcome, kernel: &Outcome)
 }
 
 /// Who chose whom, and what the simulated director had to choose from.
-fn decision_text(job: &Job, index: usize, decision: &Decision, host: Option<usize>, kernel: usize) -> String {
-    let attempt = &job.attempts[index];
-    let chosen = host.map_or("nobody", |host| &job.hosts[host]);
+fn decision_text(job: &Job, decided: &Decided, kernel: usize) -> String {
+    let (index, attempt) = (decided.attempt, &job.attempts[decided.attempt]);
+    let chosen = decided.host.map_or("nobody", |host| &job.hosts[host]);
     let mut text = format!(
         "connection {} from {} to {}\n  simulation: {chosen}\n  kernel:     {}\n  the simulated director's table:",
         index + 1,
@@ -253,7 +246,7 @@ fn decision_text(job: &Job, index: usize, decision: &Decision, host: Option<usiz
         attempt.remote,
         job.hosts[kernel]
     );
-    for candidate in decision.candidates.iter().take(16) {
+    for candidate in &decided.decision.candidates {
         let _ = write!(
             text,
             "\n    {} weight {} active {} inactive {}: {}",
@@ -265,11 +258,6 @@ fn decision_text(job: &Job, index: usize, decision: &Decision, host: Option<usiz
         );
     }
     text
-}
-
-fn socket((addr, port): (net_model::addr::Addr, u16)) -> SocketAddr {
-    let ip: IpAddr = crate::rehearse::ip(addr);
-    SocketAddr::new(ip, port)
 }
 
 fn outcome(job: &Job, outcome: &Outcome) -> String {

@@ -4,13 +4,14 @@
 //! order ([`crate::feed`])? And did the clients see what they see in the simulation, where the order of packets that
 //! arrive nearly at once may be another?
 
-use crate::decided::{Decided, kernel_host};
+use crate::decided::{Decided, Kernel};
 use crate::feed::Fed;
 use crate::flows::{Flow, Flows};
-use crate::history::{self, Made};
+use crate::history;
 use crate::job::Job;
 use crate::rehearse::SNAPSHOT;
 use crate::transcript::{Answer, Outcome, Transcript};
+use net_model::ipvs::endpoint;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -29,7 +30,7 @@ pub struct Comparison {
     pub outcomes: usize,
     /// Attempts that another server took than in the simulation's own run.
     pub moved: usize,
-    /// Decisions about connections that no server ever took.
+    /// Decisions about connections that no server ever took, which the kernel did not tell.
     pub untaken: usize,
     /// Flows that were not compared, because a next hop never told the kernel's director its link address.
     pub undelivered: usize,
@@ -105,27 +106,37 @@ pub fn parted(one: &Transcript, other: &Transcript) -> String {
 }
 
 impl Comparison {
-    /// Each decision of a fed director against the server that took the connection on the kernel.
+    /// Each decision of a fed director against what is known of the kernel's.
     fn decisions(&mut self, job: &Job, seen: &Transcript, fed: &Fed) {
-        let mut made: Vec<Made<'_>> = Vec::with_capacity(fed.decisions.len());
+        let is_chance = |at: u64| fed.chance.is_some_and(|since| at >= since.as_nanos());
+        let mut made: Vec<&Decided> = Vec::with_capacity(fed.decisions.len());
         for decided in &fed.decisions {
-            let Some(kernel) = kernel_host(job, seen, decided.attempt) else {
+            let at = decided.decision.time.as_nanos();
+            if decided.kernel == Kernel::Unknown {
                 self.untaken += 1;
                 continue;
-            };
-            if fed.chance.is_some_and(|since| decided.decision.time >= since) {
+            }
+            if is_chance(at) {
                 self.chance += 1;
                 continue;
             }
             self.decisions += 1;
-            made.push((decided, kernel));
-            if decided.host != Some(kernel) {
-                let mut text = decision_text(job, decided, kernel);
+            made.push(decided);
+            if decided.differs() {
+                let mut text = decision_text(job, decided);
                 if self.differences.is_empty() {
                     text += &history::before(job, seen, fed.director, &made);
                 }
-                self.differences.push(Difference { at: decided.decision.time.as_nanos(), text });
+                self.differences.push(Difference { at, text });
             }
+        }
+        for one in fed.unasked.iter().filter(|one| !is_chance(one.at)) {
+            self.decisions += 1;
+            let text = format!(
+                "connection from {} to {}\n  simulation: no decision\n  kernel:     {}",
+                one.client, one.service, one.server
+            );
+            self.differences.push(Difference { at: one.at, text });
         }
     }
 
@@ -236,21 +247,21 @@ fn outcome_text(job: &Job, index: usize, simulation: &Outcome, kernel: &Outcome)
 }
 
 /// Who chose whom, and what the simulated director had to choose from.
-fn decision_text(job: &Job, decided: &Decided, kernel: usize) -> String {
-    let (index, attempt) = (decided.attempt, &job.attempts[decided.attempt]);
-    let chosen = decided.host.map_or("nobody", |host| &job.hosts[host]);
+fn decision_text(job: &Job, decided: &Decided) -> String {
+    let decision = &decided.decision;
+    let [client, service] = [decision.client, decision.target].map(|(addr, port)| endpoint(addr, port));
+    let number = decided.attempt.map_or(String::new(), |attempt| format!("{} ", attempt + 1));
     let mut text = format!(
-        "connection {} from {} to {}\n  simulation: {chosen}\n  kernel:     {}\n  the simulated director's table:",
-        index + 1,
-        attempt.local,
-        attempt.remote,
-        job.hosts[kernel]
+        "connection {number}from {client} to {service}\n  simulation: {}\n  kernel:     {}\n  the simulated \
+         director's table:",
+        decided.choice(job),
+        decided.kernels_choice(job)
     );
     for candidate in &decided.decision.candidates {
         let _ = write!(
             text,
             "\n    {} weight {} active {} inactive {}: {}",
-            net_model::ipvs::endpoint(candidate.key.addr, candidate.key.port),
+            endpoint(candidate.key.addr, candidate.key.port),
             candidate.weight,
             candidate.active,
             candidate.inactive,

@@ -6,10 +6,10 @@
 //! is a different question, and a different answer is no error. So the question is made the same.
 
 use crate::compare::listing_difference;
-use crate::decided::{Attempts, Decided};
+use crate::decided::{Decided, Known};
 use crate::flows::{self, Flows, Questions};
 use crate::job::{Action, Job, Tap};
-use crate::transcript::{Answer, Transcript};
+use crate::transcript::{Answer, Chosen, Transcript};
 use net_model::host::InterfaceId;
 use net_model::pcap::{Reader, Record};
 use net_model::wire::{LinkType, Read, decode};
@@ -27,8 +27,10 @@ pub struct Fed {
     pub director: usize,
     /// Packets that were captured.
     pub packets: u64,
-    /// Its decisions about the job's attempts, in order.
+    /// Its decisions of which something is known, in order.
     pub decisions: Vec<Decided>,
+    /// Connections that the kernel's director made although the simulated one decided nothing.
+    pub unasked: Vec<Chosen>,
     /// Its answers to the job's looks at it, with their numbers in the job.
     pub answers: Vec<(usize, Answer)>,
     /// What it sent.
@@ -78,7 +80,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
     }
     let cards = cards(job, director, &replay);
     let hosts: BTreeMap<&str, usize> = job.hosts.iter().map(String::as_str).zip(0..).collect();
-    let mut attempts = Attempts::new(job, seen);
+    let mut known = Known::new(job, seen, director);
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {
         let now = packet.time.as_nanos();
@@ -94,7 +96,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         let name = format!("{name}.{}", job.taps[packet.tap].device);
         let made = replay.packet(&packet.record(&name));
         let host_of = |addr| hosts.get(replay.name_of(addr)?).copied();
-        fed.decisions.extend(made.into_iter().filter_map(|decision| attempts.decided(decision, host_of)));
+        fed.decisions.extend(made.into_iter().filter_map(|decision| known.decided(decision, host_of)));
         fed.count(&mut replay, &cards);
         fed.count_seen(packet, &replay, &cards);
     }
@@ -102,6 +104,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
     }
     fed.count(&mut replay, &cards);
+    fed.unasked = known.rest();
     fed.chance = replay.chance_since();
     Ok(fed)
 }

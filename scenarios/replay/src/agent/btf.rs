@@ -3,53 +3,96 @@
 //! kernel itself ends.
 
 const MAGIC: u16 = 0xeb9f;
-/// A structure, among the kinds of types.
+/// Kinds of types: structures, functions, their prototypes.
 const STRUCT: u32 = 4;
+const FUNCTION: u32 = 12;
+const PROTOTYPE: u32 = 13;
 
-/// The structures of a kernel, or of one of its modules.
+/// The types of a kernel, or of one of its modules.
 pub(super) struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
-    /// The strings of the kernel itself, which come first in those of a module.
-    shared: &'a [u8],
+    /// The kernel's own types, whose numbers and strings come before those of a module.
+    kernel: Option<&'a Btf<'a>>,
+}
+
+/// A type, as its first words.
+struct Type<'a> {
+    name: u32,
+    info: u32,
+    /// Its size, or the number of another type.
+    size: u32,
+    rest: &'a [u8],
 }
 
 impl<'a> Btf<'a> {
     /// The kernel's own; none if it is not understood.
     pub(super) fn of_kernel(file: &'a [u8]) -> Option<Btf<'a>> {
         let (types, strings) = sections(file)?;
-        Some(Btf { types, strings, shared: &[] })
+        Some(Btf { types, strings, kernel: None })
     }
 
     /// That of a module of this kernel.
-    pub(super) fn of_module(&self, file: &'a [u8]) -> Option<Btf<'a>> {
+    pub(super) fn of_module(&'a self, file: &'a [u8]) -> Option<Btf<'a>> {
         let (types, strings) = sections(file)?;
-        Some(Btf { types, strings, shared: self.strings })
+        Some(Btf { types, strings, kernel: Some(self) })
     }
 
     /// Where a member lies in a structure, in bytes; none if there is no such member.
     pub(super) fn offset(&self, structure: &str, member: &str) -> Option<u32> {
-        let mut rest = self.types;
-        loop {
-            let [name, info, _size] = words(rest)?;
-            let (kind, count) = (info >> 24 & 31, (info & 0xffff) as usize);
-            let members = rest.get(12..)?;
-            if kind == STRUCT && self.is_called(name, structure) {
-                let mut members = members.chunks_exact(12).take(count).filter_map(words);
-                let [_, _, bits] = members.find(|[name, ..]| self.is_called(*name, member))?;
-                // With bit fields in the structure, the upper byte says how many bits one has.
-                return Some(if info >> 31 == 1 { bits & 0x00ff_ffff } else { bits } / 8);
-            }
-            rest = members.get(beyond(kind, count)..)?;
+        let found =
+            self.types().find(|one| one.kind() == STRUCT && self.name(one.name) == structure.as_bytes())?;
+        let mut members = found.rest.chunks_exact(12).filter_map(words);
+        let [_, _, bits] = members.find(|[name, ..]| self.name(*name) == member.as_bytes())?;
+        // With bit fields in the structure, the upper byte says how many bits one has.
+        Some(if found.info >> 31 == 1 { bits & 0x00ff_ffff } else { bits } / 8)
+    }
+
+    /// The names of a function's parameters, in order.
+    pub(super) fn parameters(&self, function: &str) -> Option<Vec<&[u8]>> {
+        let is_it = |one: &Type<'_>| one.kind() == FUNCTION && self.name(one.name) == function.as_bytes();
+        let prototype =
+            self.numbered(self.types().find(is_it)?.size).filter(|one| one.kind() == PROTOTYPE)?;
+        let names =
+            prototype.rest.chunks_exact(8).map(|one| u32::from_le_bytes([one[0], one[1], one[2], one[3]]));
+        Some(names.map(|name| self.name(name)).collect())
+    }
+
+    /// The types, in the order of their numbers.
+    fn types(&self) -> impl Iterator<Item = Type<'a>> + use<'a> {
+        let mut left = self.types;
+        std::iter::from_fn(move || {
+            let [name, info, size] = words(left)?;
+            let beyond = beyond(info >> 24 & 31, (info & 0xffff) as usize);
+            let rest = left.get(12..12 + beyond)?;
+            left = &left[12 + beyond..];
+            Some(Type { name, info, size, rest })
+        })
+    }
+
+    /// The type of a number. Those of the kernel count from one, those of a module go on there.
+    fn numbered(&self, number: u32) -> Option<Type<'a>> {
+        let before = self.kernel.map_or(0, |kernel| kernel.types().count());
+        match (number as usize).checked_sub(before + 1) {
+            Some(index) => self.types().nth(index),
+            None => self.kernel.and_then(|kernel| kernel.numbered(number)),
         }
     }
 
-    fn is_called(&self, name: u32, wanted: &str) -> bool {
-        let (at, shared) = (name as usize, self.shared.len());
-        let text = if at < shared { self.shared.get(at..) } else { self.strings.get(at - shared..) };
-        text.is_some_and(|text| {
-            text.strip_prefix(wanted.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
-        })
+    /// A name, by where it begins; nothing if it is nowhere.
+    fn name(&self, at: u32) -> &'a [u8] {
+        let (at, before) = (at as usize, self.kernel.map_or(0, |kernel| kernel.strings.len()));
+        let strings = match self.kernel {
+            Some(kernel) if at < before => kernel.strings.get(at..),
+            _ => self.strings.get(at - before..),
+        };
+        strings.and_then(|text| text.split(|byte| *byte == 0).next()).unwrap_or_default()
+    }
+}
+
+impl Type<'_> {
+    fn kind(&self) -> u32 {
+        self.info >> 24 & 31
     }
 }
 
@@ -117,12 +160,21 @@ mod tests {
 
     #[test]
     fn a_module_goes_on_where_the_kernel_ends() {
-        let kernel = file(&[], "\0net\0");
-        // `conn` is among the module's own strings, `net` among the kernel's.
-        let module = file(&[&[2, info(13, 1), 0, 1, 1], &[5, info(STRUCT, 1), 8, 1, 1, 16]], "conn\0");
+        let kernel = file(&[&[1, info(1, 0), 4, 32]], "\0net\0");
+        // `conn` and `make` are among the module's own strings, `net` among the kernel's. Type 3 is the prototype.
+        let module = file(
+            &[
+                &[5, info(STRUCT, 1), 8, 1, 1, 16],
+                &[0, info(PROTOTYPE, 2), 1, 5, 1, 1, 1],
+                &[10, info(FUNCTION, 0), 3],
+            ],
+            "conn\0make\0",
+        );
         let kernel = Btf::of_kernel(&kernel).expect("it is a description");
         let btf = kernel.of_module(&module).expect("it is a description");
-        assert_eq!(btf.offset("conn", "net"), Some(2));
+        assert_eq!((btf.offset("conn", "net"), btf.offset("make", "net")), (Some(2), None));
+        assert_eq!(btf.parameters("make"), Some(vec![&b"conn"[..], b"net"]));
+        assert_eq!((btf.parameters("conn"), kernel.parameters("make")), (None, None));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The kernel's own word on each decision: a probe where IPVS makes a connection.
 //!
-//! `ip_vs_conn_new(param, family, address, port, flags, destination, mark)` is called for each new connection; a kprobe
-//! writes its arguments into the trace. Where the members of the structures lie the kernel's own description says
-//! ([`super::btf`]). A kernel without one of them has no such word: then the servers that take connections are asked.
+//! `ip_vs_conn_new` is called for each new connection; a kprobe writes its arguments into the trace. What they are, and
+//! where the members of structures lie, the kernel's own description says ([`super::btf`]). A kernel without one of them has no such word: then the servers that take connections are asked.
 
 use super::btf::Btf;
 use crate::transcript::Chosen;
@@ -24,6 +23,9 @@ const COPIED: u64 = 0x20;
 const TEMPLATE: u64 = 0x1000;
 /// `AF_INET6`
 const IPV6: u64 = 10;
+
+/// What the function that makes connections is called with.
+const PARAMETERS: [&str; 7] = ["p", "dest_af", "daddr", "dport", "flags", "dest", "fwmark"];
 
 /// The probe. It is the machine's, whose only program this is: nobody takes it away.
 pub(super) struct Witness(());
@@ -54,8 +56,13 @@ impl Witness {
     }
 }
 
-/// The probe's definition, with where each argument lies: the parameters come in %di, the rest in registers of its own.
+/// The probe's definition, with where each argument lies: the first in %di, the others in registers of their own. None if
+/// this kernel has another function.
 fn probe(kernel: &Btf<'_>, module: &Btf<'_>) -> Option<String> {
+    let known = PARAMETERS.map(str::as_bytes);
+    if module.parameters("ip_vs_conn_new")? != known {
+        return None;
+    }
     let of = |member: &str| module.offset("ip_vs_conn_param", member);
     let inode = kernel.offset("net", "ns")? + kernel.offset("ns_common", "inum")?;
     let net = module.offset("netns_ipvs", "net")?;

@@ -28,6 +28,8 @@ pub struct Rehearsal {
     pub attempts: Vec<Attempt>,
     /// The answers, in the order of the looks.
     pub answers: Vec<Answer>,
+    /// At each look, how often a packet had gone over a cable.
+    pub hops: Vec<u64>,
 }
 
 /// Runs a scenario, looks at these instants (in rising order), and keeps a ledger. None if `progress` stopped it.
@@ -44,17 +46,19 @@ pub fn rehearse(
     // Elsewhere the hosts are namespaces of one kernel.
     journey.assembled.network.share_one_kernel();
     let mut answers = Vec::with_capacity(looks.len());
+    let mut hops = Vec::with_capacity(looks.len());
     for look in looks {
         if !journey.reach(look.at, progress) {
             return Ok(None);
         }
         let output = journey.assembled.shell(look.host).type_line(&look.line);
         answers.push(Answer { at: look.at, line: look.line.text.clone(), output });
+        hops.push(journey.assembled.network.hops());
     }
     let end = Time::ZERO + scenario.duration;
     if journey.assembled.network.now() < end && !journey.reach(end, progress) {
         return Ok(None);
     }
     let ledger = journey.assembled.network.take_ledger().expect("it was kept from the beginning");
-    Ok(Some(Rehearsal { attempts: ledger.into_attempts(), answers, run: journey.finish() }))
+    Ok(Some(Rehearsal { attempts: ledger.into_attempts(), answers, hops, run: journey.finish() }))
 }

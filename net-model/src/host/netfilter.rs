@@ -110,7 +110,9 @@ impl Host {
         let before = packet.clone();
         let followed = cx.recorder.follows(packet.flow);
         let director = self.director.as_mut().expect("it intercepts");
-        director.record_decisions(followed);
+        if followed {
+            director.record_decisions(true);
+        }
         let verdict = director.local_in(cx.now, packet, &self.stack);
         self.track_past_director(cx, &frame, &before, matches!(verdict, Verdict::Send { .. }));
         if verdict == Verdict::Accept {

@@ -65,7 +65,9 @@ impl Host {
             && director.intercepts(packet.dst.family())
         {
             let (speaker, followed) = (packet.src, cx.recorder.follows(packet.flow));
-            director.record_decisions(followed);
+            if followed {
+                director.record_decisions(true);
+            }
             let verdict = director.local_out(cx.now, packet, &self.stack);
             let is_translated = packet.src != speaker;
             if followed && verdict != Verdict::Accept {

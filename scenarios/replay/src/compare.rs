@@ -4,16 +4,16 @@
 //! order ([`crate::feed`])? And did the clients see what they see in the simulation, where the order of packets that
 //! arrive nearly at once may be another?
 
+use crate::decided::{Decided, Kernel};
 use crate::feed::Fed;
 use crate::flows::{Flow, Flows};
-use crate::history::{self, Made};
+use crate::history;
 use crate::job::Job;
 use crate::rehearse::SNAPSHOT;
 use crate::transcript::{Answer, Outcome, Transcript};
-use net_model::ipvs::Decision;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use net_model::ipvs::endpoint;
+use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::net::{IpAddr, SocketAddr};
 
 /// What was compared, and what differs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,7 +30,7 @@ pub struct Comparison {
     pub outcomes: usize,
     /// Attempts that another server took than in the simulation's own run.
     pub moved: usize,
-    /// Decisions about connections that no server ever took.
+    /// Decisions about connections that no server ever took, which the kernel did not tell.
     pub untaken: usize,
     /// Flows that were not compared, because a next hop never told the kernel's director its link address.
     pub undelivered: usize,
@@ -106,33 +106,37 @@ pub fn parted(one: &Transcript, other: &Transcript) -> String {
 }
 
 impl Comparison {
-    /// Each decision of a fed director against the server that took the connection on the kernel.
+    /// Each decision of a fed director against what is known of the kernel's.
     fn decisions(&mut self, job: &Job, seen: &Transcript, fed: &Fed) {
-        let mut attempts: BTreeMap<(bool, SocketAddr, SocketAddr), VecDeque<usize>> = BTreeMap::new();
-        for (index, attempt) in job.attempts.iter().enumerate() {
-            attempts.entry((attempt.udp, attempt.local, attempt.remote)).or_default().push_back(index);
-        }
-        let mut made: Vec<Made<'_>> = Vec::with_capacity(fed.decisions.len());
-        for (decision, host) in &fed.decisions {
-            let key = (decision.protocol == 17, socket(decision.client), socket(decision.target));
-            let Some(index) = attempts.get_mut(&key).and_then(VecDeque::pop_front) else { continue };
-            let Some(server) = seen.attempts[index].server else {
+        let is_chance = |at: u64| fed.chance.is_some_and(|since| at >= since.as_nanos());
+        let mut made: Vec<&Decided> = Vec::with_capacity(fed.decisions.len());
+        for decided in &fed.decisions {
+            let at = decided.decision.time.as_nanos();
+            if decided.kernel == Kernel::Unknown {
                 self.untaken += 1;
                 continue;
-            };
-            if fed.chance.is_some_and(|since| decision.time >= since) {
+            }
+            if is_chance(at) {
                 self.chance += 1;
                 continue;
             }
             self.decisions += 1;
-            made.push((decision, *host, job.servers[server].host));
-            if *host != Some(job.servers[server].host) {
-                let mut text = decision_text(job, index, decision, *host, job.servers[server].host);
+            made.push(decided);
+            if decided.differs() {
+                let mut text = decision_text(job, decided);
                 if self.differences.is_empty() {
                     text += &history::before(job, seen, fed.director, &made);
                 }
-                self.differences.push(Difference { at: decision.time.as_nanos(), text });
+                self.differences.push(Difference { at, text });
             }
+        }
+        for one in fed.unasked.iter().filter(|one| !is_chance(one.at)) {
+            self.decisions += 1;
+            let text = format!(
+                "connection from {} to {}\n  simulation: no decision\n  kernel:     {}",
+                one.client, one.service, one.server
+            );
+            self.differences.push(Difference { at: one.at, text });
         }
     }
 
@@ -243,21 +247,21 @@ fn outcome_text(job: &Job, index: usize, simulation: &Outcome, kernel: &Outcome)
 }
 
 /// Who chose whom, and what the simulated director had to choose from.
-fn decision_text(job: &Job, index: usize, decision: &Decision, host: Option<usize>, kernel: usize) -> String {
-    let attempt = &job.attempts[index];
-    let chosen = host.map_or("nobody", |host| &job.hosts[host]);
+fn decision_text(job: &Job, decided: &Decided) -> String {
+    let decision = &decided.decision;
+    let [client, service] = [decision.client, decision.target].map(|(addr, port)| endpoint(addr, port));
+    let number = decided.attempt.map_or(String::new(), |attempt| format!("{} ", attempt + 1));
     let mut text = format!(
-        "connection {} from {} to {}\n  simulation: {chosen}\n  kernel:     {}\n  the simulated director's table:",
-        index + 1,
-        attempt.local,
-        attempt.remote,
-        job.hosts[kernel]
+        "connection {number}from {client} to {service}\n  simulation: {}\n  kernel:     {}\n  the simulated \
+         director's table:",
+        decided.choice(job),
+        decided.kernels_choice(job)
     );
-    for candidate in decision.candidates.iter().take(16) {
+    for candidate in &decided.decision.candidates {
         let _ = write!(
             text,
             "\n    {} weight {} active {} inactive {}: {}",
-            net_model::ipvs::endpoint(candidate.key.addr, candidate.key.port),
+            endpoint(candidate.key.addr, candidate.key.port),
             candidate.weight,
             candidate.active,
             candidate.inactive,
@@ -265,11 +269,6 @@ fn decision_text(job: &Job, index: usize, decision: &Decision, host: Option<usiz
         );
     }
     text
-}
-
-fn socket((addr, port): (net_model::addr::Addr, u16)) -> SocketAddr {
-    let ip: IpAddr = crate::rehearse::ip(addr);
-    SocketAddr::new(ip, port)
 }
 
 fn outcome(job: &Job, outcome: &Outcome) -> String {

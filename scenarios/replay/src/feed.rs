@@ -6,11 +6,11 @@
 //! is a different question, and a different answer is no error. So the question is made the same.
 
 use crate::compare::listing_difference;
+use crate::decided::{Decided, Known};
 use crate::flows::{self, Flows, Questions};
 use crate::job::{Action, Job, Tap};
-use crate::transcript::{Answer, Transcript};
+use crate::transcript::{Answer, Chosen, Transcript};
 use net_model::host::InterfaceId;
-use net_model::ipvs::Decision;
 use net_model::pcap::{Reader, Record};
 use net_model::wire::{LinkType, Read, decode};
 use scenarios::exec::Line;
@@ -18,6 +18,7 @@ use scenarios::replay::Replay;
 use scenarios::scenario::Scenario;
 use scenarios::schema::Timers;
 use sim_core::{Duration, Time};
+use std::collections::BTreeMap;
 
 /// What the simulated director did with the kernel's packets.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +27,10 @@ pub struct Fed {
     pub director: usize,
     /// Packets that were captured.
     pub packets: u64,
-    /// Its decisions, in order, each with the host it chose, as an index into the job's hosts.
-    pub decisions: Vec<(Decision, Option<usize>)>,
+    /// Its decisions of which something is known, in order.
+    pub decisions: Vec<Decided>,
+    /// Connections that the kernel's director made although the simulated one decided nothing.
+    pub unasked: Vec<Chosen>,
     /// Its answers to the job's looks at it, with their numbers in the job.
     pub answers: Vec<(usize, Answer)>,
     /// What it sent.
@@ -76,6 +79,8 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         replay.made_after(Duration::from_nanos(*made));
     }
     let cards = cards(job, director, &replay);
+    let hosts: BTreeMap<&str, usize> = job.hosts.iter().map(String::as_str).zip(0..).collect();
+    let mut known = Known::new(job, seen, director);
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
     for packet in &packets {
         let now = packet.time.as_nanos();
@@ -89,11 +94,9 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
             looks.next();
         }
         let name = format!("{name}.{}", job.taps[packet.tap].device);
-        for decision in replay.packet(&packet.record(&name)) {
-            let name = decision.outcome.ok().and_then(|server| replay.name_of(server.addr));
-            let host = name.and_then(|name| job.hosts.iter().position(|host| host == name));
-            fed.decisions.push((decision, host));
-        }
+        let made = replay.packet(&packet.record(&name));
+        let host_of = |addr| hosts.get(replay.name_of(addr)?).copied();
+        fed.decisions.extend(made.into_iter().filter_map(|decision| known.decided(decision, host_of)));
         fed.count(&mut replay, &cards);
         fed.count_seen(packet, &replay, &cards);
     }
@@ -101,6 +104,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
         fed.answers.push((number, look(&mut replay, job, seen, number, &line)));
     }
     fed.count(&mut replay, &cards);
+    fed.unasked = known.rest();
     fed.chance = replay.chance_since();
     Ok(fed)
 }

@@ -168,7 +168,7 @@ impl Results {
         let sum = |of: fn(&Entry) -> u64| grouped(self.scenarios.iter().map(of).sum());
         let rows = [
             (
-                "decisions: which server gets a connection",
+                "decisions: which server gets a connection, as the kernel itself tells it",
                 sum(|e| e.decisions as u64),
                 "another server, given the same packets in the same order",
             ),

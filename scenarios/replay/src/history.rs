@@ -1,5 +1,6 @@
 //! What led to a decision that differs: the decisions and packets before it, and the table as the kernel had it.
 
+use crate::decided::Decided;
 use crate::feed::packets;
 use crate::job::Job;
 use crate::rehearse::SNAPSHOT;
@@ -13,22 +14,21 @@ use std::fmt::Write;
 /// So many decisions and packets are told.
 const LAST: usize = 8;
 
-/// A decision that both made: the simulated director's, and the hosts that both chose, by their indices.
-pub(crate) type Made<'a> = (&'a Decision, Option<usize>, usize);
-
 /// The history of a director's decision, given those about which both could be asked, it being the last of them.
-pub(crate) fn before(job: &Job, seen: &Transcript, director: usize, made: &[Made<'_>]) -> String {
-    let Some(((decision, ..), earlier)) = made.split_last() else { return String::new() };
+pub(crate) fn before(job: &Job, seen: &Transcript, director: usize, made: &[&Decided]) -> String {
+    let Some((last, earlier)) = made.split_last() else { return String::new() };
+    let decision = &last.decision;
     let mut text = table(job, seen, director, decision.time);
-    let same: Vec<&Made<'_>> = earlier.iter().filter(|(one, ..)| one.service == decision.service).collect();
+    let same = earlier.iter().filter(|one| one.decision.service == decision.service);
+    let same: Vec<&&Decided> = same.collect();
     if !same.is_empty() {
         text += "\n  decisions of the service before, simulation and kernel:";
     }
-    for (one, simulation, kernel) in same.iter().skip(same.len().saturating_sub(LAST)) {
-        let (addr, port) = one.client;
-        let chosen = simulation.map_or("nobody", |host| &job.hosts[host]);
+    for one in same.iter().skip(same.len().saturating_sub(LAST)) {
+        let (addr, port) = one.decision.client;
         let client = net_model::ipvs::endpoint(addr, port);
-        let _ = write!(text, "\n    {} {client}: {chosen}, {}", seconds(one.time), job.hosts[*kernel]);
+        let (simulation, kernel) = (one.choice(job), one.kernels_choice(job));
+        let _ = write!(text, "\n    {} {client}: {simulation}, {kernel}", seconds(one.decision.time));
     }
     text + &heard(job, seen, director, decision)
 }

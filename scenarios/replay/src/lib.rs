@@ -8,6 +8,7 @@ pub mod backend;
 pub mod campaign;
 pub mod channel;
 pub mod compare;
+pub mod decided;
 pub mod feed;
 pub mod fidelity;
 pub mod flows;

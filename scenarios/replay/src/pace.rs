@@ -18,12 +18,16 @@ use sim_core::{Dist, Duration, Time};
 
 /// Packets per second, counted on every cable, that the virtual machine passes without being late.
 const CAPACITY: f64 = 30_000.0;
+/// And for a moment, such as when each of a thousand hosts asks all others where its first neighbour is: the copies that a
+/// bridge makes of a question cost less than a packet of a connection.
+const RUSH: f64 = 100_000.0;
 
 /// A scenario with at most so many packets, counted on every cable, has cables that take their time, however short they
 /// are: a queue for each end costs some microseconds a packet.
 const AFFORDABLE: u64 = 100_000;
-/// And at most so many for each attempt. The machine cannot follow the bursts of long transfers: on cables that take their
-/// time its clients would acknowledge every segment.
+/// And at most so many for each attempt. In long transfers clients acknowledge whenever the program happens to read: on
+/// cables that take their time that is after almost every segment, on cables as fast as the kernel after two, as in the
+/// simulation. Directors that synchronise connections count these packets.
 const BURST: u64 = 300;
 
 /// After more attempts than this it takes a kernel long to list all connections.
@@ -53,7 +57,7 @@ pub fn paced(
 ) -> Result<Option<Paced>, Vec<Problem>> {
     let mut looking = Looking { snapshots: SNAPSHOTS, after_timers: false };
     let Some(mut rehearsed) = rehearse_looking(scenario, looking, progress)? else { return Ok(None) };
-    let slower = slower(rehearsed.hops, scenario.duration);
+    let slower = slower(rehearsed.hops, rehearsed.rush, scenario.duration);
     looking.after_timers = rehearsed.job.attempts.len() > MANY;
     if slower == 1 && !looking.after_timers {
         let attempts = rehearsed.job.attempts.len() as u64;
@@ -67,10 +71,11 @@ pub fn paced(
     Ok(rehearsed.map(|rehearsed| Paced { scenario, slower, rehearsed }))
 }
 
-/// How many times slower so many packets within this time must go: a power of two.
-fn slower(hops: u64, within: Duration) -> u32 {
+/// How many times slower so many packets within this time must go, so many per second at their densest: a power of two.
+fn slower(hops: u64, rush: f64, within: Duration) -> u32 {
     let rate = hops as f64 / within.as_secs_f64().max(1.0);
-    ((rate / CAPACITY).ceil().max(1.0) as u32).next_power_of_two()
+    let times = (rate / CAPACITY).max(rush / RUSH);
+    (times.ceil().max(1.0) as u32).next_power_of_two()
 }
 
 /// The scenario in slow motion.
@@ -172,9 +177,11 @@ events:
 
     #[test]
     fn what_is_slow_enough_stays() {
-        assert_eq!(slower(1_000, Duration::from_secs(1)), 1);
-        assert_eq!(slower(90_000, Duration::from_secs(1)), 4);
-        assert_eq!(slower(90_000, Duration::from_secs(100)), 1);
+        let slower = |hops: u64, rush: f64, seconds: u64| slower(hops, rush, Duration::from_secs(seconds));
+        assert_eq!(slower(1_000, 1_000.0, 1), 1);
+        assert_eq!(slower(90_000, 90_000.0, 1), 4);
+        assert_eq!(slower(90_000, 90_000.0, 100), 1, "a moment may be busy");
+        assert_eq!(slower(90_000, 450_000.0, 100), 8, "but not so busy");
     }
 
     /// The queues of a scenario's cables, as they are set up.

@@ -51,6 +51,8 @@ pub struct Rehearsed {
     pub simulated: Transcript,
     /// How often a packet went over a cable.
     pub hops: u64,
+    /// The most hops per second between two looks at a director.
+    pub rush: f64,
 }
 
 /// Simulates a scenario. None if `progress` stopped it.
@@ -93,7 +95,20 @@ pub fn rehearse_looking(
         phase: 0,
     };
     let simulated = transcript(scenario, &rehearsal, &looks, &servers);
-    Ok(Some(Rehearsed { job, simulated, hops: rehearsal.run.outcome.hops }))
+    let rush = rush(&rehearsal, &looks);
+    Ok(Some(Rehearsed { job, simulated, hops: rehearsal.run.outcome.hops, rush }))
+}
+
+/// The most hops per second between two looks.
+fn rush(rehearsal: &Rehearsal, looks: &[Look]) -> f64 {
+    let mut counts: Vec<(Time, u64)> = vec![(Time::ZERO, 0)];
+    counts.extend(looks.iter().map(|look| look.at).zip(rehearsal.hops.iter().copied()));
+    counts.dedup_by_key(|(at, _)| *at); // several directors are looked at in one instant
+    let rates = counts.windows(2).map(|pair| {
+        let [(since, before), (until, after)] = [pair[0], pair[1]];
+        (after - before) as f64 / until.since(since).as_secs_f64()
+    });
+    rates.fold(0.0, f64::max)
 }
 
 /// The looks at all directors: the snapshots, and after everything the listings.

@@ -59,6 +59,13 @@ impl Verdict {
                 comparison.unsettled
             );
         }
+        if comparison.untaken > 0 {
+            let _ = writeln!(
+                text,
+                "  {} decisions are not compared: the kernel does not tell them, and no server took the connection",
+                comparison.untaken
+            );
+        }
         if comparison.undelivered > 0 {
             let _ = writeln!(
                 text,

@@ -1,6 +1,7 @@
 //! What happened when a job was done, by a kernel or by the simulation.
 
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 
 /// The account of a job.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Transcript {
     /// How long it had been up when each host's namespace was made, in nanoseconds: the phase of its own jobs.
     #[serde(default)]
     pub made: Vec<u64>,
+    /// The connections that directors decided to make, in order, if the kernel itself told them.
+    #[serde(default)]
+    pub chosen: Option<Vec<Chosen>>,
     /// The wall clock at the beginning, in nanoseconds since 1970: captures have its times.
     pub zero: u64,
     /// What was captured at the job's taps, as pcap files.
@@ -27,6 +31,23 @@ pub struct Transcript {
     pub captures: Vec<Vec<u8>>,
     /// How late the agent began an attempt at the worst, in nanoseconds.
     pub latest: u64,
+}
+
+/// A connection that a director made, and the server that it chose for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Chosen {
+    /// When, in nanoseconds from the beginning.
+    pub at: u64,
+    /// The director, by its index in the job.
+    pub host: usize,
+    /// UDP, or TCP.
+    pub udp: bool,
+    /// The client.
+    pub client: SocketAddr,
+    /// What it wants: the address and port in its packet.
+    pub service: SocketAddr,
+    /// Who gets it.
+    pub server: SocketAddr,
 }
 
 /// What became of an attempt.

@@ -85,6 +85,9 @@ fn live() -> Result<bool, BackendError> {
                 let text = Recording::new(&recipe, &rehearsed.job, &seen).text();
                 std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
             }
+            if seen.chosen.is_none() {
+                return Err("the kernel did not tell its decisions itself".into());
+            }
             replay::judge(scenario, rehearsed, &seen, None)
         });
         match result {

@@ -1,5 +1,6 @@
 //! The agent as the first and only program of a virtual machine.
 
+use super::witness::{TRACING, Witness};
 use super::{perform, self_test};
 use crate::channel::{Kind, Sender};
 use crate::job::Job;
@@ -41,7 +42,8 @@ fn beside_this_kernel() -> ExitCode {
         .and_then(|()| std::io::stdin().read_line(&mut text).map_err(|e| e.to_string()))
         .and_then(|_| {
             std::thread::spawn(leave_when_nobody_waits);
-            work(text.as_bytes(), std::io::stdout().lock())
+            // This kernel is somebody else's: it gets no probe.
+            work(text.as_bytes(), None, std::io::stdout().lock())
         });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,6 +79,8 @@ fn prepare() -> Result<(), String> {
         std::fs::create_dir_all(place).map_err(|e| format!("{place}: {e}"))?;
         mount(kind, place, kind, MountFlags::empty(), None).map_err(|e| format!("mounting {place}: {e}"))?;
     }
+    // A kernel may have no trace: then it tells no decisions.
+    let _ = mount("tracefs", TRACING, "tracefs", MountFlags::empty(), None);
     std::fs::create_dir_all("/run/netns").map_err(|e| format!("/run/netns: {e}"))?;
     let modules = std::fs::read_to_string(MODULES).map_err(|e| format!("{MODULES}: {e}"))?;
     modules.lines().try_for_each(insert)
@@ -92,7 +96,7 @@ fn answer() -> Result<(), String> {
     if words.split_whitespace().any(|word| word == THROUGH_THIS_KERNEL) {
         return self_test::answer(&text, port()?);
     }
-    work(&text, port()?)
+    work(&text, Witness::place().as_ref(), port()?)
 }
 
 /// Switches the machine off if it works for longer than its jobs can take: somebody waits for what never comes.
@@ -103,9 +107,9 @@ fn switch_off_after(seconds: u64) {
 }
 
 /// Does the jobs of a text, and answers.
-fn work(text: &[u8], out: impl Write) -> Result<(), String> {
+fn work(text: &[u8], witness: Option<&Witness>, out: impl Write) -> Result<(), String> {
     let jobs: Vec<Job> = serde_json::from_slice(text).map_err(|e| format!("the jobs cannot be read: {e}"))?;
-    let answers = jobs.iter().map(|job| match perform(job) {
+    let answers = jobs.iter().map(|job| match perform(job, witness) {
         Ok(transcript) => Answered::Done(Box::new(transcript)),
         Err(error) => Answered::Failed(error.to_string()),
     });

@@ -3,6 +3,7 @@
 //! One thread, one epoll, one timer. A socket belongs for good to the network namespace in which it was made, so the
 //! agent steps into a host's namespace only to make one, or to start a program there.
 
+mod btf;
 mod capture;
 mod clients;
 mod execute;
@@ -13,6 +14,7 @@ pub mod self_test;
 mod servers;
 mod sharing;
 mod spaces;
+mod witness;
 
 use crate::job::{Command, Job, UPTIME};
 use crate::transcript::{Answer, Transcript};
@@ -28,6 +30,7 @@ use servers::Servers;
 use spaces::Spaces;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use witness::Witness;
 
 /// Why a job was not done.
 #[derive(Debug, thiserror::Error)]
@@ -103,11 +106,11 @@ struct Reactor {
     buffer: Box<[u8]>,
 }
 
-/// Does a job.
+/// Does a job. If there is a witness, it tells the directors' decisions.
 ///
 /// # Errors
 /// See [`AgentError`].
-pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
+fn perform(job: &Job, witness: Option<&Witness>) -> Result<Transcript, AgentError> {
     allow_sockets();
     let mut spaces = Spaces::new(&job.hosts)?;
     execute::set_up(&mut spaces, &job.setup)?;
@@ -116,6 +119,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
     let mut servers = Servers::open(job, &mut spaces, &mut reactor)?;
     let mut clients = Clients::new(job);
     reactor.begin(job);
+    witness.inspect(|witness| witness.begin(job.attempts.len()));
     let mut transcript = begun(&spaces, &reactor);
     let mut happened = Vec::with_capacity(256);
     loop {
@@ -145,6 +149,7 @@ pub fn perform(job: &Job) -> Result<Transcript, AgentError> {
         if reactor.now() >= job.end {
             transcript.attempts = clients.outcomes;
             transcript.captures = captures.finish()?;
+            transcript.chosen = witness.and_then(|witness| witness.told(reactor.zero, &spaces.inodes()));
             return Ok(transcript);
         }
         reactor.wait(&mut happened, job.end)?;

@@ -50,6 +50,12 @@ impl Spaces {
         times.collect::<Option<_>>().unwrap_or_default()
     }
 
+    /// By what the kernel tells the hosts' namespaces apart.
+    pub(super) fn inodes(&self) -> Vec<u64> {
+        let hosts = &self.names[..self.names.len() - 1];
+        hosts.iter().map(|host| stat(format!("/run/netns/{host}")).map_or(0, |seen| seen.st_ino)).collect()
+    }
+
     /// Steps into a host, or to the switches.
     pub(super) fn enter(&mut self, host: Option<usize>) -> Result<(), AgentError> {
         let wanted = host.unwrap_or(self.names.len() - 1);

@@ -38,6 +38,8 @@ pub struct Comparison {
     pub chance: usize,
     /// Outcomes that were not compared, because the kernel itself does not repeat them.
     pub unsettled: usize,
+    /// Listings that were not compared, because the kernel's second answer was the simulation's.
+    pub unsettled_listings: usize,
     /// Everything that differs, in the order of time.
     pub differences: Vec<Difference>,
 }
@@ -51,15 +53,25 @@ pub struct Difference {
     pub text: String,
 }
 
+/// What a kernel does not repeat when the scenario begins at another phase of its timers.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Unsettled {
+    /// Attempts that ended otherwise.
+    pub attempts: BTreeSet<usize>,
+    /// Looks about which the simulation and the kernel agreed the second time. A packet that enters within microseconds
+    /// of a tick of the kernel's clock, for one, sets a timer by the count before the tick or by the one after it.
+    pub looks: BTreeSet<usize>,
+}
+
 /// Compares a kernel's account of a job with the simulation's, and with what simulated directors made of its packets.
 ///
-/// The outcomes of `unsettled` attempts are left out.
+/// What is unsettled is left out where it differs.
 pub fn compare(
     job: &Job,
     simulated: &Transcript,
     seen: &Transcript,
     fed: &[Fed],
-    unsettled: &BTreeSet<usize>,
+    unsettled: &Unsettled,
 ) -> Comparison {
     let mut comparison = Comparison::default();
     for director in fed {
@@ -69,18 +81,24 @@ pub fn compare(
             continue;
         }
         comparison.decisions(job, seen, director);
-        comparison.listings(seen, director);
+        comparison.listings(seen, director, unsettled);
         comparison.flows(job, director);
     }
-    comparison.outcomes(job, simulated, seen, unsettled);
+    comparison.outcomes(job, simulated, seen, &unsettled.attempts);
     comparison.differences.sort_by_key(|difference| difference.at);
     comparison
 }
 
-/// The attempts whose outcome a kernel does not repeat when the scenario begins at another phase of its timers.
-pub fn unsettled(first: &Transcript, second: &Transcript) -> BTreeSet<usize> {
+/// What a kernel does not repeat, given its two accounts and what simulated directors made of the second one's packets.
+pub fn unsettled(first: &Transcript, second: &Transcript, fed: &[Fed]) -> Unsettled {
     let pairs = first.attempts.iter().zip(&second.attempts).enumerate();
-    pairs.filter(|(_, (a, b))| a.end != b.end).map(|(index, _)| index).collect()
+    let answers = fed.iter().flat_map(|director| &director.answers);
+    let agreed =
+        answers.filter(|(look, answer)| listing_difference(answer, &second.answers[*look]).is_none());
+    Unsettled {
+        attempts: pairs.filter(|(_, (a, b))| a.end != b.end).map(|(index, _)| index).collect(),
+        looks: agreed.map(|(look, _)| *look).collect(),
+    }
 }
 
 /// Has a kernel done otherwise in a second run, since an instant: chosen another server, or listed something else?
@@ -140,12 +158,15 @@ impl Comparison {
         }
     }
 
-    fn listings(&mut self, seen: &Transcript, fed: &Fed) {
-        for (number, answer) in &fed.answers {
+    fn listings(&mut self, seen: &Transcript, fed: &Fed, unsettled: &Unsettled) {
+        for (look, answer) in &fed.answers {
+            let kernel = &seen.answers[*look];
             if fed.chance.is_some_and(|since| answer.at >= since.as_nanos()) {
                 self.chance += 1;
+            } else if unsettled.looks.contains(look) && listing_difference(answer, kernel).is_some() {
+                self.unsettled_listings += 1;
             } else {
-                self.listing(answer, &seen.answers[*number]);
+                self.listing(answer, kernel);
             }
         }
     }
@@ -407,6 +428,25 @@ mod tests {
         more.questions.silent.insert(0);
         comparison.flows(&cluster(), &more);
         assert_eq!(comparison.differences.len(), 1, "a silent next hop is no reason to send more");
+    }
+
+    /// How a listing is judged, if the kernel's second answer to it is this one and the simulation's that.
+    fn judged(kernel: &str, again: &str, simulation: &str) -> (usize, usize, usize) {
+        let account =
+            |text: &str| Transcript { answers: vec![said("ipvsadm -Ln", text)], ..Transcript::default() };
+        let fed = |text: &str| Fed { answers: vec![(0, said("ipvsadm -Ln", text))], ..Fed::default() };
+        let (seen, second) = (account(kernel), account(again));
+        let unsettled = unsettled(&seen, &second, &[fed(simulation)]);
+        let mut comparison = Comparison::default();
+        comparison.listings(&seen, &fed("8 inactive"), &unsettled);
+        (comparison.listings, comparison.unsettled_listings, comparison.differences.len())
+    }
+
+    #[test]
+    fn a_listing_on_which_both_agree_the_second_time_is_unsettled() {
+        assert_eq!(judged("9 inactive", "7 inactive", "7 inactive"), (0, 1, 0));
+        assert_eq!(judged("9 inactive", "9 inactive", "8 inactive"), (1, 0, 1), "the kernel repeats it");
+        assert_eq!(judged("8 inactive", "7 inactive", "7 inactive"), (1, 0, 0), "both agreed the first time");
     }
 
     #[test]

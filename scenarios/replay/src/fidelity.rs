@@ -52,6 +52,9 @@ pub struct Entry {
     pub chance: usize,
     /// Outcomes that the kernel itself does not repeat.
     pub unsettled: usize,
+    /// Listings of which the kernel's second one is the simulation's.
+    #[serde(default)]
+    pub unsettled_listings: usize,
     /// Decisions about connections that no server ever took.
     pub untaken: usize,
     /// Flows whose next hop never told its link address.
@@ -244,6 +247,7 @@ impl Entry {
             outcomes: comparison.outcomes,
             chance: comparison.chance,
             unsettled: comparison.unsettled,
+            unsettled_listings: comparison.unsettled_listings,
             untaken: comparison.untaken,
             undelivered: comparison.undelivered,
             moved: comparison.moved,
@@ -289,6 +293,10 @@ impl Entry {
                 "{} outcomes: the kernel does not repeat them",
                 grouped(self.unsettled as u64)
             ));
+        }
+        if self.unsettled_listings > 0 {
+            let listings = grouped(self.unsettled_listings as u64);
+            parts.push(format!("{listings} listings: the kernel's second answer is the simulation's"));
         }
         if self.undelivered > 0 {
             let flows = grouped(self.undelivered as u64);

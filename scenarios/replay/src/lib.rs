@@ -25,7 +25,7 @@ pub mod this_kernel;
 pub mod transcript;
 pub mod vm;
 
-use compare::Comparison;
+use compare::{Comparison, Unsettled};
 use rehearse::Rehearsed;
 use scenarios::scenario::Scenario;
 use sim_core::Time;
@@ -51,6 +51,9 @@ pub fn judge(
         };
         director.chance = director.chance.filter(is_random);
     }
-    let unsettled = again.map(|again| compare::unsettled(seen, again)).unwrap_or_default();
+    let unsettled = match again {
+        Some(again) => compare::unsettled(seen, again, &feed::feed(scenario, &rehearsed.job, again)?),
+        None => Unsettled::default(),
+    };
     Ok(compare::compare(&rehearsed.job, &rehearsed.simulated, seen, &fed, &unsettled))
 }

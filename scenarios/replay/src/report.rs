@@ -52,6 +52,13 @@ impl Verdict {
                 comparison.chance
             );
         }
+        if comparison.unsettled_listings > 0 {
+            let _ = writeln!(
+                text,
+                "  {} listings are not compared: the kernel's second answer, at another phase of its timers, is the simulation's",
+                comparison.unsettled_listings
+            );
+        }
         if comparison.unsettled > 0 {
             let _ = writeln!(
                 text,

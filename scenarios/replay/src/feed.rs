@@ -9,16 +9,23 @@ use crate::compare::listing_difference;
 use crate::decided::{Decided, Known};
 use crate::flows::{self, Flows, Questions};
 use crate::job::{Action, Job, Tap};
+use crate::rehearse::LONG_TIMERS;
 use crate::transcript::{Answer, Chosen, Transcript};
 use net_model::host::InterfaceId;
+use net_model::packet::Frame;
 use net_model::pcap::{Reader, Record};
 use net_model::wire::{LinkType, Read, decode};
 use scenarios::exec::Line;
 use scenarios::replay::Replay;
 use scenarios::scenario::Scenario;
 use scenarios::schema::Timers;
-use sim_core::{Duration, Time};
+use sim_core::{Duration, Time, Wheel};
 use std::collections::BTreeMap;
+
+/// So soon after it has come in a packet leaves.
+const AT_ONCE: Duration = Duration::from_micros(50);
+/// So long after a packet has left its connection's timer is set: a thousand instructions.
+const TIMER_SET: Duration = Duration::from_micros(1);
 
 /// What the simulated director did with the kernel's packets.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +89,7 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
     let hosts: BTreeMap<&str, usize> = job.hosts.iter().map(String::as_str).zip(0..).collect();
     let mut known = Known::new(job, seen, director);
     let mut looks = looks(scenario, job, director)?.into_iter().peekable();
-    for packet in &packets {
+    for (index, packet) in packets.iter().enumerate() {
         let now = packet.time.as_nanos();
         while let Some((number, line)) = looks.peek().filter(|(number, _)| seen.answers[*number].at <= now) {
             let (answer, kernel) = (look(&mut replay, job, seen, *number, line), &seen.answers[*number]);
@@ -94,7 +101,9 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
             looks.next();
         }
         let name = format!("{name}.{}", job.taps[packet.tap].device);
-        let made = replay.packet(&packet.record(&name));
+        let left = packets.get(index + 1).filter(|next| is_sent(next, &replay, &cards)).map(|next| next.time);
+        let time = dealt_with(packet.time, left, Duration::from_nanos(seen.uptime));
+        let made = replay.packet(&Record { time, ..packet.record(&name) });
         let host_of = |addr| hosts.get(replay.name_of(addr)?).copied();
         fed.decisions.extend(made.into_iter().filter_map(|decision| known.decided(decision, host_of)));
         fed.count(&mut replay, &cards);
@@ -138,15 +147,44 @@ impl Fed {
     /// Counts a captured packet if the kernel's director has sent it.
     fn count_seen(&mut self, packet: &Packet, replay: &Replay<'_>, cards: &[Card]) {
         let Ok(Read { frame, .. }) = decode(packet.link, &packet.bytes, packet.wire_len) else { return };
-        // A card may get another link address on the way.
-        let is_own = |card: &Card| card.tap == packet.tap && replay.mac(card.interface) == frame.src;
-        if !cards.iter().any(is_own) {
+        if !is_own(packet.tap, &frame, replay, cards) {
             return self.questions.answered(packet.tap, &frame);
         }
         self.questions.asked(packet.tap, &frame);
         if !replay.is_own_news(&frame) {
             flows::count(&mut self.seen, packet.tap, &frame);
         }
+    }
+}
+
+/// Has one of the director's cards sent this frame?
+fn is_own(tap: usize, frame: &Frame, replay: &Replay<'_>, cards: &[Card]) -> bool {
+    // A card may get another link address on the way.
+    cards.iter().any(|card| card.tap == tap && replay.mac(card.interface) == frame.src)
+}
+
+fn is_sent(packet: &Packet, replay: &Replay<'_>, cards: &[Card]) -> bool {
+    let read = decode(packet.link, &packet.bytes, packet.wire_len);
+    read.is_ok_and(|read| is_own(packet.tap, &read.frame, replay, cards))
+}
+
+/// The instant, for the simulation, at which the kernel dealt with a packet that came in at one instant and left at another:
+/// the first of both, but near a tick of the kernel's clock.
+///
+/// IPVS sets a connection's timer when the packet has left: if that is after the tick, from the count after it. And a kernel
+/// that is dealing with packets when its clock ticks looks after its timers when it is done: a packet that comes in just
+/// after a tick at which entries expire comes before that, or they would have kept the kernel from it.
+fn dealt_with(came: Time, left: Option<Time>, uptime: Duration) -> Time {
+    let wheel = Wheel::new(250, uptime);
+    let tick = wheel.at_jiffy(wheel.jiffies(came));
+    if wheel.jiffies(came).is_multiple_of(LONG_TIMERS) && tick > Time::ZERO && came.since(tick) < AT_ONCE {
+        return Time::from_nanos(tick.as_nanos() - 1);
+    }
+    match left.map(|left| left + TIMER_SET) {
+        Some(done) if done.since(came) < AT_ONCE && wheel.jiffies(done) != wheel.jiffies(came) => {
+            wheel.at_jiffy(wheel.jiffies(done))
+        }
+        _ => came,
     }
 }
 
@@ -214,5 +252,45 @@ fn look(replay: &mut Replay<'_>, job: &Job, seen: &Transcript, number: usize, li
         stderr: output.stderr,
         status: output.status,
         ..Answer::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Up for four times 512 ticks and two milliseconds: the clock ticks at even instants that are no multiples of four.
+    const UPTIME: Duration = Duration::from_millis(16_386);
+
+    /// Where a packet that comes and leaves so many nanoseconds after a tick is put, in nanoseconds after that tick; so many
+    /// ticks after entries expire.
+    fn put(ticks: u64, came: u64, left: Option<u64>) -> i64 {
+        let wheel = Wheel::new(250, UPTIME);
+        let round = wheel.jiffies(Time::from_nanos(100_000_000_000)).next_multiple_of(LONG_TIMERS);
+        let tick = wheel.at_jiffy(round + ticks);
+        let at = |after: u64| tick + Duration::from_nanos(after);
+        let dealt = dealt_with(at(came), left.map(at), UPTIME);
+        dealt.as_nanos().cast_signed() - tick.as_nanos().cast_signed()
+    }
+
+    #[test]
+    fn most_packets_are_dealt_with_when_they_come() {
+        assert_eq!(put(7, 1_000_000, Some(1_008_000)), 1_000_000);
+        assert_eq!(put(7, 6_694, Some(14_972)), 6_694);
+        assert_eq!(put(7, 3_996_252, None), 3_996_252);
+        assert_eq!(put(7, 3_900_000, Some(4_100_000)), 3_900_000, "that is another packet");
+    }
+
+    #[test]
+    fn a_packet_that_leaves_after_a_tick_counts_from_there() {
+        assert_eq!(put(7, 3_996_252, Some(4_000_082)), 4_000_000);
+        assert_eq!(put(7, 3_995_000, Some(3_999_500)), 4_000_000, "its timer is set a moment later");
+        assert_eq!(put(7, 3_990_000, Some(3_998_000)), 3_990_000);
+    }
+
+    #[test]
+    fn a_packet_just_after_a_tick_comes_before_the_entries_that_expire_then() {
+        assert_eq!(put(0, 6_694, Some(14_972)), -1);
+        assert_eq!(put(0, 60_000, Some(68_000)), 60_000);
     }
 }

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
+/// Between two ticks of the kernel's clock (a jiffy), in nanoseconds: Debian's kernels have HZ = 250.
+pub const TICK: u64 = 4_000_000;
+
 /// Where between two ticks of the kernel's clock a scenario begins, in nanoseconds: in the middle, so that nothing that
 /// happens at even instants meets a tick.
 pub const UPTIME: u64 = 2_000_000;

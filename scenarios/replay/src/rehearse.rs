@@ -1,6 +1,6 @@
 //! The simulation does a scenario first: what it draws becomes the job for a kernel, what it sees its own transcript.
 
-use crate::job::{Action, Attempt, Close, Command, Job, Server, Tap, Timed, UPTIME, USUAL};
+use crate::job::{Action, Attempt, Close, Command, Job, Server, TICK, Tap, Timed, UPTIME, USUAL};
 use crate::plan::{plan, speaks_ipv6};
 use crate::transcript::{Answer, End, Outcome, Transcript};
 use net_model::addr::Addr;
@@ -25,10 +25,8 @@ const LOOKS: [&str; 3] = ["ipvsadm -Ln", "ipvsadm -Ln --stats --exact", "ipvsadm
 pub const SNAPSHOT: &str = "cat /proc/net/ip_vs";
 /// Snapshots are taken a millisecond after one of the instants at which scenarios begin things, far from a tick.
 const BESIDE: u64 = 1_000_000;
-/// A jiffy.
-const TICK: u64 = 4_000_000;
 /// Timers of 17 s to 129 s fire every so many jiffies, all that are due at once.
-const LONG_TIMERS: u64 = 512;
+pub(crate) const LONG_TIMERS: u64 = 512;
 /// So long after that, thousands of them have been dealt with.
 const DEALT_WITH: Duration = Duration::from_millis(100);
 

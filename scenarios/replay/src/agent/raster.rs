@@ -4,10 +4,9 @@
 //! misses others, so `/proc/timer_list` is asked.
 
 use super::monotonic;
+use crate::job::TICK;
 use std::time::Duration;
 
-/// A jiffy of Debian's kernels, which have HZ = 250.
-const TICK: u64 = 4_000_000;
 /// Jiffies at boot: five minutes before the counter's lower half overflows.
 const AT_BOOT: u64 = (1 << 32) - 300 * 250;
 /// How often the list is read: a tick in the middle of it makes the lag one too small.

@@ -101,7 +101,8 @@ fn feed_one(scenario: &Scenario, job: &Job, seen: &Transcript, director: usize) 
             looks.next();
         }
         let name = format!("{name}.{}", job.taps[packet.tap].device);
-        let left = packets.get(index + 1).filter(|next| is_sent(next, &replay, &cards)).map(|next| next.time);
+        let next = packets.get(index + 1);
+        let left = || next.filter(|next| is_sent(next, &replay, &cards)).map(|next| next.time);
         let time = dealt_with(packet.time, left, Duration::from_nanos(seen.uptime));
         let made = replay.packet(&Record { time, ..packet.record(&name) });
         let host_of = |addr| hosts.get(replay.name_of(addr)?).copied();
@@ -174,14 +175,18 @@ fn is_sent(packet: &Packet, replay: &Replay<'_>, cards: &[Card]) -> bool {
 /// IPVS sets a connection's timer when the packet has left: if that is after the tick, from the count after it. And a kernel
 /// that is dealing with packets when its clock ticks looks after its timers when it is done: a packet that comes in just
 /// after a tick at which entries expire comes before that, or they would have kept the kernel from it.
-fn dealt_with(came: Time, left: Option<Time>, uptime: Duration) -> Time {
+fn dealt_with(came: Time, left: impl FnOnce() -> Option<Time>, uptime: Duration) -> Time {
     let wheel = Wheel::new(250, uptime);
-    let tick = wheel.at_jiffy(wheel.jiffies(came));
-    if wheel.jiffies(came).is_multiple_of(LONG_TIMERS) && tick > Time::ZERO && came.since(tick) < AT_ONCE {
+    let jiffy = wheel.jiffies(came);
+    let tick = wheel.at_jiffy(jiffy);
+    if jiffy.is_multiple_of(LONG_TIMERS) && tick > Time::ZERO && came.since(tick) < AT_ONCE {
         return Time::from_nanos(tick.as_nanos() - 1);
     }
-    match left.map(|left| left + TIMER_SET) {
-        Some(done) if done.since(came) < AT_ONCE && wheel.jiffies(done) != wheel.jiffies(came) => {
+    if wheel.jiffies(came + AT_ONCE) == jiffy {
+        return came; // no tick is near, whenever it left
+    }
+    match left().map(|left| left + TIMER_SET) {
+        Some(done) if done.since(came) < AT_ONCE && wheel.jiffies(done) != jiffy => {
             wheel.at_jiffy(wheel.jiffies(done))
         }
         _ => came,
@@ -269,7 +274,7 @@ mod tests {
         let round = wheel.jiffies(Time::from_nanos(100_000_000_000)).next_multiple_of(LONG_TIMERS);
         let tick = wheel.at_jiffy(round + ticks);
         let at = |after: u64| tick + Duration::from_nanos(after);
-        let dealt = dealt_with(at(came), left.map(at), UPTIME);
+        let dealt = dealt_with(at(came), || left.map(at), UPTIME);
         dealt.as_nanos().cast_signed() - tick.as_nanos().cast_signed()
     }
 

@@ -54,8 +54,22 @@ impl Recording {
         }
         let captures: Option<Vec<Vec<u8>>> = recording.captures.iter().map(|text| bytes(text)).collect();
         let captures = captures.ok_or_else(|| strange("a capture is damaged".into()))?;
-        Ok(Transcript { captures, ..recording.transcript })
+        match misfit(&recording.transcript, &captures, job) {
+            Some(what) => Err(strange(format!("its {what} are not those of the scenario; record it again"))),
+            None => Ok(Transcript { captures, ..recording.transcript }),
+        }
     }
+}
+
+/// What of a recorded account is not that of the job.
+fn misfit(account: &Transcript, captures: &[Vec<u8>], job: &Job) -> Option<&'static str> {
+    let counts = [
+        (account.answers.len() == job.looks.len(), "answers"),
+        (account.done.len() <= job.events.len(), "timed commands"),
+        (captures.len() == job.taps.len(), "captures"),
+    ];
+    let other = counts.into_iter().find(|(fits, _)| !fits).map(|(_, what)| what);
+    account.misfit(job).or(other)
 }
 
 /// Of what clients and servers do; how the network is built may be said in other words.
@@ -80,10 +94,13 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Tap;
+    use crate::transcript::{Answer, Outcome};
 
     #[test]
     fn what_is_recorded_reads_back() {
-        let job = Job { name: "a".into(), ..Job::default() };
+        let tap = |device: &str| Tap { host: 0, device: device.into() };
+        let job = Job { name: "a".into(), taps: vec![tap("eth0"), tap("eth1")], ..Job::default() };
         let transcript =
             Transcript { captures: vec![vec![0, 127, 255], vec![]], zero: 5, ..Transcript::default() };
         let text = Recording::new("by hand", &job, &transcript).text();
@@ -94,5 +111,23 @@ mod tests {
             Recording::read(&text.replace("007fff", "007ffg"), &job),
             Err(RecordingError::Strange(_))
         ));
+    }
+
+    #[test]
+    fn an_account_of_something_else_is_refused() {
+        let job = Job { taps: vec![Tap { host: 0, device: "eth0".into() }], ..Job::default() };
+        let refused = |account: Transcript| {
+            let read = Recording::read(&Recording::new("by hand", &job, &account).text(), &job);
+            read.expect_err("it does not fit").to_string()
+        };
+        let captures = vec![vec![]];
+        let attempts = vec![Outcome::default()];
+        let answers = vec![Answer::default()];
+        let done = vec![(1, 2)];
+        assert!(refused(Transcript::default()).contains("its captures are not those of the scenario"));
+        let with = || Transcript { captures: captures.clone(), ..Transcript::default() };
+        assert!(refused(Transcript { attempts, ..with() }).contains("its attempts"));
+        assert!(refused(Transcript { answers, ..with() }).contains("its answers"));
+        assert!(refused(Transcript { done, ..with() }).contains("its timed commands"));
     }
 }

@@ -1,5 +1,6 @@
 //! What happened when a job was done, by a kernel or by the simulation.
 
+use crate::job::Job;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -101,6 +102,17 @@ pub struct Answer {
     pub stderr: String,
     /// Its exit status.
     pub status: i32,
+}
+
+impl Transcript {
+    /// What shows that it is no account of this job: it has other attempts, or other servers took them.
+    pub fn misfit(&self, job: &Job) -> Option<&'static str> {
+        let is_known = |outcome: &Outcome| outcome.server.is_none_or(|server| server < job.servers.len());
+        if self.attempts.len() != job.attempts.len() {
+            return Some("attempts");
+        }
+        (!self.attempts.iter().all(is_known)).then_some("servers")
+    }
 }
 
 impl End {

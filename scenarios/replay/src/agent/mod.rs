@@ -119,7 +119,9 @@ fn perform(job: &Job, witness: Option<&Witness>) -> Result<Transcript, AgentErro
     let mut servers = Servers::open(job, &mut spaces, &mut reactor)?;
     let mut clients = Clients::new(job);
     reactor.begin(job);
-    witness.inspect(|witness| witness.begin(job.attempts.len()));
+    if let Some(witness) = witness {
+        witness.begin(job.attempts.len());
+    }
     let mut transcript = begun(&spaces, &reactor);
     let mut happened = Vec::with_capacity(256);
     loop {

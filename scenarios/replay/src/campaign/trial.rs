@@ -121,6 +121,12 @@ impl Trial {
     /// themselves, in their steps.
     pub fn compare(&self, testimony: &Transcript, second: Option<&Transcript>) -> Findings {
         let mut findings = Findings { exchanges: self.job.attempts.len(), ..Findings::default() };
+        let mut testimonies = std::iter::once(testimony).chain(second);
+        if let Some(what) = testimonies.find_map(|one| one.misfit(&self.job)) {
+            let text = format!("the testimony has other {what} than the case");
+            findings.differences.push(Difference { at: 0, text });
+            return findings;
+        }
         let fate = |outcome: &Outcome| (outcome.server, outcome.end);
         for (index, (ours, theirs)) in self.simulated.attempts.iter().zip(&testimony.attempts).enumerate() {
             findings.decisions += usize::from(ours.server.is_some());
@@ -363,5 +369,22 @@ mod tests {
         let tally = run(4, 0..20, &mut Together, &mut judged).expect("simulations testify");
         assert!(found.is_empty(), "{found:#?}");
         assert_eq!(tally.cases + tally.unsettled, 20);
+    }
+
+    #[test]
+    fn a_testimony_about_something_else_is_no_agreement() {
+        let trial = (0..).find_map(|number| settled(1, number)).expect("some case is settled");
+        let said = |change: &dyn Fn(&mut Transcript)| {
+            let mut testimony = trial.simulated.clone();
+            change(&mut testimony);
+            let differences = trial.differences(&testimony);
+            differences.into_iter().map(|one| one.text).collect::<Vec<_>>()
+        };
+        assert_eq!(said(&|_| {}), Vec::<String>::new());
+        assert_eq!(said(&|one| one.attempts.truncate(1)), ["the testimony has other attempts than the case"]);
+        assert_eq!(
+            said(&|one| one.attempts[0].server = Some(999)),
+            ["the testimony has other servers than the case"]
+        );
     }
 }
